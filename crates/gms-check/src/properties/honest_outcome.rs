@@ -1,0 +1,205 @@
+//! **P16 Honest outcome.** What a sender is told of its message is true, and it is told once.
+//!
+//! An `outcome` needs a `send` before it, and no other outcome. At the end: `ordered` must name the place where the
+//! history has that message; where nobody handled that place, it must at least lie inside its view, and the message
+//! nowhere else. If the place is behind the end of its view, that is honest only for an agreed message whose sender never
+//! came past that view. `not_ordered` needs a message that is nowhere in the history (a lost place does not count).
+//! `unknown` needs a sender that was excluded, left, crashed, or whose trace shows no later `send`, `deliver` or `view`.
+//! A message passed as a repeat is reported at the place of the first one, which is not compared. Who left must have an
+//! outcome for every send; other sends without one are counted. Exercised: outcomes; parts `ordered`, `not ordered`,
+//! `unknown`, `open` (sends without).
+
+use std::collections::BTreeMap;
+
+use super::Invariant;
+use crate::findings::{Findings, Place};
+use crate::world::{Class, Id, Message, Placed, ProcessId, Step, World};
+use crate::{Event, Outcome, Property};
+
+#[derive(Debug, Default)]
+pub(crate) struct HonestOutcome {
+    /// The first message each process called unknown, and whether it went on after that.
+    gave_up: BTreeMap<ProcessId, GaveUp>,
+}
+
+#[derive(Debug)]
+struct GaveUp {
+    place: Place,
+    went_on: bool,
+}
+
+impl Invariant for HonestOutcome {
+    fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
+        match step.event {
+            Event::Outcome { sseq, result } => self.told(step, *sseq, *result, out),
+            Event::Send { .. } | Event::Deliver { .. } | Event::View { .. } => {
+                if let Some(gave_up) = self.gave_up.get_mut(&step.who) {
+                    gave_up.went_on = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, world: &World, out: &mut Findings) {
+        for (who, gave_up) in &self.gave_up {
+            let process = world.process(*who);
+            if gave_up.went_on && !(process.excluded || process.left || process.crashed) {
+                let what = "called unknown by a process that went on".to_owned();
+                out.violated(Property::P16, &[process.uid], gave_up.place, what);
+            }
+        }
+        for (id, message) in world.messages() {
+            if let Some(what) = judge(world, id, message, out) {
+                let after = message.sent.map_or(0, |sent| sent.after);
+                let place = Place::Send { sseq: id.sseq, after };
+                out.violated(Property::P16, &[world.uid(id.sender)], place, what);
+            }
+        }
+    }
+}
+
+impl HonestOutcome {
+    fn told(&mut self, step: &Step<'_>, sseq: u64, result: Outcome, out: &mut Findings) {
+        out.exercised(Property::P16, 1);
+        let name = match result {
+            Outcome::Ordered { .. } => "ordered",
+            Outcome::NotOrdered => "not ordered",
+            Outcome::Unknown => "unknown",
+        };
+        out.part(Property::P16, name, 1);
+        let place = Place::Send { sseq, after: step.process.reached() };
+        if result == Outcome::Unknown {
+            self.gave_up.entry(step.who).or_insert(GaveUp { place, went_on: false });
+        }
+        let what = match step.message {
+            Some(Message { outcome: Some(_), .. }) => "a second outcome",
+            Some(Message { sent: Some(_), .. }) => return,
+            _ => "an outcome for what was not sent",
+        };
+        out.violated(Property::P16, &[step.uid()], place, what.to_owned());
+    }
+}
+
+/// What is wrong with the outcome of a message, if anything is.
+fn judge(world: &World, id: Id, message: &Message, out: &mut Findings) -> Option<String> {
+    match message.outcome {
+        Some(Outcome::Ordered { gseq, view }) if !message.duplicate => ordered(world, id, message, gseq, view),
+        Some(Outcome::NotOrdered) => {
+            let kept = world.places(id).find(|placed| !world.lost(*placed))?;
+            Some(format!("reported as not ordered, but it is at gseq {} in view {}", kept.gseq, kept.view))
+        }
+        None if message.sent.is_some() => {
+            out.part(Property::P16, "open", 1);
+            world.process(id.sender).left.then(|| "no outcome, though the process left".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn ordered(world: &World, id: Id, message: &Message, gseq: u64, view: u64) -> Option<String> {
+    let told = format!("reported at gseq {gseq} in view {view}");
+    let Some(lineage) = world.lineage_of(id.sender) else {
+        return Some(format!("{told} by a process that was in no view"));
+    };
+    if lineage.lost(view, gseq) {
+        let agreed = message.sent.is_some_and(|sent| !sent.level.is_uniform());
+        let gone = !world.process(id.sender).came_past(view);
+        let honest = agreed && gone;
+        return (!honest).then(|| format!("{told}, which is behind the end of that view"));
+    }
+    // Where processes differ on a place, P10 says so: the sender is right if it is with any of them.
+    if world.places(id).any(|placed| (placed.view, placed.gseq) == (view, gseq)) {
+        return None;
+    }
+    match lineage.slot(gseq, view) {
+        Some(slot) if slot.class == Class::Message && slot.id.is_none_or(|there| there == id) => None,
+        Some(slot) if slot.class == Class::Control && slot.id == Some(id) => None,
+        Some(_) => Some(format!("{told}, where another entry is")),
+        None if lineage.views.get(&view).is_some_and(|info| gseq <= info.gseq) => {
+            Some(format!("{told}, which is before that view"))
+        }
+        None => {
+            let elsewhere: Placed = world.places(id).find(|placed| !world.lost(*placed))?;
+            Some(format!("{told}, but it is at gseq {} in view {}", elsewhere.gseq, elsewhere.view))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Story, good, three};
+    use crate::{Event, Level, Outcome, Property};
+
+    const HERE: Outcome = Outcome::Ordered { gseq: 2, view: 1 };
+
+    /// 1 has a message at gseq 2, and one that is nowhere.
+    fn sent() -> Story {
+        let mut story = three();
+        story.send(1, 1, Level::Agreed).deliver(&[1, 2, 3], 1, 2, (1, 1), Level::Agreed).send(1, 2, Level::Agreed);
+        story
+    }
+
+    #[test]
+    fn good_trace() {
+        let report = good().passes(Property::P16);
+        let part = |name| report.counters.part(Property::P16, name);
+        assert_eq!((part("ordered"), part("not ordered"), part("unknown"), part("open")), (4, 1, 0, 3));
+    }
+
+    #[test]
+    fn said_twice_or_of_nothing() {
+        let mut story = sent();
+        story.outcome(1, 1, HERE).passes(Property::P16);
+        story.outcome(1, 1, HERE).caught_alone(Property::P16, &[1], "send 1");
+        sent().outcome(1, 9, Outcome::Unknown).caught_alone(Property::P16, &[1], "send 9");
+    }
+
+    #[test]
+    fn ordered_somewhere_else() {
+        sent().outcome(1, 2, HERE).caught_alone(Property::P16, &[1], "send 2");
+        let nowhere = Outcome::Ordered { gseq: 9, view: 1 };
+        sent().outcome(1, 1, nowhere).caught_alone(Property::P16, &[1], "send 1");
+        let before = Outcome::Ordered { gseq: 1, view: 1 };
+        sent().outcome(1, 2, before).caught_alone(Property::P16, &[1], "send 2");
+    }
+
+    #[test]
+    fn not_ordered_but_there() {
+        sent().outcome(1, 1, Outcome::NotOrdered).caught_alone(Property::P16, &[1], "send 1");
+        sent().outcome(1, 2, Outcome::NotOrdered).passes(Property::P16);
+    }
+
+    #[test]
+    fn unknown_only_at_the_end() {
+        let mut story = sent();
+        story.outcome(1, 2, Outcome::Unknown).passes(Property::P16);
+        story.send(1, 3, Level::Agreed).caught_alone(Property::P16, &[1], "send 2");
+        story.add(1, Event::Crash).passes(Property::P16);
+    }
+
+    #[test]
+    fn who_leaves_knows_all() {
+        let mut story = sent();
+        story.outcome(1, 1, HERE).passes(Property::P16);
+        story.add(1, Event::Left).caught_alone(Property::P16, &[1], "send 2");
+    }
+
+    /// Reported in order by a sender that is then gone, behind the end of the view.
+    #[test]
+    fn ordered_and_lost() {
+        for (level, honest) in [(Level::Agreed, true), (Level::Uniform, false)] {
+            let mut story = three();
+            story.send(1, 1, level).outcome(1, 1, HERE).add(1, Event::Crash);
+            story.accept(&[2, 3], 2).view(&[2, 3], 2, 2, 3, &[2, 3]);
+            if honest {
+                story.passes(Property::P16);
+            } else {
+                story.caught_alone(Property::P16, &[1], "send 1");
+            }
+        }
+        let mut story = three();
+        story.send(1, 1, Level::Agreed).outcome(1, 1, HERE).accept(&[1, 2, 3], 2).view(&[1, 2, 3], 2, 2, 3, &[1, 2, 3]);
+        story.caught_alone(Property::P16, &[1], "send 1");
+    }
+}

@@ -1,0 +1,159 @@
+//! **P1 View chain.** Per lineage and number one view, accepted by a quorum of the view before it.
+//!
+//! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
+//! members with their roles must be the same. At the end, for every view whose predecessor V was also seen, the voters
+//! of V with an `accepted` record for its number must be more than half of V's voters, or exactly half with V's leader
+//! among them. Acceptances of processes that crashed count. Exercised: views compared with those of another process;
+//! part `quorums`: views whose acceptance was counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Invariant;
+use crate::findings::{Findings, Place};
+use crate::world::{Lineage, Step, ViewInfo, World};
+use crate::{Event, Property, Uid};
+
+#[derive(Debug, Default)]
+pub(crate) struct ViewChain {
+    /// Who accepted, by (gid, view).
+    accepted: BTreeMap<(u128, u64), BTreeSet<Uid>>,
+}
+
+impl Invariant for ViewChain {
+    fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
+        match step.event {
+            Event::Accepted { view } => {
+                if let Some(lineage) = step.lineage {
+                    self.accepted.entry((lineage.gid, *view)).or_default().insert(step.uid());
+                }
+            }
+            Event::View { gid, view, at, gseq, leader, members } => {
+                let Some(first) = step.world.lineage_named(*gid).and_then(|lineage| lineage.views.get(view)) else {
+                    return;
+                };
+                let by = step.world.uid(first.by);
+                if by != step.uid() {
+                    out.exercised(Property::P1, 1);
+                }
+                let differs = if first.members != *members {
+                    "other members"
+                } else if first.leader != *leader {
+                    "another leader"
+                } else if (first.at, first.gseq) != (*at, *gseq) {
+                    "another place in the order"
+                } else {
+                    return;
+                };
+                let place = Place::View { view: *view, gseq: *gseq };
+                out.violated(Property::P1, &[step.uid(), by], place, format!("installed with {differs} than at {by}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, world: &World, out: &mut Findings) {
+        for lineage in world.lineages() {
+            for (view, info) in &lineage.views {
+                let Some(before) = view.checked_sub(1).and_then(|before| lineage.views.get(&before)) else {
+                    continue;
+                };
+                out.part(Property::P1, "quorums", 1);
+                let (voters, accepted) = self.votes(lineage, *view, before);
+                if !is_quorum(before.leader, &voters, &accepted) {
+                    let what =
+                        format!("accepted by {} of the {} voters of view {}", accepted.len(), voters.len(), view - 1);
+                    let by = world.uid(info.by);
+                    out.violated(Property::P1, &[by], Place::View { view: *view, gseq: info.gseq }, what);
+                }
+            }
+        }
+    }
+}
+
+impl ViewChain {
+    /// The voters of a view, and those of them that accepted the next one.
+    fn votes(&self, lineage: &Lineage, next: u64, before: &ViewInfo) -> (Vec<Uid>, Vec<Uid>) {
+        let voters: Vec<Uid> = before.members.iter().filter(|member| member.voter).map(|member| member.uid).collect();
+        let accepted = self.accepted.get(&(lineage.gid, next));
+        let accepted = voters.iter().filter(|voter| accepted.is_some_and(|all| all.contains(voter))).copied().collect();
+        (voters, accepted)
+    }
+}
+
+/// More than half of the voters, or exactly half with the leader.
+fn is_quorum(leader: Uid, voters: &[Uid], accepted: &[Uid]) -> bool {
+    match (accepted.len() * 2).cmp(&voters.len()) {
+        std::cmp::Ordering::Greater => true,
+        std::cmp::Ordering::Equal => accepted.contains(&leader),
+        std::cmp::Ordering::Less => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{GID, Story, good, three, uid};
+    use crate::{Event, Property, TraceMember};
+
+    /// So that P25 does not join in.
+    fn fault() -> Event {
+        Event::Fault { kind: "loss".to_owned() }
+    }
+
+    #[test]
+    fn good_trace() {
+        let report = good().passes(Property::P1);
+        assert_eq!(report.counters.part(Property::P1, "quorums"), 3);
+    }
+
+    #[test]
+    fn two_views_of_one_number() {
+        let mut story = three();
+        story.add(1, fault()).accept(&[1, 2, 3], 2).view(&[1], 2, 2, 3, &[1, 2, 3]).view(&[2], 2, 2, 2, &[1, 2, 3]);
+        story.report().of(Property::P1).next().expect("another leader");
+        let mut story = three();
+        story.add(1, fault()).accept(&[1, 2, 3], 2).view(&[1], 2, 2, 3, &[1, 2, 3]).view(&[2], 2, 2, 3, &[1, 2]);
+        let report = story.report();
+        assert_eq!(report.violations[0].processes, [uid(2), uid(1)]);
+        story.caught(Property::P1, &[2, 1], "view 2");
+    }
+
+    #[test]
+    fn too_few_accept() {
+        let mut story = three();
+        story.accept(&[3], 2).view(&[1, 2, 3], 2, 2, 3, &[1, 2, 3]);
+        let report = story.report();
+        assert_eq!((report.violations.len(), report.violations[0].property), (1, Property::P1));
+        assert_eq!(report.violations[0].place, "view 2");
+    }
+
+    /// Half of four voters: with their leader or not.
+    #[test]
+    fn half_needs_the_leader() {
+        let four = |accepted: &[u64]| {
+            let mut story = Story::default();
+            story.view(&[1, 2, 3, 4], 1, 1, 4, &[1, 2, 3, 4]).add(1, fault()).accept(accepted, 2).view(
+                accepted,
+                2,
+                2,
+                accepted[0],
+                accepted,
+            );
+            story
+        };
+        four(&[1, 4]).passes(Property::P1);
+        four(&[1, 2]).caught_alone(Property::P1, &[1], "view 2");
+    }
+
+    #[test]
+    fn learners_do_not_count() {
+        let mut story = Story::default();
+        let member = |node, voter| TraceMember { uid: uid(node), voter };
+        let members = vec![member(1, true), member(2, true), member(3, true), member(4, false)];
+        for node in 1..=4 {
+            let members = members.clone();
+            story.add(node, Event::View { gid: GID, view: 1, at: 1, gseq: 1, leader: uid(1), members });
+        }
+        story.add(1, fault()).accept(&[1, 4], 2).view(&[1, 4], 2, 2, 1, &[1, 4]);
+        story.caught_alone(Property::P1, &[1], "view 2");
+    }
+}

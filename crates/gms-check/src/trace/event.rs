@@ -1,0 +1,251 @@
+//! What a record may say.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Uid, hex};
+
+/// One line of a trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The process's own clock in microseconds. For readers only: no property looks at it.
+    pub at_us: u64,
+    /// Who did it. For `crash`, the process that crashed.
+    pub process: Uid,
+    /// What it did.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// When a message may be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As soon as it is in order (P15 bounds what may be lost).
+    Agreed,
+    /// Once a quorum has stored it (P13, P14).
+    Uniform,
+    /// Once all members have stored it (P13, P14).
+    Stable,
+}
+
+impl Level {
+    /// Whether a delivery at this level may never be lost (P13).
+    pub fn is_uniform(self) -> bool {
+        self != Level::Agreed
+    }
+}
+
+/// What a sender was told of its message (P16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is in the order, at this place.
+    Ordered {
+        /// Where.
+        gseq: u64,
+        /// In which view.
+        view: u64,
+    },
+    /// It is not in the order and never will be.
+    NotOrdered,
+    /// Nobody can tell: this process was excluded or stopped with the message in flight.
+    Unknown,
+}
+
+/// Why an entry was handled without a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PassReason {
+    /// A part of a large message that is not its last one. Uses up no sseq.
+    Fragment,
+    /// A message for others.
+    NotAddressed,
+    /// A client's message that is in the order already.
+    Duplicate,
+    /// Stands for a message that will not come (P17). Uses up its sseq.
+    Void,
+    /// A message whose time was over. Uses up its sseq.
+    Expired,
+    /// For the group itself: a subgroup change, a session record.
+    Control,
+}
+
+/// One member of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceMember {
+    /// Who.
+    pub uid: Uid,
+    /// Whether it counts for quorums (P1); otherwise it is a learner.
+    pub voter: bool,
+}
+
+/// One thing a process did, or the harness did to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The application sent a message: recorded before the message leaves the process (P5, P12).
+    Send {
+        /// The sender's number of it, dense from 1.
+        sseq: u64,
+        /// Its delivery level.
+        level: Level,
+        /// [`digest`](crate::digest) of the payload.
+        digest: u64,
+        /// Deliver in this view or not at all (P17).
+        #[serde(default)]
+        only_in_view: Option<u64>,
+        /// The subgroups addressed; none: everyone.
+        #[serde(default)]
+        to: Vec<u32>,
+    },
+    /// The application was told what became of its message (P16).
+    Outcome {
+        /// Which one.
+        sseq: u64,
+        /// What became of it.
+        result: Outcome,
+    },
+    /// A message was delivered to the application (P5 to P17).
+    Deliver {
+        /// The view it was delivered in.
+        view: u64,
+        /// Its place in the order.
+        gseq: u64,
+        /// Its sender.
+        sender: Uid,
+        /// The sender's number of it.
+        sseq: u64,
+        /// [`digest`](crate::digest) of the payload.
+        digest: u64,
+        /// Its delivery level.
+        level: Level,
+    },
+    /// An entry was handled that is not for the application (P9 to P11).
+    Pass {
+        /// The view it was handled in.
+        view: u64,
+        /// Its place in the order.
+        gseq: u64,
+        /// Why it is not for the application.
+        why: PassReason,
+        /// Whose entry it is. With `sseq`, for every entry but a fragment that takes up a number of its sender: P11 sees a hole otherwise.
+        #[serde(default)]
+        sender: Option<Uid>,
+        /// The sender's number of it.
+        #[serde(default)]
+        sseq: Option<u64>,
+    },
+    /// A view was installed, and its entry handled (P1 to P4).
+    View {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
+        /// The view's number.
+        view: u64,
+        /// The fseq of its frame.
+        at: u64,
+        /// The gseq of its entry.
+        gseq: u64,
+        /// The leader: the only one to stamp in it (P4).
+        leader: Uid,
+        /// The members, in the view's order.
+        members: Vec<TraceMember>,
+    },
+    /// This process, as leader, gave a frame its place (P4).
+    Stamp {
+        /// In which view.
+        view: u64,
+        /// The frame's number.
+        fseq: u64,
+        /// The place of its first entry.
+        gseq: u64,
+        /// How many entries it holds.
+        count: u32,
+        /// Whose frame it is.
+        sender: Uid,
+        /// The sender's number of its first entry.
+        sseq: u64,
+    },
+    /// This process accepted the proposal that becomes view `view`: by the proposer itself, too, and recorded
+    /// before the answer leaves the process (P1).
+    Accepted {
+        /// The view accepted.
+        view: u64,
+    },
+    /// This process learned that it is no longer a member (P3, P25).
+    Excluded,
+    /// This process left of its own will (P3, P16, P25).
+    Left,
+    /// This process cannot go on at present.
+    Blocked {
+        /// Why.
+        why: String,
+    },
+    /// It goes on again.
+    Unblocked,
+    /// A sample of the bytes held by all queues and tables (P22).
+    Memory {
+        /// Bytes held.
+        used: u64,
+        /// Sum of the caps.
+        cap: u64,
+    },
+    /// Harness: the process was killed.
+    Crash,
+    /// Harness: a process was started again.
+    Restart,
+    /// Harness: the link from this process was cut.
+    CutLink {
+        /// The other end.
+        to: Uid,
+    },
+    /// Harness: all links work again.
+    Heal,
+    /// Harness: any other injected fault.
+    Fault {
+        /// Which.
+        kind: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn back(event: Event) -> String {
+        let record = Record { at_us: 7, process: Uid { node: 1, incarnation: u64::MAX }, event };
+        let line = serde_json::to_string(&record).expect("serialises");
+        assert_eq!(serde_json::from_str::<Record>(&line).expect("parses"), record);
+        line
+    }
+
+    #[test]
+    fn lines_come_back_as_they_were() {
+        let uid = Uid { node: u64::MAX, incarnation: u64::MAX - 1 };
+        let members = vec![TraceMember { uid, voter: true }];
+        let line = back(Event::View { gid: u128::MAX, view: 1, at: 2, gseq: 3, leader: uid, members });
+        assert!(
+            line.contains(r#""event":"view""#) && line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#),
+            "{line}"
+        );
+        back(Event::Excluded);
+        back(Event::Outcome { sseq: 1, result: Outcome::Unknown });
+        let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });
+        assert!(line.contains(r#""result":{"ordered":{"gseq":4,"view":2}}"#), "{line}");
+        back(Event::Pass { view: 1, gseq: 2, why: PassReason::NotAddressed, sender: None, sseq: None });
+        let line =
+            back(Event::Send { sseq: 1, level: Level::Stable, digest: u64::MAX, only_in_view: Some(1), to: vec![3] });
+        assert!(line.contains(r#""level":"stable""#), "{line}");
+    }
+
+    #[test]
+    fn optional_fields_may_be_missing() {
+        let line = r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"pass","view":1,"gseq":2,"why":"not_addressed"}"#;
+        let record: Record = serde_json::from_str(line).expect("parses");
+        assert!(matches!(record.event, Event::Pass { sender: None, sseq: None, .. }));
+        let line =
+            r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"send","sseq":1,"level":"agreed","digest":9}"#;
+        let record: Record = serde_json::from_str(line).expect("parses");
+        assert!(matches!(record.event, Event::Send { only_in_view: None, .. }));
+    }
+}

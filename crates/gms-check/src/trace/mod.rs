@@ -1,0 +1,12 @@
+//! The trace: one record per line, each one thing a process did.
+
+mod digest;
+mod event;
+mod hex;
+mod read;
+mod uid;
+
+pub use digest::digest;
+pub use event::{Event, Level, Outcome, PassReason, Record, TraceMember};
+pub use read::{TraceError, Traces, check_files, read_traces};
+pub use uid::Uid;

@@ -1,0 +1,223 @@
+//! What all properties look at: the processes, the views and entries of each lineage, the messages.
+//!
+//! One canonical copy of the order is kept per lineage, and every process is compared with it. Within one view only its
+//! leader gives places, so (view, gseq) holds one entry for everybody, also for a process whose deliveries are lost
+//! later; the views then tell which of them are in the one history: those before the entry of the next view.
+
+mod handled;
+mod lineage;
+mod message;
+mod process;
+mod ranges;
+mod step;
+
+use std::collections::BTreeMap;
+
+pub(crate) use handled::{Class, Handled};
+pub(crate) use lineage::{Lineage, Slot, ViewInfo};
+pub(crate) use message::{Id, Message, Placed, Sent};
+pub(crate) use process::{Number, Process};
+pub(crate) use ranges::Ranges;
+pub(crate) use step::{Key, Step};
+
+use crate::{Event, Outcome, PassReason, Record, Uid};
+
+/// Number of a process in the tables here.
+pub(crate) type ProcessId = u32;
+
+/// Everything known so far.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    index: BTreeMap<Uid, ProcessId>,
+    processes: Vec<Process>,
+    gids: BTreeMap<u128, usize>,
+    lineages: Vec<Lineage>,
+    messages: BTreeMap<Id, Message>,
+    /// Further places of messages, beside `Message::place`: few.
+    elsewhere: BTreeMap<Id, Vec<Placed>>,
+    faulty: bool,
+}
+
+/// Looking.
+impl World {
+    pub(crate) fn process(&self, who: ProcessId) -> &Process {
+        &self.processes[who as usize]
+    }
+
+    pub(crate) fn processes(&self) -> impl Iterator<Item = (ProcessId, &Process)> {
+        (0..).zip(&self.processes)
+    }
+
+    pub(crate) fn uid(&self, who: ProcessId) -> Uid {
+        self.process(who).uid
+    }
+
+    pub(crate) fn lineages(&self) -> &[Lineage] {
+        &self.lineages
+    }
+
+    /// The lineage a process is in.
+    pub(crate) fn lineage_of(&self, who: ProcessId) -> Option<&Lineage> {
+        self.process(who).lineage.map(|lineage| &self.lineages[lineage])
+    }
+
+    pub(crate) fn lineage_named(&self, gid: u128) -> Option<&Lineage> {
+        self.gids.get(&gid).map(|lineage| &self.lineages[*lineage])
+    }
+
+    pub(crate) fn message(&self, id: Id) -> Option<&Message> {
+        self.messages.get(&id)
+    }
+
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (Id, &Message)> {
+        self.messages.iter().map(|(id, message)| (*id, message))
+    }
+
+    /// Messages found at more than one place.
+    pub(crate) fn scattered(&self) -> impl Iterator<Item = Id> {
+        self.elsewhere.keys().copied()
+    }
+
+    /// All places of a message.
+    pub(crate) fn places(&self, id: Id) -> impl Iterator<Item = Placed> {
+        let first = self.message(id).and_then(|message| message.place);
+        first.into_iter().chain(self.elsewhere.get(&id).into_iter().flatten().copied())
+    }
+
+    /// Whether a place is behind the end of its view: what was there is not in the history.
+    pub(crate) fn lost(&self, placed: Placed) -> bool {
+        self.lineage_of(placed.by).is_some_and(|lineage| lineage.lost(placed.view, placed.gseq))
+    }
+
+    /// Whether any fault was injected.
+    pub(crate) fn faulty(&self) -> bool {
+        self.faulty
+    }
+}
+
+/// Growing.
+impl World {
+    /// Gives the processes a record names their numbers.
+    pub(crate) fn enter(&mut self, record: &Record) -> Key {
+        let who = self.number(record.process);
+        let sender = match &record.event {
+            Event::Deliver { sender, .. } | Event::Pass { sender: Some(sender), .. } => self.number(*sender),
+            _ => who,
+        };
+        Key { who, sender }
+    }
+
+    fn number(&mut self, uid: Uid) -> ProcessId {
+        let next = self.processes.len() as ProcessId;
+        let known = *self.index.entry(uid).or_insert(next);
+        if known == next {
+            self.processes.push(Process::new(uid));
+        }
+        known
+    }
+
+    /// Takes a record in, after every property has looked at it.
+    pub(crate) fn apply(&mut self, key: Key, event: &Event) {
+        let own = |sseq| Id { sender: key.who, sseq };
+        match event {
+            Event::Send { sseq, level, digest, only_in_view, .. } => {
+                let process = &self.processes[key.who as usize];
+                let sent = Sent {
+                    level: *level,
+                    digest: *digest,
+                    only_in_view: *only_in_view,
+                    after: process.reached(),
+                    heard: process.heard,
+                };
+                let message = self.messages.entry(own(*sseq)).or_default();
+                if message.sent.is_none() {
+                    message.sent = Some(sent);
+                    message.digest = Some(*digest);
+                }
+            }
+            Event::Outcome { sseq, result } => {
+                self.messages.entry(own(*sseq)).or_default().outcome.get_or_insert(*result);
+            }
+            Event::Deliver { digest, .. } => {
+                if let Some(handled) = Handled::of(key, event) {
+                    self.handle(key, &handled);
+                    if let Some(id) = handled.id {
+                        self.messages.entry(id).or_default().digest.get_or_insert(*digest);
+                        self.processes[key.who as usize].heard |= id.sender != key.who;
+                    }
+                }
+            }
+            Event::Pass { why, .. } => {
+                if let Some(handled) = Handled::of(key, event) {
+                    self.handle(key, &handled);
+                    if let (PassReason::Duplicate, Some(id)) = (*why, handled.id) {
+                        self.messages.entry(id).or_default().duplicate = true;
+                    }
+                }
+            }
+            Event::View { gid, view, at, gseq, leader, members } => {
+                let info = ViewInfo { at: *at, gseq: *gseq, leader: *leader, members: members.clone(), by: key.who };
+                self.install(key.who, *gid, *view, info);
+            }
+            Event::Excluded => self.processes[key.who as usize].excluded = true,
+            Event::Left => self.processes[key.who as usize].left = true,
+            Event::Crash => {
+                self.processes[key.who as usize].crashed = true;
+                self.faulty = true;
+            }
+            Event::CutLink { .. } | Event::Fault { .. } => self.faulty = true,
+            Event::Stamp { .. }
+            | Event::Accepted { .. }
+            | Event::Blocked { .. }
+            | Event::Unblocked
+            | Event::Memory { .. }
+            | Event::Restart
+            | Event::Heal => {}
+        }
+    }
+
+    fn install(&mut self, who: ProcessId, gid: u128, view: u64, info: ViewInfo) {
+        let fresh = self.lineages.len();
+        let lineage = *self.gids.entry(gid).or_insert(fresh);
+        if lineage == fresh {
+            self.lineages.push(Lineage::new(gid));
+        }
+        self.processes[who as usize].install(lineage, view, info.gseq);
+        self.lineages[lineage].views.entry(view).or_insert(info);
+    }
+
+    fn handle(&mut self, key: Key, handled: &Handled) {
+        let process = &mut self.processes[key.who as usize];
+        process.handle(handled);
+        let (Some(lineage), Some(current)) = (process.lineage, process.view()) else {
+            return;
+        };
+        if handled.view == current {
+            self.lineages[lineage].enter(handled, key.who);
+        }
+        if let (Class::Message, Some(id)) = (handled.class, handled.id)
+            && handled.view <= current
+        {
+            self.place(id, Placed { view: handled.view, gseq: handled.gseq, by: key.who });
+        }
+    }
+
+    fn place(&mut self, id: Id, placed: Placed) {
+        let message = self.messages.entry(id).or_default();
+        let first = *message.place.get_or_insert(placed);
+        if !first.same(placed) {
+            let others = self.elsewhere.entry(id).or_default();
+            if !others.iter().any(|other| other.same(placed)) {
+                others.push(placed);
+            }
+        }
+    }
+}
+
+/// What a sender was told, where it matters to others.
+pub(crate) fn ordered(outcome: Option<Outcome>) -> Option<(u64, u64)> {
+    match outcome {
+        Some(Outcome::Ordered { gseq, view }) => Some((gseq, view)),
+        _ => None,
+    }
+}

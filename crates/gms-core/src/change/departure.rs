@@ -1,0 +1,102 @@
+//! The last steps of a process that the next view does not hold: it keeps answering for its last
+//! view until the next one stands without it (protocol 5.3).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::event::Event;
+use crate::id::{Uid, Vid};
+use crate::membership::{Membership, Stage};
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::view::Next;
+use crate::wire::Control;
+
+/// Between two confirmations that ask for the release.
+const REPEAT: Duration = Duration::from_millis(10);
+
+/// What one who is gone still does.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Departure {
+    next: Next,
+    since: Time,
+    /// It asked to leave, and wants to know when it may go.
+    asked: bool,
+    released: bool,
+}
+
+impl Departure {
+    pub(crate) fn new(since: Time, next: Next, asked: bool) -> Self {
+        Self { next, since, asked, released: false }
+    }
+}
+
+impl Membership {
+    /// Confirms the cut, and makes sure that the next leader knows its view, until it releases me.
+    pub(crate) fn on_departure_timer(&mut self, cx: &mut Context) {
+        let Some(departure) = &self.departure else { return };
+        let waited = cx.now - departure.since;
+        if departure.released || waited > cx.config.timing.linger {
+            return;
+        }
+        if departure.asked && waited >= cx.config.timing.farewell && self.finale.is_none() {
+            self.finale = Some(Event::Left { released: false });
+        }
+        let view = &departure.next.view;
+        let leader = view.member(view.leader).expect("checked when decoded").address;
+        let ack = Control::InstallAck { vid: view.vid };
+        cx.tell(leader, self.view.gid, self.view.vid, &ack);
+        if waited > Duration::ZERO {
+            self.tell_last(cx, leader);
+        }
+        cx.timers.set(Timer::Install, cx.now + REPEAT);
+    }
+
+    /// The next view stands: my part is done.
+    pub(crate) fn on_release(&mut self, vid: Vid) {
+        if let Some(departure) = &mut self.departure
+            && departure.next.view.vid == vid
+            && !departure.released
+        {
+            departure.released = true;
+            if departure.asked && self.finale.is_none() {
+                self.finale = Some(Event::Left { released: true });
+            }
+        }
+    }
+
+    /// Somebody of my last view has not heard that it is over.
+    pub(crate) fn answer_for_the_past(&mut self, cx: &mut Context, who: Uid, from: SocketAddr) {
+        if let Some(index) = self.view.index_of(who)
+            && self.may_tell(cx, index)
+        {
+            self.tell_last(cx, from);
+        }
+    }
+
+    fn tell_last(&mut self, cx: &mut Context, to: SocketAddr) {
+        if let Some((next, snapshot)) = self.decided.last().cloned() {
+            cx.tell(to, self.view.gid, self.view.vid, &Control::Install { next, snapshot });
+        }
+    }
+
+    /// Limits such answers to one per member and repeat time.
+    pub(crate) fn may_tell(&mut self, cx: &Context, index: usize) -> bool {
+        let told = &mut self.peers[index].told;
+        let may = told.is_none_or(|at| cx.now - at >= REPEAT);
+        if may {
+            *told = Some(cx.now);
+        }
+        may
+    }
+
+    /// The last member leaves: there is nobody to tell.
+    pub(crate) fn last_one_leaves(&mut self, cx: &mut Context) {
+        self.stage = Stage::Gone;
+        self.sequencer = None;
+        self.settled = self.log.have();
+        cx.timers.stop_all();
+        self.finale = Some(Event::Left { released: true });
+    }
+}

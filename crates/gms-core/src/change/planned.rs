@@ -1,0 +1,324 @@
+//! A view change that the live leader plans: ballot 0, one round trip, nobody else is stopped.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::event::{Event, Trace};
+use crate::id::{Ballot, Uid};
+use crate::membership::{Membership, Stage};
+use crate::quorum::is_quorum;
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::view::{Next, Role, View, ViewMember};
+use crate::wire::{Control, JoinRequest, Refusal};
+
+/// How long the leader waits before it looks again whether a change can start.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// First repeat of an ACCEPT to those who have not answered.
+const REPEAT: Duration = Duration::from_millis(10);
+
+/// What the leader is asked to change.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Change {
+    joins: VecDeque<JoinRequest>,
+    leaves: Vec<Uid>,
+    /// When the first of `joins` came.
+    since: Option<Time>,
+}
+
+/// The value the leader has proposed. While there is one, nothing is stamped any more in this view.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Proposal {
+    next: Next,
+    accepted: Vec<Uid>,
+    pause: Duration,
+}
+
+impl Membership {
+    /// A process has proved its address and wants to join. Only the leader is asked.
+    pub(crate) fn on_join(&mut self, cx: &mut Context, request: JoinRequest) {
+        let to = request.address;
+        if let Some(refusal) = self.refusal(cx, &request) {
+            cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+        } else if self.view.contains(request.uid) {
+            self.tell_installed(cx, to);
+        } else if self.change.joins.iter().all(|j| j.uid != request.uid)
+            && self.change.joins.len() < cx.config.limits.joiners
+        {
+            self.change.joins.push_back(request);
+            self.change.since.get_or_insert(cx.now);
+            cx.timers.start(Timer::Change, cx.now + cx.config.timing.join_batch);
+        }
+    }
+
+    fn refusal(&self, cx: &Context, request: &JoinRequest) -> Option<Refusal> {
+        if let Some(difference) = self.view.params.difference(&request.params) {
+            return Some(Refusal::Params(difference));
+        }
+        if self.view.members.len() >= cx.config.limits.members {
+            return Some(Refusal::Full(self.view.members.len()));
+        }
+        let namesake = self.view.members.iter().position(|m| m.uid.node == request.uid.node)?;
+        let live = self.view.members[namesake].uid == cx.config.uid || self.present(cx, namesake);
+        (self.view.members[namesake].uid != request.uid && live).then_some(Refusal::NodeTaken(request.uid.node.0))
+    }
+
+    /// A member wants to leave. Only the leader is asked.
+    pub(crate) fn on_leave(&mut self, cx: &mut Context, who: Uid) {
+        if !self.change.leaves.contains(&who) {
+            self.change.leaves.push(who);
+        }
+        cx.timers.start(Timer::Change, cx.now);
+    }
+
+    /// Whether member `index` has been heard within T_hb.
+    fn present(&self, cx: &Context, index: usize) -> bool {
+        cx.now - self.peers[index].heard <= cx.config.timing.presence
+    }
+
+    /// Repeats the proposal, or looks whether one can be made.
+    pub(crate) fn on_change_timer(&mut self, cx: &mut Context) {
+        if !self.is_leader() || self.stage == Stage::Gone {
+            return;
+        }
+        if self.proposal.is_some() {
+            self.send_accepts(cx);
+        } else {
+            self.consider(cx);
+        }
+    }
+
+    /// Starts a planned change if one is wanted and its conditions hold (5.1, *without commitment*).
+    pub(crate) fn consider(&mut self, cx: &mut Context) {
+        if !self.is_leader() || self.proposal.is_some() || self.stage == Stage::Gone {
+            return;
+        }
+        self.change.joins.retain(|j| !self.view.contains(j.uid));
+        if self.change.joins.is_empty() {
+            self.change.since = None;
+        }
+        let promotions = self.caught_up(cx);
+        let silent = self.silent_learners(cx);
+        let leaving = self.stage == Stage::Leaving && self.pending.is_empty();
+        let wanted = self.joins_ripe(cx)
+            || !self.change.leaves.is_empty()
+            || !promotions.is_empty()
+            || !silent.is_empty()
+            || leaving;
+        if !wanted {
+            if !self.change.joins.is_empty() {
+                cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
+            }
+            return;
+        }
+        let mut members: Vec<ViewMember> = self.view.members.clone();
+        for member in members.iter_mut().filter(|m| promotions.contains(&m.uid)) {
+            member.role = Role::Voter;
+        }
+        let gone = |m: &ViewMember| {
+            self.change.leaves.contains(&m.uid)
+                || silent.contains(&m.uid)
+                || (leaving && m.uid == cx.config.uid)
+                || self.change.joins.iter().any(|j| j.uid.node == m.uid.node && j.uid != m.uid)
+        };
+        members.retain(|m| !gone(m));
+        if members.is_empty() {
+            return self.last_one_leaves(cx);
+        }
+        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
+        if voters < usize::from(self.view.params.min_voters) {
+            return self.refuse_leaves(cx);
+        }
+        if self.joins_ripe(cx) {
+            members.extend(self.change.joins.iter().map(|j| ViewMember {
+                uid: j.uid,
+                address: j.address,
+                role: Role::Learner,
+                budget: j.budget,
+            }));
+        }
+        let Some(leader) = self.next_leader(cx, &members) else {
+            cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
+            return;
+        };
+        let view = View {
+            vid: self.view.vid + 1,
+            at: self.log.have() + 1,
+            gseq: self.next_gseq,
+            leader,
+            members,
+            ..View::clone(&self.view)
+        };
+        if self.may_propose(cx, &view) {
+            self.propose(cx, view);
+        } else {
+            cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
+        }
+    }
+
+    /// Joins are gathered for a while, and do not cut large messages short without need: a view
+    /// voids what is unfinished.
+    fn joins_ripe(&self, cx: &Context) -> bool {
+        let timing = &cx.config.timing;
+        let unfinished = self.sequencer.as_ref().is_some_and(|s| s.any_open());
+        let wait = if unfinished { timing.join_patience } else { timing.join_batch };
+        self.change.since.is_some_and(|since| cx.now - since >= wait) && !self.change.joins.is_empty()
+    }
+
+    /// Learners that have everything all the others have: they may vote from now on (I8).
+    fn caught_up(&self, cx: &Context) -> Vec<Uid> {
+        let learner = |(index, m): (usize, &ViewMember)| {
+            let ready = m.role == Role::Learner && self.peers[index].arrived && self.have_of(cx, index) >= self.safe;
+            ready.then_some(m.uid)
+        };
+        self.view.members.iter().enumerate().filter_map(learner).collect()
+    }
+
+    /// Learners that gave up, or never came: nobody counts on them, and they would hold up freeing.
+    fn silent_learners(&self, cx: &Context) -> Vec<Uid> {
+        let silent = |(index, m): (usize, &ViewMember)| {
+            (m.role == Role::Learner && cx.now - self.peers[index].heard > cx.config.timing.slow).then_some(m.uid)
+        };
+        self.view.members.iter().enumerate().filter_map(silent).collect()
+    }
+
+    fn refuse_leaves(&mut self, cx: &mut Context) {
+        let refused = Control::LeaveRefused { min_voters: self.view.params.min_voters };
+        for who in std::mem::take(&mut self.change.leaves) {
+            if let Some(member) = self.view.member(who) {
+                cx.tell(member.address, self.view.gid, self.view.vid, &refused);
+            }
+        }
+        if self.stage == Stage::Leaving {
+            self.stay(cx, self.view.params.min_voters);
+        }
+    }
+
+    /// The leave was refused: a member as before.
+    pub(crate) fn stay(&mut self, cx: &mut Context, min_voters: u16) {
+        if self.stage == Stage::Leaving {
+            self.stage = Stage::Member;
+            cx.timers.stop(Timer::Request);
+            cx.events.push_back(Event::LeaveRefused { min_voters });
+        }
+    }
+
+    /// Who leads the next view: I, unless I leave; then the highest-ranking voter that is present
+    /// and nearly holds the cut.
+    fn next_leader(&self, cx: &Context, members: &[ViewMember]) -> Option<Uid> {
+        let me = cx.config.uid;
+        if members.iter().any(|m| m.uid == me) {
+            return Some(me);
+        }
+        let ready = |m: &&ViewMember| {
+            m.role == Role::Voter
+                && self.view.index_of(m.uid).is_some_and(|i| self.present(cx, i) && self.nearly_there(cx, i))
+        };
+        members.iter().filter(ready).map(|m| m.uid).max()
+    }
+
+    /// Within half a window of the last frame: under load nobody is ever exactly there.
+    fn nearly_there(&self, cx: &Context, index: usize) -> bool {
+        self.log.charge() - self.log.charge_upto(self.have_of(cx, index)) <= self.window_charge() / 2
+    }
+
+    fn may_propose(&self, cx: &Context, view: &View) -> bool {
+        let me = cx.config.uid;
+        let index = |uid| self.view.index_of(uid);
+        let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(|i| self.present(cx, i)));
+        heard && is_quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i)))
+    }
+
+    /// From here on nothing is stamped in this view any more (I3): the order up to here is the cut.
+    fn propose(&mut self, cx: &mut Context, view: View) {
+        let ballot = Ballot { round: 0, node: cx.config.uid.node };
+        let next = Next { view, cut_digest: self.digest };
+        cx.trace(|| Trace::Accepted { vid: next.view.vid });
+        self.accepted = Some((ballot, next.clone()));
+        self.proposal = Some(Proposal { next, accepted: vec![cx.config.uid], pause: REPEAT });
+        self.change.leaves.clear();
+        self.send_accepts(cx);
+        self.count_accepts(cx);
+    }
+
+    fn send_accepts(&mut self, cx: &mut Context) {
+        let Some(proposal) = &mut self.proposal else { return };
+        let me = cx.config.uid;
+        let ballot = Ballot { round: 0, node: me.node };
+        let accept = Control::Accept { ballot, next: proposal.next.clone() };
+        for member in self.view.members.iter().filter(|m| m.uid != me && !proposal.accepted.contains(&m.uid)) {
+            cx.tell(member.address, self.view.gid, self.view.vid, &accept);
+        }
+        cx.timers.set(Timer::Change, cx.now + proposal.pause);
+        proposal.pause = (proposal.pause * 2).min(cx.config.timing.heartbeat);
+    }
+
+    /// The leader of my view proposes what ends it.
+    pub(crate) fn on_accept(&mut self, cx: &mut Context, ballot: Ballot, next: Next) {
+        if next.view.vid != self.view.vid + 1 || next.view.gid != self.view.gid || self.is_leader() {
+            return;
+        }
+        if ballot < self.promised {
+            let no = Control::PromiseNo { promised: self.promised };
+            cx.tell(self.leader().address, self.view.gid, self.view.vid, &no);
+            return;
+        }
+        self.gaps.top = self.gaps.top.max(next.cut());
+        self.accepting = Some((ballot, next));
+        self.after_storing(cx);
+    }
+
+    /// Accepts what is proposed once everything up to its cut is stored (I4).
+    pub(crate) fn accept_at_cut(&mut self, cx: &mut Context) {
+        let have = self.log.have();
+        if self.accepting.as_ref().is_none_or(|(_, next)| have < next.cut()) {
+            return;
+        }
+        let (ballot, next) = self.accepting.take().expect("just seen");
+        if have > next.cut() || self.digest != next.cut_digest {
+            return self.stop(cx, format!("the cut {} of view {} is not mine: {have} held", next.cut(), self.view.vid));
+        }
+        if self.accepted.as_ref().is_none_or(|(b, _)| *b != ballot) {
+            cx.trace(|| Trace::Accepted { vid: next.view.vid });
+            self.accepted = Some((ballot, next));
+        }
+        cx.tell(self.leader().address, self.view.gid, self.view.vid, &Control::Accepted { ballot });
+    }
+
+    /// A member is bound to my proposal.
+    pub(crate) fn on_accepted(&mut self, cx: &mut Context, who: Uid, ballot: Ballot) {
+        let mine = Ballot { round: 0, node: cx.config.uid.node };
+        if let Some(proposal) = &mut self.proposal
+            && ballot == mine
+            && !proposal.accepted.contains(&who)
+        {
+            proposal.accepted.push(who);
+            self.count_accepts(cx);
+        }
+    }
+
+    /// Decided once quorums of both views hold everything up to the cut; the next leader must too,
+    /// so that it can serve at once.
+    fn count_accepts(&mut self, cx: &mut Context) {
+        let Some(Proposal { next, accepted, .. }) = &self.proposal else { return };
+        let holds = |uid: Uid| accepted.contains(&uid);
+        if is_quorum(&self.view, holds) && is_quorum(&next.view, holds) && holds(next.view.leader) {
+            let next = next.clone();
+            self.decide(cx, next);
+        }
+    }
+
+    fn decide(&mut self, cx: &mut Context, next: Next) {
+        let snapshot = self.snapshot_at(&next);
+        let install = Control::Install { next: next.clone(), snapshot: snapshot.clone() };
+        let before: Arc<View> = self.view.clone();
+        for member in before.members.iter().chain(next.view.members.iter().filter(|m| !before.contains(m.uid))) {
+            if member.uid != cx.config.uid {
+                cx.tell(member.address, before.gid, before.vid, &install);
+            }
+        }
+        self.install(cx, next, snapshot);
+    }
+}

@@ -1,0 +1,76 @@
+//! What every part of a member shares: settings, the present time, timers, and the ways out.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use crate::event::{Event, Trace};
+use crate::id::{Gid, Vid};
+use crate::params::Config;
+use crate::random::Random;
+use crate::stats::Stats;
+use crate::time::Time;
+use crate::timers::Timers;
+use crate::transmit::{Destination, Outgoing};
+use crate::wire::{Control, ENVELOPE_LEN, Envelope, Kind};
+
+/// Control datagrams waiting to leave, at most. Whatever is dropped beyond is repeated by its timer.
+const OUTBOX: usize = 1024;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) now: Time,
+    pub(crate) random: Random,
+    pub(crate) timers: Timers,
+    pub(crate) outbox: VecDeque<Outgoing>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) traces: VecDeque<Trace>,
+    pub(crate) stats: Stats,
+}
+
+impl Context {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            random: Random::new(config.seed),
+            config,
+            now: Time::ZERO,
+            timers: Timers::default(),
+            outbox: VecDeque::new(),
+            events: VecDeque::new(),
+            traces: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Queues a control message.
+    pub(crate) fn send(&mut self, to: Destination, gid: Gid, vid: Vid, control: &Control) {
+        if self.outbox.len() >= OUTBOX {
+            self.stats.overflow += 1;
+            return;
+        }
+        let mut body = Vec::with_capacity(256);
+        control.encode(&mut body);
+        let len = ENVELOPE_LEN + body.len();
+        if len > self.config.limits.datagram {
+            self.stats.overflow += 1;
+            return;
+        }
+        let mut datagram = Vec::with_capacity(len);
+        let envelope = Envelope { kind: Kind::Control as u8, gid, vid, sender: self.config.uid, status: [0; 3] };
+        envelope.encode(len, &mut datagram);
+        datagram.extend_from_slice(&body);
+        self.outbox.push_back(Outgoing { to, datagram });
+    }
+
+    /// Queues a control message for one process.
+    pub(crate) fn tell(&mut self, to: SocketAddr, gid: Gid, vid: Vid, control: &Control) {
+        self.send(Destination::Unicast(to), gid, vid, control);
+    }
+
+    /// Keeps an event of protocol section 1, if anybody wants them.
+    pub(crate) fn trace(&mut self, event: impl FnOnce() -> Trace) {
+        if self.config.trace {
+            self.traces.push_back(event());
+        }
+    }
+}

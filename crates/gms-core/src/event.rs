@@ -1,0 +1,209 @@
+//! What a member tells the process above it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::id::{Gseq, Uid, Vid};
+use crate::view::View;
+use crate::wire::{Level, Refusal};
+
+/// In the order in which they happened; messages and views in the one order of the group.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Event {
+    /// The next message of the order.
+    Message(Message),
+    /// The next view.
+    View(ViewChange),
+    /// What became of an own message.
+    Outcome {
+        /// Its number, as [`crate::Member::send`] returned it.
+        sseq: u64,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// No progress at present, and why. Own messages wait.
+    Blocked(Blocked),
+    /// Progress again.
+    Unblocked,
+    /// The group refuses this process for good.
+    Refused(Refusal),
+    /// The leave asked for would bring the voters below `min_voters`; still a member.
+    LeaveRefused {
+        /// The least number of voters the group keeps.
+        min_voters: u16,
+    },
+    /// Left, with everything up to the cut delivered. Nothing follows.
+    Left {
+        /// Whether the group confirmed that it stands without this process.
+        released: bool,
+    },
+    /// The group went on without this process. Nothing follows.
+    Excluded,
+    /// A check of the protocol's own invariants failed: the member stops rather than go on wrong.
+    Broken(String),
+}
+
+/// A delivered message.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Message {
+    /// Its place in the order (of its last fragment, if it was large).
+    pub gseq: Gseq,
+    /// The view it is delivered in.
+    pub vid: Vid,
+    /// Who sent it.
+    pub sender: Uid,
+    /// Its number with the sender.
+    pub sseq: u64,
+    /// How sure this delivery is.
+    pub level: Level,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// A delivered view.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ViewChange {
+    /// The view.
+    pub view: Arc<View>,
+    /// Members that were not in the view before (all of them, in the first one a process sees).
+    pub joined: Vec<Uid>,
+    /// Members of the view before that are gone.
+    pub left: Vec<Uid>,
+}
+
+/// What became of an own message (P16).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// It stands in the order, and its level is reached.
+    Ordered {
+        /// Where.
+        gseq: Gseq,
+        /// In which view.
+        vid: Vid,
+    },
+    /// It is not in the order and never will be.
+    NotOrdered,
+    /// It may or may not be: this process left or was excluded before it could know.
+    Unknown,
+}
+
+/// Why there is no progress.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Blocked {
+    /// The leader is silent.
+    #[error("leader {leader} has not been heard for {millis} ms")]
+    Leader {
+        /// Which node.
+        leader: u64,
+        /// For how long.
+        millis: u64,
+    },
+    /// This leader hears too few voters to order anything safely.
+    #[error("no quorum: only {heard} of {voters} voters are heard")]
+    Quorum {
+        /// Voters heard lately, this one included.
+        heard: usize,
+        /// All of them.
+        voters: usize,
+    },
+    /// A member is silent, so that nothing it may need can be freed and the window is full.
+    #[error("the window is full: member {member} has not confirmed anything for {millis} ms")]
+    Window {
+        /// Which node.
+        member: u64,
+        /// For how long.
+        millis: u64,
+    },
+    /// The leader is heard, but own messages are not ordered.
+    #[error("leader {leader} is heard but has ordered none of the waiting messages for {millis} ms")]
+    Progress {
+        /// Which node.
+        leader: u64,
+        /// For how long.
+        millis: u64,
+    },
+}
+
+/// Why an entry was not handed to the application.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Passed {
+    /// Part of a large message.
+    Fragment,
+    /// For subgroups this member is not in.
+    NotAddressed,
+    /// A void place.
+    Void,
+    /// Bound to another view.
+    Expired,
+}
+
+/// The events of protocol section 1, for the property checker.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Trace {
+    /// A message was accepted from the application.
+    Send {
+        /// Its number.
+        sseq: u64,
+        /// Its level.
+        level: Level,
+        /// Its bytes.
+        payload: Bytes,
+        /// The only view it may be delivered in.
+        only_in_view: Option<Vid>,
+        /// Subgroups it is for.
+        to: Vec<u32>,
+    },
+    /// An outcome was reported.
+    Outcome {
+        /// Of which message.
+        sseq: u64,
+        /// What.
+        outcome: Outcome,
+    },
+    /// A message was delivered.
+    Deliver(Message),
+    /// An entry was handled without the application.
+    Pass {
+        /// In which view.
+        vid: Vid,
+        /// Where.
+        gseq: Gseq,
+        /// Why.
+        why: Passed,
+        /// Whose.
+        sender: Uid,
+        /// Its number with the sender.
+        sseq: u64,
+    },
+    /// A view was delivered.
+    View(Arc<View>),
+    /// The leader gave a frame its place.
+    Stamp {
+        /// In which view.
+        vid: Vid,
+        /// The frame's place.
+        fseq: u64,
+        /// Its first entry's place.
+        gseq: Gseq,
+        /// Entries.
+        count: u16,
+        /// Whose.
+        sender: Uid,
+        /// Number of its first message.
+        sseq: u64,
+    },
+    /// Bound to the value that makes view `vid`.
+    Accepted {
+        /// Number of the view to come.
+        vid: Vid,
+    },
+    /// No progress.
+    Blocked(String),
+    /// Progress again.
+    Unblocked,
+    /// Left.
+    Left,
+    /// Removed by the group.
+    Excluded,
+}

@@ -1,0 +1,91 @@
+//! Names of processes, groups and places in the order.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Number of a view in its lineage; each view's number is its predecessor's plus one, from 1.
+pub type Vid = u64;
+/// Place of a frame in the order: dense, from 1, for the life of the lineage.
+pub type Fseq = u64;
+/// Place of an entry in the order: dense, from 1, for the life of the lineage.
+pub type Gseq = u64;
+
+/// The configured number of a process; also its rank under the bully rule (the highest leads).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct NodeId(pub u64);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One life of a process: its node and a random number drawn at each start. A restarted process is
+/// another `Uid`, so nothing its former life left in the network can be taken for its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Uid {
+    /// The configured number.
+    pub node: NodeId,
+    /// Random per start.
+    pub incarnation: u64,
+}
+
+impl Uid {
+    /// The life `incarnation` of node `node`.
+    pub fn new(node: u64, incarnation: u64) -> Self {
+        Self { node: NodeId(node), incarnation }
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{:x}", self.node, self.incarnation)
+    }
+}
+
+/// The lineage of a group, drawn when it is founded. Groups of one name and different `Gid` never mix.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Gid(pub u128);
+
+impl Gid {
+    /// What a process that is in no group yet writes into its envelopes.
+    pub const NONE: Self = Self(0);
+}
+
+impl fmt::Display for Gid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A place in one sender's stream: message `sseq` (dense from 1 per [`Uid`]) and, inside a large
+/// message, the byte `offset` of a fragment. `next[Uid]` of the specification is one of these, and
+/// the table of them is the whole duplicate suppression of gms (protocol 4.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Position {
+    /// Number of the message.
+    pub sseq: u64,
+    /// First byte of the fragment; 0 for the start of any message.
+    pub offset: u32,
+}
+
+impl Position {
+    /// Where every sender starts.
+    pub const START: Self = Self { sseq: 1, offset: 0 };
+
+    /// The start of message `sseq`.
+    pub fn message(sseq: u64) -> Self {
+        Self { sseq, offset: 0 }
+    }
+}
+
+/// A proposal's rank inside one view change. `(0, leader)` belongs to the leader of the view itself
+/// and is promised by installing that view (protocol 3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Ballot {
+    /// 0 for the live leader, higher for candidates.
+    pub round: u32,
+    /// Who proposes.
+    pub node: NodeId,
+}

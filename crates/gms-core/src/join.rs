@@ -1,0 +1,173 @@
+//! Becoming a member: asking, proving one's address, being installed; or founding the group when
+//! nobody is there (protocol 6, 7).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::id::Gid;
+use crate::membership::Membership;
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::transmit::Destination;
+use crate::wire::{Control, JoinRequest, Refusal};
+
+/// First pause between two requests.
+const REPEAT: Duration = Duration::from_millis(20);
+/// Longest pause between two requests.
+const SLOWEST: Duration = Duration::from_millis(250);
+/// A cookie is good for one to two of these.
+const COOKIE_SLOT: Duration = Duration::from_secs(10);
+
+/// How a process comes to its group.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Start {
+    /// Founds the group at once, alone.
+    Found,
+    /// Joins through any of these members, or whoever answers on the control group when empty.
+    /// Asks until it is let in or refused.
+    Join(Vec<SocketAddr>),
+    /// Looks for the group for [`crate::Timing::discover`]; founds it when nobody answers and no process of
+    /// higher rank is looking too.
+    Auto,
+}
+
+/// A process on its way in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Joiner {
+    contacts: Vec<SocketAddr>,
+    /// Where a member told us to ask.
+    leader: Option<SocketAddr>,
+    attempts: u32,
+    /// When it may found the group, if it may at all.
+    found_at: Option<Time>,
+}
+
+impl Joiner {
+    pub(crate) fn new(cx: &mut Context, start: Start) -> Self {
+        let found_at = match start {
+            Start::Auto => Some(cx.now + cx.config.timing.discover),
+            _ => None,
+        };
+        let contacts = if let Start::Join(contacts) = start { contacts } else { Vec::new() };
+        cx.timers.set(Timer::Request, cx.now);
+        Self { contacts, leader: None, attempts: 0, found_at }
+    }
+
+    fn request(&self, cx: &Context, broadcast: bool) -> JoinRequest {
+        let config = &cx.config;
+        JoinRequest {
+            name: config.name.clone(),
+            uid: config.uid,
+            address: config.address,
+            budget: config.budget,
+            params: config.params.clone(),
+            broadcast,
+            may_found: self.found_at.is_some(),
+        }
+    }
+
+    /// Asks again, or gives up looking and founds the group.
+    pub(crate) fn on_timer(&mut self, cx: &mut Context) -> Option<Box<Membership>> {
+        if self.found_at.is_some_and(|at| cx.now >= at) {
+            return Some(Box::new(Membership::found(cx)));
+        }
+        // A leader that was named once is asked every other time only: it may be gone by now.
+        let named = self.leader.filter(|_| self.attempts.is_multiple_of(2));
+        let contact = (!self.contacts.is_empty()).then(|| self.contacts[self.attempts as usize % self.contacts.len()]);
+        let to = named.or(contact).map_or(Destination::Control, Destination::Unicast);
+        let request = self.request(cx, to == Destination::Control);
+        cx.send(to, Gid::NONE, 0, &Control::JoinRequest(request));
+        self.attempts += 1;
+        let pause = (REPEAT * (1 << self.attempts.min(4))).min(SLOWEST);
+        let pause = cx.random.stretched(pause);
+        let at = self.found_at.map_or(cx.now + pause, |found| found.min(cx.now + pause));
+        cx.timers.set(Timer::Request, at);
+        None
+    }
+
+    /// A control message for one who is not a member yet.
+    pub(crate) fn on_control(&mut self, cx: &mut Context, gid: Gid, from: SocketAddr, control: Control) -> Joining {
+        match control {
+            Control::JoinChallenge { cookie } => {
+                let proof = Control::JoinProof { cookie, request: self.request(cx, false) };
+                cx.tell(from, gid, 0, &proof);
+                // A member has answered: there is a group, so none is to be founded.
+                self.found_at = None;
+            }
+            Control::JoinRedirect { leader } => {
+                self.found_at = None;
+                if self.leader != Some(leader) {
+                    self.leader = Some(leader);
+                    let request = self.request(cx, false);
+                    cx.tell(leader, gid, 0, &Control::JoinRequest(request));
+                }
+            }
+            Control::JoinReject(refusal) => return Joining::Refused(refusal),
+            Control::Install { next, snapshot } if next.view.contains(cx.config.uid) => {
+                let mut membership = Membership::enter(cx, next.view.clone(), snapshot.clone());
+                membership.decided.push((next, snapshot));
+                let vid = membership.view.vid;
+                cx.tell(membership.leader().address, membership.view.gid, vid, &Control::InstallAck { vid });
+                return Joining::In(Box::new(membership));
+            }
+            // Another process is looking for the same group: the one of higher rank founds it.
+            Control::JoinRequest(rival) => {
+                let founding = self.found_at.is_some() && rival.may_found && rival.name == cx.config.name;
+                if founding && rival.uid > cx.config.uid {
+                    self.found_at = Some(cx.now + cx.config.timing.discover);
+                }
+            }
+            _ => {}
+        }
+        Joining::Waiting
+    }
+}
+
+/// Where a joiner stands after a message.
+pub(crate) enum Joining {
+    Waiting,
+    In(Box<Membership>),
+    Refused(Refusal),
+}
+
+impl Membership {
+    /// A request to join: the leader asks for proof of the address, others name the leader. Nothing
+    /// is kept for it until the proof is here.
+    pub(crate) fn on_join_request(&mut self, cx: &mut Context, from: SocketAddr, request: &JoinRequest) {
+        if request.name != cx.config.name {
+            if !request.broadcast {
+                let refusal = Refusal::Group(cx.config.name.clone());
+                cx.tell(from, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+            }
+        } else if self.is_leader() {
+            let challenge = Control::JoinChallenge { cookie: cookie(cx, request, 0) };
+            cx.tell(from, self.view.gid, self.view.vid, &challenge);
+        } else if !request.broadcast {
+            let redirect = Control::JoinRedirect { leader: self.leader().address };
+            cx.tell(from, self.view.gid, self.view.vid, &redirect);
+        }
+    }
+
+    /// The request again, by one who has received at the address it gave.
+    pub(crate) fn on_join_proof(&mut self, cx: &mut Context, from: SocketAddr, given: u64, request: JoinRequest) {
+        if !self.is_leader() {
+            self.on_join_request(cx, from, &request);
+        } else if request.name == cx.config.name
+            && (given == cookie(cx, &request, 0) || given == cookie(cx, &request, 1))
+        {
+            self.on_join(cx, request);
+        } else {
+            cx.stats.strangers += 1;
+        }
+    }
+}
+
+/// Keyed digest of who asks from where, and of the time slot (`age` slots ago).
+fn cookie(cx: &Context, request: &JoinRequest, age: u64) -> u64 {
+    let slot = (cx.now.as_nanos() / COOKIE_SLOT.as_nanos() as u64).wrapping_sub(age);
+    let mut hasher = DefaultHasher::new();
+    (cx.config.seed, slot, request.uid, request.address).hash(&mut hasher);
+    hasher.finish()
+}

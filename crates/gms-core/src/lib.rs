@@ -1,0 +1,64 @@
+//! The heart of gms, without sockets, clock or threads: one total order of messages and views.
+//!
+//! Where a message goes, and the file that takes it there:
+//!
+//! ```text
+//!  application ── Member::send ──▶ pending      own messages, packed into frames
+//!                                    │ send      FORWARD to the leader
+//!                                    ▼
+//!                                 sequence      the leader stamps frames and multicasts ORDERED
+//!                                    │
+//!                                    ▼
+//!                                 receive ──▶ log    stored in order; gaps go to `repair`
+//!                                    │ stability      who has what: ack, safe, stable, window
+//!                                    ▼
+//!  application ◀─ poll_event ──── deliver       as far as the level allows
+//! ```
+//!
+//! Views end in `change` ([planned](https://en.wikipedia.org/wiki/Virtual_synchrony) by the leader), begin
+//! in `join`; `watch` sees who is silent. The words, the properties P1–P26 and the invariants I1–I13
+//! are those of the project's protocol specification.
+//!
+//! A member is driven with four verbs: [`Member::handle`], [`Member::poll_transmit`],
+//! [`Member::poll_event`], [`Member::poll_timeout`].
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod change;
+mod context;
+mod deliver;
+mod event;
+mod id;
+mod join;
+mod log;
+mod member;
+mod membership;
+mod params;
+mod pending;
+mod quorum;
+mod random;
+mod receive;
+mod repair;
+mod send;
+mod sequence;
+mod stability;
+mod stats;
+mod time;
+mod timers;
+mod transmit;
+mod view;
+mod watch;
+pub mod wire;
+
+pub use event::{Blocked, Event, Message, Outcome, Passed, Trace, ViewChange};
+pub use id::{Ballot, Fseq, Gid, Gseq, NodeId, Position, Uid, Vid};
+pub use join::Start;
+pub use member::{Input, Member, Memory, SendError};
+pub use params::{Config, Params, ParamsError, Timing};
+pub use quorum::{is_quorum, quorum_have};
+pub use stats::Stats;
+pub use time::Time;
+pub use transmit::{Destination, Transmit};
+pub use view::{Next, Role, Snapshot, View, ViewMember};
+pub use wire::{Addressing, Level, Refusal};

@@ -1,0 +1,469 @@
+//! The machine as its user sees it: input and time go in, datagrams and events come out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::context::Context;
+use crate::event::{Event, Trace};
+use crate::id::{Gid, Uid};
+use crate::join::{Joiner, Joining, Start};
+use crate::membership::{Membership, Stage};
+use crate::params::{Config, ParamsError};
+use crate::stats::Stats;
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::transmit::Transmit;
+use crate::view::View;
+use crate::wire::{Addressing, Control, Envelope, EnvelopeError, Kind, Level};
+
+/// What can happen to a member.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Input {
+    /// A datagram has arrived.
+    Datagram {
+        /// Whence.
+        from: SocketAddr,
+        /// All of it.
+        datagram: Bytes,
+    },
+    /// Time has passed; see [`Member::poll_timeout`].
+    Tick,
+    /// The application wants to leave. Own messages are ordered first.
+    Leave,
+}
+
+/// Why a message was not accepted. It has no number and was not sent.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    /// Own messages that wait to be ordered fill their share. Try again when some are delivered.
+    #[error("too many own messages wait to be ordered: try again when some are delivered")]
+    Full,
+    /// Over the group's limit.
+    #[error(
+        "the message has {len} bytes, the group's limit is {limit}: split it, or found the group with a larger message limit"
+    )]
+    TooLarge {
+        /// Its length.
+        len: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// Not a member (yet, or any more).
+    #[error("not a member of a group: join first")]
+    NotMember,
+}
+
+/// Bytes held and their caps (P22).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Memory {
+    /// Bytes held in queues and tables, as charged against the caps.
+    pub used: u64,
+    /// Sum of the caps.
+    pub cap: u64,
+}
+
+/// A member of a group, without sockets, clock or threads. Feed it with [`handle`](Self::handle) and
+/// [`send`](Self::send); after either, empty [`poll_transmit`](Self::poll_transmit) and
+/// [`poll_event`](Self::poll_event), and come back at [`poll_timeout`](Self::poll_timeout).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Member {
+    cx: Context,
+    phase: Phase,
+    /// Events taken out of the order by [`Self::poll_event`] and not returned yet.
+    ready: std::collections::VecDeque<Event>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Phase {
+    Joining(Joiner),
+    In(Box<Membership>),
+    Out,
+}
+
+impl Member {
+    /// A process that starts at `now`. Fails when its settings contradict each other.
+    pub fn new(config: Config, start: Start, now: Time) -> Result<Self, ParamsError> {
+        config.params.check()?;
+        let mut cx = Context::new(config);
+        cx.now = now;
+        let phase = match start {
+            Start::Found => Phase::In(Box::new(Membership::found(&mut cx))),
+            other => Phase::Joining(Joiner::new(&mut cx, other)),
+        };
+        Ok(Self { cx, phase, ready: Default::default() })
+    }
+
+    /// Takes one input in. Never blocks, never fails: what is wrong with a datagram is counted in
+    /// [`Stats`].
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.cx.now = self.cx.now.max(now);
+        match input {
+            Input::Datagram { from, datagram } => self.receive(from, datagram),
+            Input::Tick => {}
+            Input::Leave => self.leave(),
+        }
+        self.run_timers();
+    }
+
+    /// Accepts a message from the application and returns its number; the outcome follows as
+    /// [`Event::Outcome`]. The error says why it was not accepted, and nothing has happened then.
+    pub fn send(&mut self, now: Time, payload: Bytes, level: Level, addressing: Addressing) -> Result<u64, SendError> {
+        self.cx.now = self.cx.now.max(now);
+        let Phase::In(m) = &mut self.phase else { return Err(SendError::NotMember) };
+        if m.stage != Stage::Member {
+            return Err(SendError::NotMember);
+        }
+        let limit = m.view.params.message_limit;
+        if payload.len() > limit as usize {
+            return Err(SendError::TooLarge { len: payload.len(), limit });
+        }
+        if m.pending.bytes() >= self.cx.config.pending {
+            return Err(SendError::Full);
+        }
+        if m.pending.is_empty() {
+            m.progress = self.cx.now;
+        }
+        let (copy, only_in_view, to) = (payload.clone(), addressing.only_in_view, addressing.to.clone());
+        let sseq = m.pending.push(payload, level, addressing);
+        self.cx.trace(|| Trace::Send { sseq, level, payload: copy, only_in_view, to });
+        Ok(sseq)
+    }
+
+    /// Whether [`Self::send`] would find room.
+    pub fn has_room(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.stage == Stage::Member && m.pending.bytes() < self.cx.config.pending)
+    }
+
+    /// Writes the next train of datagrams into `out` (which must be empty), of at most
+    /// `max_segments` datagrams; `None` when there is nothing to send now.
+    pub fn poll_transmit(&mut self, now: Time, max_segments: usize, out: &mut Vec<u8>) -> Option<Transmit> {
+        debug_assert!(out.is_empty());
+        self.cx.now = self.cx.now.max(now);
+        let cx = &mut self.cx;
+        if let Phase::In(m) = &mut self.phase {
+            m.transmit_nack(cx);
+        }
+        if let Some(outgoing) = cx.outbox.pop_front() {
+            out.extend_from_slice(&outgoing.datagram);
+            return Some(Transmit { destination: outgoing.to, segment_size: out.len() });
+        }
+        let Phase::In(m) = &mut self.phase else { return None };
+        m.pump(cx);
+        m.transmit_ordered(cx, max_segments, out)
+            .or_else(|| m.transmit_forwards(cx, max_segments, out))
+            .or_else(|| m.transmit_repairs(cx, max_segments, out))
+            .or_else(|| m.transmit_status(cx, out))
+            .or_else(|| m.transmit_ack(cx, out))
+    }
+
+    /// The next event; `None` when there is none now. Messages leave the log only here, so not
+    /// asking is how an application holds its senders back.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if self.ready.is_empty() {
+            let mut batch = Vec::new();
+            self.poll_events(&mut batch, 1);
+            self.ready.extend(batch);
+        }
+        self.ready.pop_front()
+    }
+
+    /// Appends the next events to `out`, until there are none or messages of about `room` bytes have
+    /// been added. Returns those bytes: payloads and 64 for each message.
+    pub fn poll_events(&mut self, out: &mut Vec<Event>, room: usize) -> usize {
+        out.extend(self.ready.drain(..));
+        out.extend(self.cx.events.drain(..));
+        let mut used = 0;
+        if let Phase::In(m) = &mut self.phase {
+            let had_room = m.log.kept();
+            used = m.deliver(&mut self.cx, out, room);
+            if m.stage != Stage::Gone && m.log.kept() < had_room {
+                m.has_freed(&mut self.cx);
+            }
+            m.finish(&mut self.cx, out);
+            out.extend(self.cx.events.drain(..));
+        }
+        used
+    }
+
+    /// When [`Self::handle`] must be called with [`Input::Tick`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.cx.timers.next()
+    }
+
+    /// The next event of protocol section 1, if [`Config::trace`] asks for them.
+    pub fn poll_trace(&mut self) -> Option<Trace> {
+        self.cx.traces.pop_front()
+    }
+
+    /// Who this is.
+    pub fn uid(&self) -> Uid {
+        self.cx.config.uid
+    }
+
+    /// The view this process is in; the application may have been told an older one yet.
+    pub fn view(&self) -> Option<&Arc<View>> {
+        match &self.phase {
+            Phase::In(m) if m.stage != Stage::Gone => Some(&m.view),
+            _ => None,
+        }
+    }
+
+    /// Whether this process orders the messages of its view.
+    pub fn is_leader(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.is_leader())
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> Stats {
+        self.cx.stats
+    }
+
+    /// Last frame stored densely here, by a quorum, and by all: `(have, safe, stable)`.
+    pub fn progress(&self) -> (u64, u64, u64) {
+        match &self.phase {
+            Phase::In(m) => (m.log.have(), m.safe, m.stable),
+            _ => (0, 0, 0),
+        }
+    }
+
+    /// Bytes held now, and what they may be at most. One message may exceed the room for own
+    /// messages: it is accepted whole as long as there is any.
+    pub fn memory(&self) -> Memory {
+        let Phase::In(m) = &self.phase else { return Memory { used: 0, cap: 0 } };
+        let params = &m.view.params;
+        let held = m.sequencer.as_ref().map_or(0, |s| s.held());
+        let future: u64 = m.future.iter().map(|f| f.charge()).sum();
+        let used = m.pending.bytes() as u64
+            + m.pending.in_flight()
+            + m.log.used()
+            + held
+            + m.delivery.partial_bytes() as u64
+            + future;
+        let window = m.window_charge();
+        let members = m.view.members.len() as u64;
+        let own = self.cx.config.pending as u64 + u64::from(params.message_limit);
+        let frame = (2 * u64::from(params.datagram)).max(1024);
+        let cap = own
+            + window
+            + (m.store_cap() + 2 * window)
+            + members * 2 * window
+            + params.reassembly
+            + self.cx.config.limits.future_frames as u64 * frame;
+        Memory { used, cap }
+    }
+
+    fn leave(&mut self) {
+        let cx = &mut self.cx;
+        match &mut self.phase {
+            Phase::Joining(_) => {
+                self.phase = Phase::Out;
+                cx.timers.stop_all();
+                cx.events.push_back(Event::Left { released: true });
+            }
+            Phase::In(m) if m.stage == Stage::Member => {
+                m.stage = Stage::Leaving;
+                cx.timers.set(Timer::Request, cx.now);
+            }
+            _ => {}
+        }
+    }
+
+    fn run_timers(&mut self) {
+        let now = self.cx.now;
+        while let Some(timer) = self.cx.timers.take_due(now) {
+            match &mut self.phase {
+                Phase::Joining(joiner) => {
+                    if let Some(membership) = joiner.on_timer(&mut self.cx) {
+                        self.cx.timers.stop(Timer::Request);
+                        self.phase = Phase::In(membership);
+                    }
+                }
+                Phase::In(m) => m.on_timer(&mut self.cx, timer),
+                Phase::Out => {}
+            }
+        }
+    }
+
+    fn receive(&mut self, from: SocketAddr, datagram: Bytes) {
+        let cx = &mut self.cx;
+        let (envelope, body) = match Envelope::decode(datagram, &cx.config.limits) {
+            Ok(read) => read,
+            Err(EnvelopeError::Foreign) => return cx.stats.foreign += 1,
+            Err(EnvelopeError::Version(_)) => return cx.stats.other_version += 1,
+            Err(EnvelopeError::Length | EnvelopeError::Oversized) => return cx.stats.malformed += 1,
+        };
+        if envelope.sender == cx.config.uid {
+            return;
+        }
+        match &mut self.phase {
+            Phase::In(m) => m.receive(cx, from, envelope, body),
+            Phase::Joining(joiner) => {
+                if envelope.kind != Kind::Control as u8 {
+                    return;
+                }
+                let Ok(control) = Control::decode(&body, &cx.config.limits) else { return cx.stats.malformed += 1 };
+                match joiner.on_control(cx, envelope.gid, from, control) {
+                    Joining::Waiting => {}
+                    Joining::In(membership) => {
+                        cx.timers.stop(Timer::Request);
+                        self.phase = Phase::In(membership);
+                    }
+                    Joining::Refused(refusal) => {
+                        cx.timers.stop_all();
+                        cx.events.push_back(Event::Refused(refusal));
+                        self.phase = Phase::Out;
+                    }
+                }
+            }
+            Phase::Out => {}
+        }
+    }
+}
+
+impl Membership {
+    /// Sorts a datagram by lineage, sender and view (the rules on vid of protocol 3).
+    fn receive(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: Bytes) {
+        let Some(kind) = Kind::from_byte(envelope.kind) else { return cx.stats.malformed += 1 };
+        if kind == Kind::Control {
+            match Control::decode(&body, &cx.config.limits) {
+                Ok(control) => self.on_control(cx, from, envelope, control),
+                Err(_) => cx.stats.malformed += 1,
+            }
+            return;
+        }
+        if envelope.gid != self.view.gid {
+            return cx.stats.strangers += 1;
+        }
+        let sender = self.view.index_of(envelope.sender);
+        if self.stage == Stage::Gone {
+            if envelope.vid == self.view.vid {
+                self.answer_for_the_past(cx, envelope.sender, from);
+            }
+            return;
+        }
+        let Some(index) = sender else {
+            if envelope.vid < self.view.vid {
+                self.tell_successor(cx, envelope.sender, from, envelope.vid);
+            }
+            return cx.stats.strangers += 1;
+        };
+        self.peers[index].heard = cx.now;
+        if kind == Kind::Repair {
+            return self.on_repair(cx, body);
+        }
+        if envelope.vid < self.view.vid {
+            if self.may_tell(cx, index) {
+                self.tell_successor(cx, envelope.sender, from, envelope.vid);
+            }
+            return;
+        }
+        if envelope.vid > self.view.vid {
+            if kind == Kind::Ordered {
+                self.on_repair(cx, body);
+            }
+            if self.may_tell(cx, index) {
+                cx.tell(from, self.view.gid, self.view.vid, &Control::ViewRequest);
+            }
+            return;
+        }
+        self.peers[index].arrived = true;
+        if self.is_leader() {
+            self.arrived(cx, envelope.sender);
+        }
+        match kind {
+            Kind::Ordered | Kind::Heartbeat if envelope.sender == self.view.leader => {
+                self.on_ordered(cx, &envelope, body)
+            }
+            Kind::Forward => {
+                self.on_ack(cx, index, envelope.status);
+                self.on_forward(cx, index, body);
+            }
+            Kind::Ack => self.on_ack(cx, index, envelope.status),
+            _ => cx.stats.strangers += 1,
+        }
+    }
+
+    fn on_control(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, control: Control) {
+        let who = envelope.sender;
+        match control {
+            Control::JoinRequest(request) if self.stage != Stage::Gone => {
+                return self.on_join_request(cx, from, &request);
+            }
+            Control::JoinProof { cookie, request } if self.stage != Stage::Gone => {
+                return self.on_join_proof(cx, from, cookie, request);
+            }
+            _ if envelope.gid != self.view.gid || envelope.gid == Gid::NONE => return cx.stats.strangers += 1,
+            _ => {}
+        }
+        let index = self.view.index_of(who);
+        if let Some(index) = index {
+            self.peers[index].heard = cx.now;
+        }
+        let current = envelope.vid == self.view.vid;
+        let from_leader = who == self.view.leader;
+        match control {
+            // What former members may ask, whatever their view (I10).
+            Control::Nack { ranges } => self.on_nack(cx, from, envelope.vid, &ranges),
+            Control::Install { next, snapshot } => self.on_install(cx, next, snapshot),
+            Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
+            Control::Release { vid } => self.on_release(vid),
+            Control::Excluded { next } => self.on_excluded(cx, next),
+            _ if self.stage == Stage::Gone && current => self.answer_for_the_past(cx, who, from),
+            _ if self.stage == Stage::Gone => {}
+            Control::ViewRequest => self.tell_successor(cx, who, from, envelope.vid),
+            Control::Gone { upto } if current && upto > self.log.have() && index.is_some() => {
+                self.on_excluded(cx, None)
+            }
+            _ if envelope.vid < self.view.vid => self.tell_successor(cx, who, from, envelope.vid),
+            Control::LeaveRequest if current && index.is_some() && self.is_leader() => self.on_leave(cx, who),
+            Control::LeaveRefused { min_voters } if current && from_leader => self.stay(cx, min_voters),
+            Control::Accept { ballot, next } if current && from_leader => self.on_accept(cx, ballot, next),
+            Control::Accepted { ballot } if current && index.is_some() && self.is_leader() => {
+                self.on_accepted(cx, who, ballot)
+            }
+            _ => {}
+        }
+    }
+
+    fn on_timer(&mut self, cx: &mut Context, timer: Timer) {
+        match timer {
+            Timer::Heartbeat => self.on_heartbeat_timer(cx),
+            Timer::Ack => self.acks.due = true,
+            Timer::Nack => self.on_nack_timer(cx),
+            Timer::Forward => self.on_forward_timer(cx),
+            Timer::Tail => self.on_tail_timer(),
+            Timer::Change => self.on_change_timer(cx),
+            Timer::Install => self.on_install_timer(cx),
+            Timer::Request => self.on_leave_timer(cx),
+        }
+    }
+
+    /// Asks for the leave once everything of mine is ordered and delivered.
+    fn on_leave_timer(&mut self, cx: &mut Context) {
+        if self.stage != Stage::Leaving {
+            return;
+        }
+        if self.is_leader() {
+            self.consider(cx);
+        } else if self.pending.is_empty() {
+            cx.tell(self.leader().address, self.view.gid, self.view.vid, &Control::LeaveRequest);
+        }
+        let again = cx.config.timing.repeat * 2;
+        cx.timers.set(Timer::Request, cx.now + again);
+    }
+
+    /// The application has taken messages, so that there is room for more: say so if it was short.
+    fn has_freed(&mut self, cx: &mut Context) {
+        if self.is_leader() {
+            self.recount(cx);
+        } else {
+            let window = self.window_charge();
+            let room = self.store_cap().saturating_sub(self.log.kept());
+            if self.acks.room < window && room >= window {
+                self.acks.due = true;
+            }
+        }
+    }
+}

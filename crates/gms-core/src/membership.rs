@@ -1,0 +1,280 @@
+//! A process's state inside a group. The steps of a message's way each have a file of their own
+//! (`send`, `sequence`, `receive`, `stability`, `repair`, `deliver`), the ends of views have
+//! `change/`; all of them work on this.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::change::{Change, Departure, Handover, Proposal};
+use crate::context::Context;
+use crate::deliver::Delivery;
+use crate::event::{Blocked, Event};
+use crate::id::{Ballot, Fseq, Gid, Gseq, Position, Uid};
+use crate::log::{Log, Stored};
+use crate::pending::Pending;
+use crate::random::mix;
+use crate::repair::{Gaps, Repairs};
+use crate::sequence::Sequencer;
+use crate::stability::Acks;
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::view::{Next, Role, Snapshot, View, ViewMember};
+use crate::wire::{Envelope, Frame, Kind};
+
+/// What this process knows of another member; parallel to the view's member list.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Peer {
+    /// Last sign of life.
+    pub(crate) heard: Time,
+    /// Everything up to here is stored there (leader only).
+    pub(crate) have: Fseq,
+    /// Charge it can store in all, since the log began (leader only).
+    pub(crate) edge: u64,
+    /// It has said something in this view.
+    pub(crate) arrived: bool,
+    /// When it was last told that its view is over.
+    pub(crate) told: Option<Time>,
+}
+
+/// Why this process is about to be no member any more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Stage {
+    Member,
+    /// The application wants to leave; own messages are being finished.
+    Leaving,
+    /// The next view stands without this process.
+    Gone,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Membership {
+    pub(crate) view: Arc<View>,
+    pub(crate) stage: Stage,
+    pub(crate) log: Log,
+    /// `next[Uid]`, a fold over the stored prefix; parallel to the view's member list. At the leader,
+    /// whose prefix is all there is, this is the stamping counter.
+    pub(crate) next: Vec<Position>,
+    /// Place of the first entry after the stored prefix.
+    pub(crate) next_gseq: Gseq,
+    /// Digest of the stored prefix.
+    pub(crate) digest: u64,
+    pub(crate) delivery: Delivery,
+    pub(crate) pending: Pending,
+    /// Up to here a quorum, and all members, have stored everything.
+    pub(crate) safe: Fseq,
+    pub(crate) stable: Fseq,
+    /// Up to here a view change has decided: deliverable at any level.
+    pub(crate) settled: Fseq,
+    pub(crate) peers: Vec<Peer>,
+    /// Only at the leader.
+    pub(crate) sequencer: Option<Sequencer>,
+    pub(crate) acks: Acks,
+    pub(crate) gaps: Gaps,
+    pub(crate) repairs: Repairs,
+    /// Frames of the next view that came before its INSTALL.
+    pub(crate) future: Vec<Frame>,
+    pub(crate) promised: Ballot,
+    pub(crate) accepted: Option<(Ballot, Next)>,
+    /// An ACCEPT whose cut is not reached yet.
+    pub(crate) accepting: Option<(Ballot, Next)>,
+    /// An INSTALL whose cut is not reached yet.
+    pub(crate) installing: Option<(Next, Snapshot)>,
+    /// What ended the last views, for those who lag behind.
+    pub(crate) decided: Vec<(Next, Snapshot)>,
+    /// Changes the leader is asked for, and the one it proposes.
+    pub(crate) change: Change,
+    pub(crate) proposal: Option<Proposal>,
+    /// At the leader: who has not confirmed this view.
+    pub(crate) handover: Handover,
+    /// At one who is gone: its last steps.
+    pub(crate) departure: Option<Departure>,
+    pub(crate) blocked: Option<Blocked>,
+    /// When an own message was last ordered, or began to wait.
+    pub(crate) progress: Time,
+    /// Events that must follow the last delivery.
+    pub(crate) finale: Option<Event>,
+}
+
+impl Membership {
+    /// The founder's: the first view has only itself.
+    pub(crate) fn found(cx: &mut Context) -> Self {
+        let gid = Gid(u128::from(cx.random.next()) << 64 | u128::from(cx.random.next()) | 1);
+        let config = &cx.config;
+        let me = ViewMember { uid: config.uid, address: config.address, role: Role::Voter, budget: config.budget };
+        let params = config.params.clone();
+        let view = View { gid, vid: 1, at: 1, gseq: 1, leader: config.uid, members: vec![me], params };
+        Self::enter(cx, view, Snapshot { next: vec![Position::START], digest: 0 })
+    }
+
+    /// Starts at the frame of `view`, knowing what `snapshot` says of all before it.
+    pub(crate) fn enter(cx: &mut Context, view: View, snapshot: Snapshot) -> Self {
+        let view = Arc::new(view);
+        let mut log = Log::new(view.at);
+        log.push_view(view.clone());
+        let mut membership = Self {
+            stage: Stage::Member,
+            log,
+            next: snapshot.next,
+            next_gseq: view.gseq + 1,
+            digest: snapshot.digest,
+            delivery: Delivery::new(view.at),
+            pending: Pending::new(),
+            safe: view.at,
+            stable: 0,
+            settled: view.at,
+            peers: Vec::new(),
+            sequencer: None,
+            acks: Acks::default(),
+            gaps: Gaps::new(view.at),
+            repairs: Repairs::default(),
+            future: Vec::new(),
+            promised: Ballot { round: 0, node: view.leader.node },
+            accepted: None,
+            accepting: None,
+            installing: None,
+            decided: Vec::new(),
+            change: Change::default(),
+            proposal: None,
+            handover: Handover::default(),
+            departure: None,
+            blocked: None,
+            progress: cx.now,
+            finale: None,
+            view,
+        };
+        membership.take_seats(cx, &[]);
+        membership
+    }
+
+    /// Sets up everything that is parallel to the member list, or belongs to the role in this view.
+    /// `heard` tells when members of the view before were last heard.
+    pub(crate) fn take_seats(&mut self, cx: &mut Context, heard: &[(Uid, Time)]) {
+        let edge = self.log.charge() + self.window_charge();
+        let peer = |m: &ViewMember| {
+            let heard = heard.iter().find(|(uid, _)| *uid == m.uid).map_or(cx.now, |(_, at)| *at);
+            Peer { heard, have: 0, edge, arrived: false, told: None }
+        };
+        self.peers = self.view.members.iter().map(peer).collect();
+        let leads = self.view.leader == cx.config.uid;
+        self.sequencer = leads.then(|| Sequencer::new(self.view.at, self.view.members.len()));
+        self.acks = Acks::default();
+        self.acks.due = !leads;
+        self.gaps = Gaps::new(self.log.have());
+        self.blocked = None;
+        self.progress = cx.now;
+        if leads {
+            self.recount(cx);
+        }
+        let hb = cx.config.timing.heartbeat;
+        cx.timers.set(Timer::Heartbeat, cx.now + hb);
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.sequencer.is_some()
+    }
+
+    pub(crate) fn me(&self, cx: &Context) -> usize {
+        self.view.index_of(cx.config.uid).expect("a process installs only views it is in")
+    }
+
+    pub(crate) fn leader(&self) -> &ViewMember {
+        self.view.member(self.view.leader).expect("checked when decoded")
+    }
+
+    /// An envelope of mine in this view.
+    pub(crate) fn envelope(&self, cx: &Context, kind: Kind, status: [u64; 3]) -> Envelope {
+        Envelope { kind: kind as u8, gid: self.view.gid, vid: self.view.vid, sender: cx.config.uid, status }
+    }
+
+    /// Charge that may be in flight towards any one member: the window, or three quarters of the
+    /// smallest granted receive buffer (the rest is for control messages).
+    pub(crate) fn window_charge(&self) -> u64 {
+        let granted = self.view.members.iter().map(|m| u64::from(m.budget)).min().unwrap_or(0);
+        (2 * u64::from(self.view.params.window)).min(granted * 3 / 4).max(64 << 10)
+    }
+
+    /// Charge of frames this member keeps before it asks the leader to wait: what is in flight, and
+    /// as much again that the application has not taken yet.
+    pub(crate) fn store_cap(&self) -> u64 {
+        2 * self.window_charge()
+    }
+
+    /// Stores what has become dense into the folds. Called after every insertion into the log.
+    pub(crate) fn fold(&mut self, cx: &mut Context) {
+        let me = cx.config.uid;
+        let mut broken = None;
+        while let Some(frame) = self.log.advance() {
+            let header = frame.header;
+            let Some(index) = self.view.index_of(header.origin) else {
+                broken = Some(format!(
+                    "frame {} is from {}, no member of view {}",
+                    header.fseq, header.origin, self.view.vid
+                ));
+                break;
+            };
+            if header.gseq != self.next_gseq || header.first != self.next[index] {
+                broken = Some(format!(
+                    "frame {} of {} is stamped {} at {:?}, expected {} at {:?}",
+                    header.fseq, header.origin, header.gseq, header.first, self.next_gseq, self.next[index]
+                ));
+                break;
+            }
+            self.next[index] = frame.end;
+            self.next_gseq += Gseq::from(header.count);
+            self.digest = chain(self.digest, header.fseq, header.gseq, header.origin, frame.end);
+            self.acks.stored(frame);
+            if header.origin == me && self.pending.ordered(cx.now, frame.end) {
+                self.progress = cx.now;
+            }
+        }
+        if let Some(what) = broken {
+            self.stop(cx, what);
+        }
+    }
+
+    /// An invariant does not hold: go no further.
+    pub(crate) fn stop(&mut self, cx: &mut Context, what: String) {
+        self.stage = Stage::Gone;
+        self.sequencer = None;
+        cx.timers.stop_all();
+        self.abandon_pending(cx);
+        self.finale = Some(Event::Broken(what));
+    }
+
+    /// Nothing more will be known of own messages that have no outcome.
+    pub(crate) fn abandon_pending(&mut self, cx: &mut Context) {
+        use crate::event::{Outcome, Trace};
+        for sseq in self.pending.abandon() {
+            cx.trace(|| Trace::Outcome { sseq, outcome: Outcome::Unknown });
+            cx.events.push_back(Event::Outcome { sseq, outcome: Outcome::Unknown });
+        }
+    }
+
+    /// Frees what all members have stored and the application here has been told.
+    pub(crate) fn free(&mut self) {
+        if self.stage != Stage::Gone {
+            let sent = self.sequencer.as_ref().map_or(Fseq::MAX, |s| s.sent);
+            self.log.free(self.stable.min(self.delivery.upto()).min(sent));
+        }
+    }
+
+    /// The frame at `fseq` if it was stamped in view `vid`.
+    pub(crate) fn held(&self, vid: u64, fseq: Fseq) -> Option<&Frame> {
+        match self.log.get(fseq)? {
+            Stored::Frame(frame) if frame.header.vid == vid => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// How long it takes to hear back from the leader, for repeats.
+    pub(crate) fn repeat_after(&self, cx: &Context) -> Duration {
+        (self.pending.round_trip() * 2).max(cx.config.timing.repeat)
+    }
+}
+
+/// One step of the digest of the order: which frame, of whom, up to where.
+pub(crate) fn chain(digest: u64, fseq: Fseq, gseq: Gseq, origin: Uid, end: Position) -> u64 {
+    [fseq, gseq, origin.node.0, origin.incarnation, end.sseq, end.offset.into()]
+        .into_iter()
+        .fold(digest, |d, word| mix(d ^ word))
+}

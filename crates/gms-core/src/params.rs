@@ -1,0 +1,176 @@
+//! What a group fixes when it is founded, what one member sets for itself, and the timers.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Uid;
+use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
+
+/// Settings all members share, fixed by the founder and carried in every view. A joiner whose own
+/// differ is rejected with the difference named.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Params {
+    /// Largest datagram, in bytes, envelope included: the smallest MTU on the way, less IP and UDP headers.
+    pub datagram: u16,
+    /// Largest message, in bytes.
+    pub message_limit: u32,
+    /// Bytes of unfinished large messages that the whole group may hold at once.
+    pub reassembly: u64,
+    /// Bytes of frames the leader keeps in flight, at most; granted receive buffers may bound it further.
+    pub window: u32,
+    /// A leave that would bring the voters below this is refused.
+    pub min_voters: u16,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { datagram: 1400, message_limit: 64 << 20, reassembly: 128 << 20, window: 2 << 20, min_voters: 1 }
+    }
+}
+
+impl Params {
+    /// Bytes of entries that fit into one frame.
+    pub fn frame_room(&self) -> usize {
+        (self.datagram as usize).saturating_sub(ENVELOPE_LEN + FRAME_HEADER_LEN)
+    }
+
+    /// The first setting in which `other` differs, in words; `None` when they are equal.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let rows = [
+            ("datagram size", u64::from(self.datagram), u64::from(other.datagram)),
+            ("message limit", self.message_limit.into(), other.message_limit.into()),
+            ("reassembly budget", self.reassembly, other.reassembly),
+            ("window", self.window.into(), other.window.into()),
+            ("min_voters", self.min_voters.into(), other.min_voters.into()),
+        ];
+        rows.into_iter()
+            .find(|(_, ours, theirs)| ours != theirs)
+            .map(|(name, ours, theirs)| format!("{name} is {ours} in the group and {theirs} here"))
+    }
+
+    /// Why these settings cannot work, if they cannot.
+    pub fn check(&self) -> Result<(), ParamsError> {
+        if self.datagram < 512 {
+            return Err(ParamsError::Datagram(self.datagram));
+        }
+        if u64::from(self.message_limit) > self.reassembly {
+            return Err(ParamsError::Reassembly { message: self.message_limit, budget: self.reassembly });
+        }
+        if self.min_voters == 0 {
+            return Err(ParamsError::MinVoters);
+        }
+        Ok(())
+    }
+}
+
+/// Settings that contradict themselves.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ParamsError {
+    /// Headers would leave no room.
+    #[error("a datagram of {0} bytes is too small: set it to 512 or more")]
+    Datagram(u16),
+    /// The largest message could never be admitted.
+    #[error(
+        "the largest message ({message} B) is over the reassembly budget ({budget} B): raise the budget or lower the limit"
+    )]
+    Reassembly {
+        /// Largest message.
+        message: u32,
+        /// Budget it has to fit.
+        budget: u64,
+    },
+    /// A group of nobody.
+    #[error("min_voters is 0: a group has at least one voter, set it to 1 or more")]
+    MinVoters,
+}
+
+/// What one process brings into its machine. Everything is plain data: no sockets, no clock.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// Who I am.
+    pub uid: Uid,
+    /// Where my unicast socket is reached.
+    pub address: SocketAddr,
+    /// Name of the group; requests for others are ignored.
+    pub name: String,
+    /// What I offer as founder, and insist on as joiner.
+    pub params: Params,
+    /// Caps on everything that arrives.
+    pub limits: Limits,
+    /// Timers.
+    pub timing: Timing,
+    /// Bytes of receive buffer the system granted me.
+    pub budget: u32,
+    /// Bytes of own messages that may wait to be ordered; sends beyond are refused until there is room.
+    pub pending: usize,
+    /// Source of every random choice.
+    pub seed: u64,
+    /// Whether to keep the events of protocol section 1 for [`crate::Member::poll_trace`].
+    pub trace: bool,
+}
+
+impl Config {
+    /// Defaults for process `uid`, reached at `address`, in the group `name`.
+    pub fn new(name: impl Into<String>, uid: Uid, address: SocketAddr) -> Self {
+        Self {
+            uid,
+            address,
+            name: name.into(),
+            params: Params::default(),
+            limits: Limits::default(),
+            timing: Timing::default(),
+            budget: 4 << 20,
+            pending: 4 << 20,
+            seed: uid.incarnation,
+            trace: false,
+        }
+    }
+}
+
+/// Timers. They serve progress only: no property depends on them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Timing {
+    /// Longest silence of a leader, and of a follower towards its leader.
+    pub heartbeat: Duration,
+    /// A member not heard for this long does not count as present (T_hb).
+    pub presence: Duration,
+    /// First repeat of a request that may have been lost.
+    pub repeat: Duration,
+    /// Longest wait of an ack that nobody waits for.
+    pub ack_delay: Duration,
+    /// Joins gathered into one view (T_join).
+    pub join_batch: Duration,
+    /// A large message under way holds up a join for at most this long.
+    pub join_patience: Duration,
+    /// How long a starting process looks for a group before it may found one (T_discover).
+    pub discover: Duration,
+    /// No quorum, or no leader, heard for this long is reported (T_q).
+    pub quorum: Duration,
+    /// A learner silent for this long is removed again.
+    pub slow: Duration,
+    /// How long a process that left keeps answering for its last view (T_linger).
+    pub linger: Duration,
+    /// How long a leaver waits for its release before it reports that it goes without.
+    pub farewell: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            heartbeat: ms(100),
+            presence: ms(300),
+            repeat: ms(4),
+            ack_delay: ms(5),
+            join_batch: ms(20),
+            join_patience: ms(2000),
+            discover: ms(300),
+            quorum: ms(1000),
+            slow: ms(5000),
+            linger: ms(10_000),
+            farewell: ms(1000),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The follower's step: storing what the leader has ordered.
+
+use bytes::Bytes;
+
+use crate::context::Context;
+use crate::membership::{Membership, Stage};
+use crate::timers::Timer;
+use crate::wire::{Envelope, Frame, Kind};
+
+impl Membership {
+    /// An ORDERED datagram or a HEARTBEAT of my view's leader.
+    pub(crate) fn on_ordered(&mut self, cx: &mut Context, envelope: &Envelope, body: Bytes) {
+        let [last, safe, stable] = envelope.status;
+        self.safe = self.safe.max(safe);
+        self.stable = self.stable.max(stable.min(self.log.have()));
+        if envelope.kind == Kind::Heartbeat as u8 {
+            self.acks.due = true;
+        }
+        self.store(cx, body);
+        if last > self.gaps.top && last - self.log.have() <= cx.config.limits.window_frames as u64 {
+            self.gaps.top = last;
+        }
+        self.after_storing(cx);
+        self.free();
+    }
+
+    /// A REPAIR datagram of anybody in my view.
+    pub(crate) fn on_repair(&mut self, cx: &mut Context, body: Bytes) {
+        if !self.is_leader() {
+            self.store(cx, body);
+            self.after_storing(cx);
+        }
+    }
+
+    /// Stores all frames of a datagram's body.
+    fn store(&mut self, cx: &mut Context, mut body: Bytes) {
+        loop {
+            match Frame::decode(&mut body, &cx.config.limits) {
+                Ok(Some(frame)) => self.keep(cx, frame),
+                Ok(None) => break,
+                Err(_) => {
+                    cx.stats.bad_frames += 1;
+                    break;
+                }
+            }
+        }
+        self.fold(cx);
+    }
+
+    /// Stores a frame of my view, or sets one of the next view aside, which may overtake its INSTALL.
+    fn keep(&mut self, cx: &mut Context, frame: Frame) {
+        let limits = &cx.config.limits;
+        let (fseq, vid, have) = (frame.header.fseq, frame.header.vid, self.log.have());
+        // A little more than is promised to the leader: repairs may arrive beside new frames.
+        let cap = self.store_cap() + self.window_charge();
+        if self.stage == Stage::Gone {
+        } else if vid == self.view.vid + 1 && self.future.len() < limits.future_frames {
+            self.future.push(frame);
+        } else if vid != self.view.vid || fseq <= have {
+            cx.stats.duplicates += 1;
+        } else if fseq - have > limits.window_frames as u64 || self.log.used() + frame.charge() > cap {
+            cx.stats.overflow += 1;
+        } else if !self.view.contains(frame.header.origin) || self.ends_before(fseq) {
+            cx.stats.bad_frames += 1;
+        } else {
+            self.gaps.top = self.gaps.top.max(fseq);
+            if !self.log.insert(frame) {
+                cx.stats.duplicates += 1;
+            }
+        }
+    }
+
+    /// Whether a decided or accepted cut lies before `fseq`.
+    fn ends_before(&self, fseq: u64) -> bool {
+        self.installing.as_ref().is_some_and(|(next, _)| fseq > next.cut())
+    }
+
+    /// Looks at what storing has brought about: gaps to ask for, acks to give, a cut reached.
+    pub(crate) fn after_storing(&mut self, cx: &mut Context) {
+        let have = self.log.have();
+        if self.gaps.top > have {
+            cx.timers.start(Timer::Nack, cx.now + self.repeat_after(cx));
+        } else {
+            self.gaps.closed(have);
+            cx.timers.stop(Timer::Nack);
+        }
+        if self.acks.unsent > 0 && !self.acks.due {
+            if self.acks.unsent >= self.acks.batch(self.window_charge()) {
+                self.acks.due = true;
+            } else {
+                cx.timers.start(Timer::Ack, cx.now + cx.config.timing.ack_delay);
+            }
+        }
+        self.reach_cut(cx);
+    }
+
+    /// Frames of this view that came before it did.
+    pub(crate) fn take_future(&mut self, cx: &mut Context) {
+        for frame in std::mem::take(&mut self.future) {
+            self.keep(cx, frame);
+        }
+        self.fold(cx);
+        self.after_storing(cx);
+    }
+}

@@ -1,0 +1,163 @@
+//! Loss: who misses a frame asks for it; who holds it sends it again (protocol 4.2).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::context::Context;
+use crate::id::{Fseq, Vid};
+use crate::membership::{Membership, Stage};
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::transmit::{Destination, Transmit, write_train};
+use crate::wire::{Control, Kind};
+
+/// Frames asked for in one NACK, at most, so that a repair never floods its asker.
+const ASK_FRAMES: usize = 256;
+/// So many askers for one frame within a round trip get one multicast instead.
+const MULTICAST_ASKERS: u8 = 3;
+/// Longest pause between two requests for the same frame.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// What a follower knows to exist and does not have.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Gaps {
+    /// Last frame known to exist.
+    pub(crate) top: Fseq,
+    /// Frames up to here have been asked for at least once.
+    asked: Fseq,
+    /// Requests since the last one that helped, and where it stood then.
+    attempts: u32,
+    have: Fseq,
+}
+
+impl Gaps {
+    pub(crate) fn new(have: Fseq) -> Self {
+        Self { top: have, asked: have, attempts: 0, have }
+    }
+
+    /// Nothing is missing up to `have`.
+    pub(crate) fn closed(&mut self, have: Fseq) {
+        (self.asked, self.attempts, self.have) = (have, 0, have);
+    }
+}
+
+/// What a member owes to those who asked.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Repairs {
+    /// Whom to send which frame of which view; `None` for all.
+    queue: VecDeque<(Option<SocketAddr>, Vid, Fseq)>,
+    /// Who asked lately: since when, and how many.
+    askers: BTreeMap<Fseq, (Time, u8)>,
+}
+
+impl Membership {
+    /// Asks at once for frames newly found missing. The first request goes to the leader.
+    pub(crate) fn transmit_nack(&mut self, cx: &mut Context) {
+        let have = self.log.have();
+        if self.is_leader() || self.stage == Stage::Gone || self.gaps.top <= have.max(self.gaps.asked) {
+            return;
+        }
+        let ranges = self.log.missing(self.gaps.asked + 1, self.gaps.top, cx.config.limits.ranges, ASK_FRAMES);
+        self.gaps.asked = match ranges.last() {
+            Some((_, to)) => *to,
+            None => self.gaps.top,
+        };
+        self.ask(cx, self.leader().address, ranges);
+    }
+
+    /// Missing for a while: ask again, a random member from the second time on, for everybody keeps
+    /// frames until they are stable.
+    pub(crate) fn on_nack_timer(&mut self, cx: &mut Context) {
+        let have = self.log.have();
+        if self.is_leader() || self.stage == Stage::Gone || self.gaps.top <= have {
+            return;
+        }
+        if have > self.gaps.have {
+            (self.gaps.have, self.gaps.attempts) = (have, 0);
+        }
+        let to = if self.gaps.attempts == 0 { self.leader().address } else { self.random_member(cx) };
+        let ranges = self.log.missing(have + 1, self.gaps.top, cx.config.limits.ranges, ASK_FRAMES);
+        self.gaps.asked = self.gaps.asked.max(ranges.last().map_or(have, |(_, to)| *to));
+        self.ask(cx, to, ranges);
+        self.gaps.attempts += 1;
+        let pause = (self.repeat_after(cx) * (1 << self.gaps.attempts.min(5))).min(PATIENCE);
+        let pause = cx.random.stretched(pause);
+        cx.timers.set(Timer::Nack, cx.now + pause);
+    }
+
+    fn ask(&mut self, cx: &mut Context, to: SocketAddr, ranges: Vec<(Fseq, Fseq)>) {
+        if !ranges.is_empty() {
+            cx.stats.nacks += 1;
+            cx.tell(to, self.view.gid, self.view.vid, &Control::Nack { ranges });
+        }
+    }
+
+    fn random_member(&self, cx: &mut Context) -> SocketAddr {
+        let me = self.me(cx);
+        let others = self.view.members.len() - 1;
+        let pick = cx.random.below(others);
+        self.view.members[if pick >= me { pick + 1 } else { pick }.min(others)].address
+    }
+
+    /// Somebody misses frames stamped in `vid`. Answered for whatever is held, of any view.
+    pub(crate) fn on_nack(&mut self, cx: &mut Context, from: SocketAddr, vid: Vid, ranges: &[(Fseq, Fseq)]) {
+        let sent = self.sequencer.as_ref().map_or(Fseq::MAX, |s| s.sent);
+        let horizon = self.repeat_after(cx);
+        let mut frames = 0;
+        for fseq in ranges.iter().flat_map(|(first, last)| *first..=(*last).min(self.log.have())) {
+            frames += 1;
+            if frames > ASK_FRAMES || self.repairs.queue.len() >= cx.config.limits.repairs {
+                cx.stats.overflow += 1;
+                return;
+            }
+            if fseq < self.log.base() {
+                if vid <= self.view.vid {
+                    cx.tell(from, self.view.gid, self.view.vid, &Control::Gone { upto: self.log.base() - 1 });
+                }
+                return;
+            }
+            if fseq > sent || self.held(vid, fseq).is_none() {
+                continue;
+            }
+            let askers = self.repairs.askers.entry(fseq).or_insert((cx.now, 0));
+            if cx.now - askers.0 > horizon {
+                *askers = (cx.now, 0);
+            }
+            askers.1 = askers.1.saturating_add(1);
+            match askers.1 {
+                MULTICAST_ASKERS => self.repairs.queue.push_back((None, vid, fseq)),
+                1.. if askers.1 > MULTICAST_ASKERS => {}
+                _ => self.repairs.queue.push_back((Some(from), vid, fseq)),
+            }
+        }
+    }
+
+    /// Writes the next train of REPAIR frames: all that go to one asker in a row.
+    pub(crate) fn transmit_repairs(
+        &mut self,
+        cx: &mut Context,
+        max_segments: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<Transmit> {
+        while let Some(&(to, vid, fseq)) = self.repairs.queue.front() {
+            if self.held(vid, fseq).is_none() {
+                self.repairs.queue.pop_front();
+                continue;
+            }
+            let run = self.repairs.queue.iter().take_while(|(t, v, _)| (*t, *v) == (to, vid));
+            let frames = run.map_while(|(_, vid, fseq)| self.held(*vid, *fseq));
+            let envelope = self.envelope(cx, Kind::Repair, [0; 3]);
+            let datagram = usize::from(self.view.params.datagram);
+            let (count, segment_size) = write_train(out, datagram, max_segments, frames, |_| envelope);
+            self.repairs.queue.drain(..count);
+            cx.stats.repairs += count as u64;
+            let destination = to.map_or(Destination::Data, Destination::Unicast);
+            return Some(Transmit { destination, segment_size });
+        }
+        if self.repairs.askers.len() > cx.config.limits.repairs {
+            let horizon = self.repeat_after(cx);
+            self.repairs.askers.retain(|_, (since, _)| cx.now - *since <= horizon);
+        }
+        None
+    }
+}

@@ -1,0 +1,109 @@
+//! Who has what: acks, `safe`, `stable` and the window they open (protocol 4.3, 4.6).
+
+use crate::context::Context;
+use crate::id::Fseq;
+use crate::membership::{Membership, Stage};
+use crate::quorum::quorum_have;
+use crate::timers::Timer;
+use crate::transmit::{Destination, Transmit};
+use crate::wire::{ENVELOPE_LEN, Frame, Kind};
+
+/// Bytes received before an ack goes out although nobody waits for it.
+const ACK_BYTES: u64 = 256 << 10;
+
+/// A follower's debt of acks.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Acks {
+    /// One should go out with this wake-up.
+    pub(crate) due: bool,
+    /// Charge stored since the last one.
+    pub(crate) unsent: u64,
+    /// Room that the last one promised.
+    pub(crate) room: u64,
+}
+
+impl Acks {
+    /// A frame has become part of the dense prefix.
+    pub(crate) fn stored(&mut self, frame: &Frame) {
+        self.unsent += frame.charge();
+        self.due |= frame.header.flags.wants_acks();
+    }
+
+    /// Charge after which an ack is due: often enough to keep the window open.
+    pub(crate) fn batch(&self, window: u64) -> u64 {
+        (2 * ACK_BYTES).min(window / 8)
+    }
+}
+
+impl Membership {
+    /// What an ack says: contiguous and stored up to here, and room for so much more.
+    pub(crate) fn ack_status(&self) -> [u64; 3] {
+        [self.log.have(), self.store_cap().saturating_sub(self.log.kept()), u64::from(self.promised.round)]
+    }
+
+    /// An ack has left, alone or on the back of a FORWARD train.
+    pub(crate) fn acked(&mut self, cx: &mut Context) {
+        self.acks = Acks { room: self.ack_status()[1], ..Acks::default() };
+        cx.timers.stop(Timer::Ack);
+        if !self.is_leader() {
+            cx.timers.set(Timer::Heartbeat, cx.now + cx.config.timing.heartbeat);
+        }
+    }
+
+    /// Writes an ACK if one is due.
+    pub(crate) fn transmit_ack(&mut self, cx: &mut Context, out: &mut Vec<u8>) -> Option<Transmit> {
+        if !self.acks.due || self.is_leader() || self.stage == Stage::Gone {
+            return None;
+        }
+        self.envelope(cx, Kind::Ack, self.ack_status()).encode(ENVELOPE_LEN, out);
+        self.acked(cx);
+        cx.stats.acks += 1;
+        Some(Transmit { destination: Destination::Unicast(self.leader().address), segment_size: out.len() })
+    }
+
+    /// A member says what it has.
+    pub(crate) fn on_ack(&mut self, cx: &mut Context, index: usize, [have, room, _]: [u64; 3]) {
+        if !self.is_leader() {
+            return;
+        }
+        let have = have.min(self.log.have());
+        let charge = self.log.charge_upto(have);
+        let peer = &mut self.peers[index];
+        let before = (peer.have, peer.edge);
+        if have >= peer.have {
+            peer.have = have;
+            peer.edge = peer.edge.max(charge.saturating_add(room));
+        }
+        if (peer.have, peer.edge) != before || have == self.log.have() {
+            self.recount(cx);
+        }
+    }
+
+    /// Works out `safe`, `stable` and the window anew from what the members have.
+    pub(crate) fn recount(&mut self, cx: &mut Context) {
+        let me = self.me(cx);
+        let mine = self.log.have();
+        let have = |index: usize| if index == me { mine } else { self.peers[index].have };
+        let safe = quorum_have(&self.view, have);
+        let stable = (0..self.peers.len()).map(have).min().unwrap_or(0);
+        self.safe = self.safe.max(safe);
+        self.stable = self.stable.max(stable);
+        let window = self.window_charge();
+        // The leader's own application may be the slow one.
+        let (mut limit, mut limiting) = (self.log.charge() - self.log.kept() + self.store_cap(), me);
+        for (index, peer) in self.peers.iter().enumerate().filter(|(index, _)| *index != me) {
+            let edge = peer.edge.min(self.log.charge_upto(peer.have) + window);
+            if edge < limit {
+                (limit, limiting) = (edge, index);
+            }
+        }
+        let sequencer = self.sequencer.as_mut().expect("only the leader counts");
+        (sequencer.limit, sequencer.limiting) = (limit, limiting);
+        self.free();
+    }
+
+    /// Highest frame known to be stored by member `index`.
+    pub(crate) fn have_of(&self, cx: &Context, index: usize) -> Fseq {
+        if index == self.me(cx) { self.log.have() } else { self.peers[index].have }
+    }
+}

@@ -1,0 +1,34 @@
+//! Counters of one member. All start at zero and only grow.
+
+/// What happened so far. Rejected datagrams are only ever counted: never answered, never logged one by one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Stats {
+    /// Datagrams that are not gms at all.
+    pub foreign: u64,
+    /// Datagrams of another wire version.
+    pub other_version: u64,
+    /// Datagrams cut short or over the limits.
+    pub malformed: u64,
+    /// Datagrams of another group, or from nobody we know.
+    pub strangers: u64,
+    /// Frames that lie about themselves.
+    pub bad_frames: u64,
+    /// Frames received that were here already.
+    pub duplicates: u64,
+    /// Frames dropped because a buffer was at its cap; they are repaired later.
+    pub overflow: u64,
+    /// NACKs sent.
+    pub nacks: u64,
+    /// Frames sent again for somebody's NACK.
+    pub repairs: u64,
+    /// Forwarded frames sent again.
+    pub repeats: u64,
+    /// Acks sent on their own.
+    pub acks: u64,
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Frames stamped as leader.
+    pub stamped: u64,
+    /// Views installed.
+    pub views: u64,
+}

@@ -1,0 +1,152 @@
+//! Who is in the group, in which role, and who leads: a view is itself an entry of the order.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Fseq, Gid, Gseq, Position, Uid, Vid};
+use crate::params::Params;
+
+/// What a member may do.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Role {
+    /// Counts in quorums.
+    Voter,
+    /// Receives and sends like a voter but counts in no quorum yet: a joiner until it has caught up (I8).
+    Learner,
+}
+
+/// One member as the view records it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct ViewMember {
+    /// Who.
+    pub uid: Uid,
+    /// Where its unicast socket is reached.
+    pub address: SocketAddr,
+    /// Voter or learner.
+    pub role: Role,
+    /// Bytes of receive buffer its system granted; bounds what may be in flight towards it (4.6).
+    pub budget: u32,
+}
+
+/// A view: installed by all its members at one place of the order.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct View {
+    /// Lineage of the group.
+    pub gid: Gid,
+    /// Number of this view.
+    pub vid: Vid,
+    /// Its frame: the cut of the view before, plus one.
+    pub at: Fseq,
+    /// Its entry.
+    pub gseq: Gseq,
+    /// The sequencer.
+    pub leader: Uid,
+    /// Everybody, most senior first.
+    pub members: Vec<ViewMember>,
+    /// What the whole group has agreed on since it was founded.
+    pub params: Params,
+}
+
+impl View {
+    /// Place of `uid` in the member list.
+    pub fn index_of(&self, uid: Uid) -> Option<usize> {
+        self.members.iter().position(|m| m.uid == uid)
+    }
+
+    /// Whether `uid` is a member.
+    pub fn contains(&self, uid: Uid) -> bool {
+        self.index_of(uid).is_some()
+    }
+
+    /// The member called `uid`.
+    pub fn member(&self, uid: Uid) -> Option<&ViewMember> {
+        self.members.iter().find(|m| m.uid == uid)
+    }
+
+    /// Those who count in quorums.
+    pub fn voters(&self) -> impl Iterator<Item = &ViewMember> {
+        self.members.iter().filter(|m| m.role == Role::Voter)
+    }
+
+    /// Those who have not caught up yet.
+    pub fn learners(&self) -> impl Iterator<Item = &ViewMember> {
+        self.members.iter().filter(|m| m.role == Role::Learner)
+    }
+
+    /// Everybody but the leader who counts in quorums, in the order of the member list.
+    pub fn followers(&self) -> impl Iterator<Item = &ViewMember> {
+        self.voters().filter(|m| m.uid != self.leader)
+    }
+}
+
+/// `4: leader 2, followers [0, 1], learners [3]`
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<'a>(members: impl Iterator<Item = &'a ViewMember>) -> String {
+            let nodes: Vec<String> = members.map(|m| m.uid.node.to_string()).collect();
+            format!("[{}]", nodes.join(", "))
+        }
+        write!(f, "{}: leader {}, followers {}", self.vid, self.leader.node, list(self.followers()))?;
+        if self.learners().next().is_some() {
+            write!(f, ", learners {}", list(self.learners()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The value of the consensus instance that ends a view: the view that follows, and a digest of the
+/// order up to the cut, so that a member whose history differed could never accept it unnoticed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Next {
+    /// The view to install; its frame is `cut + 1`.
+    pub view: View,
+    /// Digest of all frame headers up to the cut.
+    pub cut_digest: u64,
+}
+
+impl Next {
+    /// Last frame of the view that ends.
+    pub fn cut(&self) -> Fseq {
+        self.view.at - 1
+    }
+}
+
+/// What a joiner needs beside the view to handle the order from the view's frame on (protocol 6).
+/// Taken at a view frame, where no message is unfinished.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// `next[Uid]` of each member of the view, in the order of its member list.
+    pub next: Vec<Position>,
+    /// Digest of the order up to and including the view's frame.
+    pub digest: u64,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A view of voters with these node ids; the highest leads.
+    pub(crate) fn view_of(nodes: &[u64]) -> View {
+        let members: Vec<ViewMember> = nodes
+            .iter()
+            .map(|n| ViewMember {
+                uid: Uid::new(*n, *n + 100),
+                address: SocketAddr::from(([10, 0, 0, *n as u8], 7000)),
+                role: Role::Voter,
+                budget: 4 << 20,
+            })
+            .collect();
+        let leader = members.iter().map(|m| m.uid).max().expect("a member");
+        View { gid: Gid(7), vid: 1, at: 1, gseq: 1, leader, members, params: Params::default() }
+    }
+
+    #[test]
+    fn a_view_reads_well() {
+        let mut view = view_of(&[0, 1, 2]);
+        assert_eq!(view.to_string(), "1: leader 2, followers [0, 1]");
+        view.members[0].role = Role::Learner;
+        assert_eq!(view.to_string(), "1: leader 2, followers [1], learners [0]");
+    }
+}

@@ -1,0 +1,79 @@
+//! Signs of life: heartbeats, and telling the application when there is no progress and why.
+
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::event::{Blocked, Event, Trace};
+use crate::membership::{Membership, Stage};
+use crate::quorum::is_quorum;
+use crate::timers::Timer;
+
+impl Membership {
+    /// Says that I live, and looks who else does.
+    pub(crate) fn on_heartbeat_timer(&mut self, cx: &mut Context) {
+        if self.stage == Stage::Gone {
+            return;
+        }
+        let heartbeat = cx.config.timing.heartbeat;
+        match &mut self.sequencer {
+            Some(sequencer) => sequencer.heartbeat_due |= cx.now - sequencer.multicast_at >= heartbeat,
+            None => self.acks.due = true,
+        }
+        cx.timers.set(Timer::Heartbeat, cx.now + heartbeat);
+        self.watch(cx);
+        self.consider(cx);
+    }
+
+    /// Reports the beginning and the end of every time without progress.
+    pub(crate) fn watch(&mut self, cx: &mut Context) {
+        let why = self.why_blocked(cx);
+        match (&self.blocked, &why) {
+            (None, Some(why)) => {
+                cx.trace(|| Trace::Blocked(why.to_string()));
+                cx.events.push_back(Event::Blocked(why.clone()));
+            }
+            (Some(_), None) => {
+                cx.trace(|| Trace::Unblocked);
+                cx.events.push_back(Event::Unblocked);
+            }
+            _ => {}
+        }
+        self.blocked = why;
+    }
+
+    /// Whether this leader has lost its quorum (CheckQuorum): then it stamps nothing.
+    pub(crate) fn blocked_by_quorum(&self) -> bool {
+        matches!(self.blocked, Some(Blocked::Quorum { .. }))
+    }
+
+    fn silence(&self, cx: &Context, index: usize) -> Duration {
+        if index == self.me(cx) { Duration::ZERO } else { cx.now - self.peers[index].heard }
+    }
+
+    fn why_blocked(&self, cx: &Context) -> Option<Blocked> {
+        let patience = cx.config.timing.quorum;
+        let millis = |d: Duration| d.as_millis() as u64;
+        let waiting = !self.pending.is_empty();
+        let stuck = cx.now - self.progress;
+        let Some(sequencer) = &self.sequencer else {
+            let leader = self.view.leader.node.0;
+            let silence = self.silence(cx, self.view.index_of(self.view.leader)?);
+            if silence > patience {
+                return Some(Blocked::Leader { leader, millis: millis(silence) });
+            }
+            let unordered = waiting && self.pending.awaits_order() && stuck > patience;
+            return unordered.then(|| Blocked::Progress { leader, millis: millis(stuck) });
+        };
+        let index = |uid| self.view.index_of(uid).expect("asked of members only");
+        if !is_quorum(&self.view, |uid| self.silence(cx, index(uid)) <= patience) {
+            let heard = self.view.voters().filter(|m| self.silence(cx, index(m.uid)) <= patience).count();
+            return Some(Blocked::Quorum { heard, voters: self.view.voters().count() });
+        }
+        let silence = self.silence(cx, sequencer.limiting);
+        let work = self.pending.wants_packing() || sequencer.held() > 0;
+        (work && silence > patience).then(|| Blocked::Window {
+            member: self.view.members[sequencer.limiting].uid.node.0,
+            millis: millis(silence),
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! Control messages: everything that is rare. Postcard inside the envelope, leftovers rejected.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Ballot, Fseq, Uid, Vid};
+use crate::params::Params;
+use crate::view::{Next, Snapshot};
+use crate::wire::Limits;
+
+/// One control message. The envelope adds lineage, view and sender.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Control {
+    /// A process asks to become a member.
+    JoinRequest(JoinRequest),
+    /// Answer to a request: prove that you receive at the address you gave.
+    JoinChallenge {
+        /// Keyed digest of request and time slot; nothing is kept for it.
+        cookie: u64,
+    },
+    /// The request again, with the cookie.
+    JoinProof {
+        /// As received.
+        cookie: u64,
+        /// As sent.
+        request: JoinRequest,
+    },
+    /// Ask the leader instead.
+    JoinRedirect {
+        /// Where it is.
+        leader: SocketAddr,
+    },
+    /// The request is refused for good.
+    JoinReject(Refusal),
+    /// A member wants to leave; everything it sent has been ordered.
+    LeaveRequest,
+    /// A leave that would bring the voters below `min_voters`.
+    LeaveRefused {
+        /// The least number of voters the group keeps.
+        min_voters: u16,
+    },
+    /// These frames, stamped in the view of the envelope, are missing (inclusive ranges).
+    Nack {
+        /// First and last of each run.
+        ranges: Vec<(Fseq, Fseq)>,
+    },
+    /// Frames up to here are freed: all members of the view had stored them.
+    Gone {
+        /// Last freed frame.
+        upto: Fseq,
+    },
+    /// The proposer's value for what ends the view of the envelope.
+    Accept {
+        /// Under which ballot.
+        ballot: Ballot,
+        /// The value.
+        next: Next,
+    },
+    /// Stored up to the cut, and bound to the value of this ballot.
+    Accepted {
+        /// Whose value.
+        ballot: Ballot,
+    },
+    /// Bound to a higher ballot.
+    PromiseNo {
+        /// Which.
+        promised: Ballot,
+    },
+    /// Decided: deliver up to the cut, then this view.
+    Install {
+        /// The value.
+        next: Next,
+        /// What a joiner starts from; to all others a check of their own state.
+        snapshot: Snapshot,
+    },
+    /// Installed, or, from one who leaves, delivered up to the cut.
+    InstallAck {
+        /// Which view.
+        vid: Vid,
+    },
+    /// The next view stands without you: stop answering for the old one.
+    Release {
+        /// The view that stands.
+        vid: Vid,
+    },
+    /// I am in an older view than you.
+    ViewRequest,
+    /// You are not in the group any more.
+    Excluded {
+        /// The view that follows yours, where it is still known.
+        next: Option<Next>,
+    },
+}
+
+/// What a joiner says of itself.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct JoinRequest {
+    /// Group it wants.
+    pub name: String,
+    /// Who.
+    pub uid: Uid,
+    /// Where it is reached.
+    pub address: SocketAddr,
+    /// Bytes of receive buffer its system granted.
+    pub budget: u32,
+    /// Settings it expects the group to have.
+    pub params: Params,
+    /// Sent to everybody (then only the leader answers) rather than to one member.
+    pub broadcast: bool,
+    /// May found the group itself when nobody answers, so that rivals can settle who does.
+    pub may_found: bool,
+}
+
+/// Why a join is refused for good.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// Another life of the node is a live member.
+    #[error("node id {0} is taken by a live member: choose another id")]
+    NodeTaken(u64),
+    /// Settings differ.
+    #[error("settings differ: {0}: start with the group's setting")]
+    Params(String),
+    /// The member asked belongs to another group.
+    #[error("the member asked belongs to group '{0}': check the group name or the address")]
+    Group(String),
+    /// The view is full.
+    #[error("the group is full: {0} members")]
+    Full(usize),
+}
+
+/// A control message that cannot be read. Counted and dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Not a message of this version, or bytes left over.
+    #[error("not a control message of this version")]
+    Malformed,
+    /// A count over [`Limits`].
+    #[error("a control message over the limits")]
+    Limits,
+}
+
+impl Control {
+    /// Reads exactly one message.
+    pub fn decode(body: &[u8], limits: &Limits) -> Result<Self, ControlError> {
+        let (control, rest) = postcard::take_from_bytes::<Self>(body).map_err(|_| ControlError::Malformed)?;
+        if !rest.is_empty() {
+            return Err(ControlError::Malformed);
+        }
+        if control.within(limits) { Ok(control) } else { Err(ControlError::Limits) }
+    }
+
+    /// Appends the message.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let bytes = postcard::to_stdvec(self).expect("control messages are plain data");
+        out.extend_from_slice(&bytes);
+    }
+
+    fn within(&self, limits: &Limits) -> bool {
+        let view = |next: &Next| {
+            next.view.members.len() <= limits.members && next.view.at > 0 && next.view.contains(next.view.leader)
+        };
+        match self {
+            Self::JoinRequest(request) | Self::JoinProof { request, .. } => request.name.len() <= limits.name,
+            Self::Nack { ranges } => ranges.len() <= limits.ranges && ranges.iter().all(|(from, to)| from <= to),
+            Self::Accept { next, .. } => view(next),
+            Self::Install { next, snapshot } => view(next) && snapshot.next.len() == next.view.members.len(),
+            Self::Excluded { next } => next.as_ref().is_none_or(view),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::view::tests::view_of;
+
+    #[test]
+    fn messages_come_back_and_leftovers_are_rejected() {
+        let next = Next { view: view_of(&[1, 2, 3]), cut_digest: 5 };
+        let snapshot = Snapshot { next: vec![crate::id::Position::START; 3], digest: 9 };
+        let message = Control::Install { next, snapshot };
+        let mut out = Vec::new();
+        message.encode(&mut out);
+        assert_eq!(Control::decode(&out, &Limits::default()), Ok(message));
+        out.push(0);
+        assert_eq!(Control::decode(&out, &Limits::default()), Err(ControlError::Malformed));
+    }
+
+    #[test]
+    fn counts_over_the_limits_are_rejected() {
+        let limits = Limits { ranges: 2, members: 3, name: 4, ..Limits::default() };
+        let ok = |message: &Control| {
+            let mut out = Vec::new();
+            message.encode(&mut out);
+            Control::decode(&out, &limits).is_ok()
+        };
+        let nack = |n: u64| Control::Nack { ranges: (0..n).map(|i| (2 * i + 1, 2 * i + 1)).collect() };
+        assert!(ok(&nack(2)) && !ok(&nack(3)));
+        assert!(!ok(&Control::Nack { ranges: vec![(5, 4)] }));
+        let excluded = |n: u64| Control::Excluded {
+            next: Some(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0 }),
+        };
+        assert!(ok(&excluded(3)) && !ok(&excluded(4)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_fail_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Control::decode(&bytes, &Limits::default());
+        }
+    }
+}

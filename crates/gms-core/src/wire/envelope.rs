@@ -1,0 +1,193 @@
+//! The first bytes of every datagram: which protocol, which group, which view, from whom.
+
+use bytes::{Buf, Bytes};
+use zerocopy::byteorder::little_endian::{U16, U64, U128};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::id::{Gid, NodeId, Uid, Vid};
+use crate::wire::Limits;
+
+/// Bytes of an encoded [`Envelope`].
+pub const ENVELOPE_LEN: usize = size_of::<Raw>();
+
+const MAGIC: [u8; 2] = *b"gm";
+const VERSION: u8 = 1;
+
+/// Kinds of datagram that gms-core reads. The envelope carries a bare byte, so that the layers
+/// beside this one (discovery, election, state) have numbers of their own, from 16 on, which the
+/// composition of the layers gives out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// Frames in order, multicast by the leader. Status: last, safe, stable. Without frames: only the status.
+    Ordered = 1,
+    /// Frames asked for again, from anybody who holds them.
+    Repair = 2,
+    /// Frames of one sender, on their way to the leader. Status as in `Ack`.
+    Forward = 3,
+    /// What a member has. Status: have, room, promised round.
+    Ack = 4,
+    /// One control message.
+    Control = 5,
+    /// The leader's status again, and a request for acks.
+    Heartbeat = 6,
+}
+
+impl Kind {
+    /// The kind with this number, if it is one of gms-core's.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Ordered, Self::Repair, Self::Forward, Self::Ack, Self::Control, Self::Heartbeat]
+            .into_iter()
+            .find(|k| *k as u8 == byte)
+    }
+}
+
+/// What every datagram says first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Envelope {
+    /// Kind of the body, see [`Kind`].
+    pub kind: u8,
+    /// Lineage; [`Gid::NONE`] from and to processes that are in no group yet.
+    pub gid: Gid,
+    /// View the sender is in.
+    pub vid: Vid,
+    /// Who sent the datagram (not who wrote the messages in it).
+    pub sender: Uid,
+    /// Three numbers that ride along, so that acks and stability cost no datagrams of their own; see [`Kind`].
+    pub status: [u64; 3],
+}
+
+/// A datagram that is not one of ours. All of these are counted and dropped, never answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Too short, or not starting with the magic.
+    #[error("not a gms datagram")]
+    Foreign,
+    /// Another version of the wire format.
+    #[error("wire version {0}, this is version {VERSION}: run the same gms everywhere")]
+    Version(u8),
+    /// The declared length does not fit the datagram.
+    #[error("truncated datagram")]
+    Length,
+    /// Larger than the budget allows.
+    #[error("oversized datagram")]
+    Oversized,
+}
+
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Raw {
+    magic: [u8; 2],
+    version: u8,
+    kind: u8,
+    /// Bytes that mean something, this envelope included; the rest is padding of a train.
+    len: U16,
+    reserved: [u8; 2],
+    gid: U128,
+    vid: U64,
+    node: U64,
+    incarnation: U64,
+    status: [U64; 3],
+}
+
+impl Envelope {
+    /// Reads the envelope of `datagram` and returns it with the body, padding cut off.
+    pub fn decode(mut datagram: Bytes, limits: &Limits) -> Result<(Self, Bytes), EnvelopeError> {
+        if datagram.len() > limits.datagram {
+            return Err(EnvelopeError::Oversized);
+        }
+        let Ok((raw, _)) = Raw::ref_from_prefix(&datagram) else { return Err(EnvelopeError::Foreign) };
+        if raw.magic != MAGIC {
+            return Err(EnvelopeError::Foreign);
+        }
+        if raw.version != VERSION {
+            return Err(EnvelopeError::Version(raw.version));
+        }
+        let len = raw.len.get() as usize;
+        if len < ENVELOPE_LEN || len > datagram.len() || raw.reserved != [0; 2] {
+            return Err(EnvelopeError::Length);
+        }
+        let envelope = Self {
+            kind: raw.kind,
+            gid: Gid(raw.gid.get()),
+            vid: raw.vid.get(),
+            sender: Uid { node: NodeId(raw.node.get()), incarnation: raw.incarnation.get() },
+            status: raw.status.map(U64::get),
+        };
+        datagram.truncate(len);
+        datagram.advance(ENVELOPE_LEN);
+        Ok((envelope, datagram))
+    }
+
+    /// Appends the envelope of a datagram of `len` meaningful bytes, itself included.
+    pub fn encode(&self, len: usize, out: &mut Vec<u8>) {
+        debug_assert!((ENVELOPE_LEN..=usize::from(u16::MAX)).contains(&len));
+        let raw = Raw {
+            magic: MAGIC,
+            version: VERSION,
+            kind: self.kind,
+            len: U16::new(len as u16),
+            reserved: [0; 2],
+            gid: U128::new(self.gid.0),
+            vid: U64::new(self.vid),
+            node: U64::new(self.sender.node.0),
+            incarnation: U64::new(self.sender.incarnation),
+            status: self.status.map(U64::new),
+        };
+        out.extend_from_slice(raw.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Envelope {
+        Envelope { kind: 1, gid: Gid(0xfeed), vid: 4, sender: Uid::new(3, 9), status: [10, 8, 7] }
+    }
+
+    #[test]
+    fn the_layout_is_fixed() {
+        let mut out = Vec::new();
+        sample().encode(ENVELOPE_LEN, &mut out);
+        assert_eq!(out.len(), 72);
+        assert_eq!(&out[..10], &[b'g', b'm', 1, 1, 72, 0, 0, 0, 0xed, 0xfe]);
+        assert_eq!(out[24..32], 4u64.to_le_bytes());
+        assert_eq!(out[32..40], 3u64.to_le_bytes());
+        assert_eq!(out[48..56], 10u64.to_le_bytes());
+    }
+
+    #[test]
+    fn foreign_truncated_oversized_and_other_versions_are_told_apart() {
+        let limits = Limits::default();
+        let mut out = Vec::new();
+        sample().encode(ENVELOPE_LEN + 5, &mut out);
+        assert_eq!(Envelope::decode(out.clone().into(), &limits), Err(EnvelopeError::Length));
+        assert_eq!(Envelope::decode(Bytes::from_static(b"hello"), &limits), Err(EnvelopeError::Foreign));
+        assert_eq!(Envelope::decode(vec![0; 65_508].into(), &limits), Err(EnvelopeError::Oversized));
+        out[2] = 9;
+        assert_eq!(Envelope::decode(out.clone().into(), &limits), Err(EnvelopeError::Version(9)));
+        out[0] = b'x';
+        assert_eq!(Envelope::decode(out.into(), &limits), Err(EnvelopeError::Foreign));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_fail_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Envelope::decode(bytes.into(), &Limits::default());
+        }
+
+        #[test]
+        fn padding_is_cut_off(body in proptest::collection::vec(any::<u8>(), 0..100), pad in 0usize..50) {
+            let mut out = Vec::new();
+            sample().encode(ENVELOPE_LEN + body.len(), &mut out);
+            out.extend_from_slice(&body);
+            out.resize(out.len() + pad, 0);
+            let (envelope, rest) = Envelope::decode(out.into(), &Limits::default()).unwrap();
+            prop_assert_eq!(envelope, sample());
+            prop_assert_eq!(&rest[..], &body[..]);
+        }
+    }
+}

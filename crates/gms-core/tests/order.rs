@@ -1,0 +1,225 @@
+//! A handful of members in one thread: what any user of gms-core can rely on without a network.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms_core::{Addressing, Config, Destination, Event, Input, Level, Member, Outcome, SendError, Start, Time, Uid};
+
+/// Members on a perfect network whose every hop takes a tenth of a millisecond; `drop` may lose datagrams.
+struct World {
+    now: Time,
+    members: Vec<Member>,
+    events: Vec<Vec<Event>>,
+    flying: VecDeque<(Time, usize, SocketAddr, Bytes)>,
+    drop: fn(u64) -> bool,
+    sent: u64,
+}
+
+fn address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, index as u8], 7000))
+}
+
+impl World {
+    fn new() -> Self {
+        Self { now: Time::ZERO, members: vec![], events: vec![], flying: VecDeque::new(), drop: |_| false, sent: 0 }
+    }
+
+    fn start(&mut self, start: Start) -> usize {
+        let index = self.members.len();
+        let config = Config::new("test", Uid::new(index as u64, 1000 + index as u64), address(index));
+        self.members.push(Member::new(config, start, self.now).unwrap());
+        self.events.push(vec![]);
+        index
+    }
+
+    fn group_of(members: usize) -> Self {
+        let mut world = Self::new();
+        world.start(Start::Found);
+        (1..members).for_each(|_| _ = world.start(Start::Join(vec![])));
+        world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == w.members.len())));
+        world
+    }
+
+    fn send(&mut self, index: usize, payload: impl Into<Bytes>, level: Level) -> u64 {
+        self.members[index].send(self.now, payload.into(), level, Addressing::default()).unwrap()
+    }
+
+    /// One step: all members say what they have to say, then the next thing in time happens.
+    fn step(&mut self) {
+        for index in 0..self.members.len() {
+            let mut out = Vec::new();
+            while let Some(transmit) = self.members[index].poll_transmit(self.now, 16, &mut out) {
+                let leaders: Vec<bool> = self.members.iter().map(Member::is_leader).collect();
+                for datagram in out.chunks(transmit.segment_size) {
+                    for (to, leads) in leaders.iter().enumerate() {
+                        let wanted = match transmit.destination {
+                            Destination::Data => !leads,
+                            Destination::Control => true,
+                            Destination::Unicast(at) => at == address(to),
+                        };
+                        self.sent += 1;
+                        if wanted && to != index && !(self.drop)(self.sent) {
+                            let at = self.now + Duration::from_micros(100);
+                            self.flying.push_back((at, to, address(index), Bytes::copy_from_slice(datagram)));
+                        }
+                    }
+                }
+                out.clear();
+            }
+            self.members[index].poll_events(&mut self.events[index], usize::MAX);
+        }
+        let timeout = self.members.iter().filter_map(Member::poll_timeout).min();
+        let arrival = self.flying.front().map(|f| f.0);
+        let Some(next) = timeout.into_iter().chain(arrival).min() else { return };
+        self.now = self.now.max(next);
+        while self.flying.front().is_some_and(|f| f.0 <= self.now) {
+            let (_, to, from, datagram) = self.flying.pop_front().unwrap();
+            self.members[to].handle(self.now, Input::Datagram { from, datagram });
+        }
+        self.members.iter_mut().for_each(|m| m.handle(self.now, Input::Tick));
+    }
+
+    fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+        for _ in 0..200_000 {
+            if done(self) {
+                return;
+            }
+            self.step();
+        }
+        let views: Vec<_> = self.members.iter().map(|m| m.view().map(|v| v.to_string())).collect();
+        panic!(
+            "not reached by {:?}: {views:?} {:?}",
+            self.now,
+            self.members.iter().map(|m| m.progress()).collect::<Vec<_>>()
+        );
+    }
+
+    fn messages(&self, index: usize) -> Vec<(u64, u64, Bytes)> {
+        let message = |e: &Event| match e {
+            Event::Message(m) => Some((m.gseq, m.sender.node.0, m.payload.clone())),
+            _ => None,
+        };
+        self.events[index].iter().filter_map(message).collect()
+    }
+
+    fn outcomes(&self, index: usize) -> Vec<(u64, Outcome)> {
+        let outcome = |e: &Event| match e {
+            Event::Outcome { sseq, outcome } => Some((*sseq, *outcome)),
+            _ => None,
+        };
+        self.events[index].iter().filter_map(outcome).collect()
+    }
+}
+
+#[test]
+fn three_members_deliver_one_order_at_every_level() {
+    for level in [Level::Agreed, Level::Uniform, Level::Stable] {
+        let mut world = World::group_of(3);
+        for round in 0..50 {
+            for index in 0..3 {
+                world.send(index, format!("{index}.{round}"), level);
+            }
+        }
+        world.run_until(|w| (0..3).all(|i| w.messages(i).len() == 150 && w.outcomes(i).len() == 50));
+        assert_eq!(world.messages(0), world.messages(1), "{level:?}");
+        assert_eq!(world.messages(0), world.messages(2), "{level:?}");
+    }
+}
+
+#[test]
+fn loss_is_repaired() {
+    let mut world = World::group_of(4);
+    world.drop = |n| n % 3 == 0 || n % 7 == 1;
+    for round in 0..200 {
+        for index in 0..4 {
+            world.send(index, vec![round as u8; 300], Level::Uniform);
+        }
+    }
+    world.run_until(|w| (0..4).all(|i| w.messages(i).len() == 800 && w.outcomes(i).len() == 200));
+    assert!((1..4).all(|i| world.messages(0) == world.messages(i)));
+}
+
+#[test]
+fn the_leader_leaves_under_load_and_nothing_is_lost() {
+    let mut world = World::group_of(3);
+    for round in 0..300 {
+        for index in 0..3 {
+            world.send(index, format!("{index}.{round}"), Level::Uniform);
+        }
+    }
+    for _ in 0..3 {
+        world.step();
+    }
+    world.members[0].handle(world.now, Input::Leave);
+    world.run_until(|w| matches!(w.events[0].last(), Some(Event::Left { released: true })));
+    assert_eq!(world.outcomes(0).len(), 300, "the leaver's own messages are ordered first");
+    assert_eq!(world.members[1].view().unwrap().leader, Uid::new(2, 1002), "the highest rank takes over");
+    world.run_until(|w| (1..3).all(|i| w.messages(i).len() == 900 && w.outcomes(i).len() == 300));
+    assert_eq!(world.messages(1), world.messages(2));
+    assert!(world.messages(1).starts_with(&world.messages(0)));
+    for index in [1, 2] {
+        world.members[index].handle(world.now, Input::Leave);
+    }
+    world.run_until(|w| (1..3).all(|i| matches!(w.events[i].last(), Some(Event::Left { .. }))));
+}
+
+#[test]
+fn a_large_message_arrives_whole_among_small_ones() {
+    let mut world = World::group_of(3);
+    let large: Bytes = (0..3_000_000u32).map(|i| (i % 251) as u8).collect::<Vec<_>>().into();
+    world.send(1, large.clone(), Level::Uniform);
+    for _ in 0..500 {
+        world.send(2, vec![1; 100], Level::Agreed);
+        world.send(0, vec![2; 100], Level::Agreed);
+    }
+    world.run_until(|w| (0..3).all(|i| w.messages(i).len() == 1001));
+    assert!(world.messages(0).iter().any(|(_, sender, payload)| *sender == 1 && *payload == large));
+    assert_eq!(world.messages(0), world.messages(2));
+}
+
+#[test]
+fn a_process_that_finds_nobody_founds_and_rivals_settle() {
+    let mut world = World::new();
+    (0..3).for_each(|_| _ = world.start(Start::Auto));
+    world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == 3)));
+    assert_eq!(world.members[0].view().unwrap().leader.node.0, 2, "the highest rank founds");
+}
+
+#[test]
+fn a_taken_node_id_is_refused_and_a_message_over_the_limit_names_it() {
+    let mut world = World::group_of(2);
+    let twin = Config::new("test", Uid::new(1, 9), address(2));
+    world.members.push(Member::new(twin, Start::Join(vec![address(1)]), world.now).unwrap());
+    world.events.push(vec![]);
+    world.run_until(|w| matches!(w.events[2].last(), Some(Event::Refused(_))));
+    let huge = Bytes::from(vec![0; (64 << 20) + 1]);
+    let error = world.members[0].send(world.now, huge, Level::Agreed, Addressing::default()).unwrap_err();
+    assert_eq!(error, SendError::TooLarge { len: (64 << 20) + 1, limit: 64 << 20 });
+    assert!(error.to_string().contains("67108864"));
+}
+
+#[test]
+fn a_message_bound_to_a_view_is_delivered_there_or_not_at_all() {
+    let mut world = World::group_of(2);
+    let vid = world.members[1].view().unwrap().vid;
+    let bound = |vid| Addressing { only_in_view: Some(vid), ..Addressing::default() };
+    let now = world.now;
+    world.members[1].send(now, "now".into(), Level::Uniform, bound(vid)).unwrap();
+    world.members[1].send(now, "late".into(), Level::Uniform, bound(vid - 1)).unwrap();
+    world.members[1].send(now, "free".into(), Level::Uniform, Addressing::default()).unwrap();
+    world.run_until(|w| w.outcomes(1).len() == 3 && w.messages(0).len() == 2);
+    assert!(world.outcomes(1).contains(&(2, Outcome::NotOrdered)));
+    let payloads: Vec<Bytes> = world.messages(0).into_iter().map(|m| m.2).collect();
+    assert_eq!(payloads, ["now", "free"]);
+}
+
+#[test]
+fn a_dead_leader_is_reported_and_so_is_its_return() {
+    let mut world = World::group_of(2);
+    world.drop = |_| true;
+    world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(_))));
+    world.drop = |_| false;
+    world.run_until(|w| matches!(w.events[1].last(), Some(Event::Unblocked)));
+}

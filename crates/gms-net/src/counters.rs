@@ -1,0 +1,49 @@
+//! What passed through a transport, and what was lost where.
+
+use std::ops::Add;
+
+/// Counts since a transport was made; they only grow. One send or receive call moves a whole train, so the ratio of
+/// datagrams to calls tells how well trains work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Counters {
+    /// Datagrams handed to the network.
+    pub sent: u64,
+    /// Calls that handed them over.
+    pub sent_calls: u64,
+    /// Datagrams given up because the network failed for the moment: no buffers, no route, refused by a filter.
+    pub send_lost: u64,
+    /// Times a train had to be sent one datagram at a time because it was not accepted whole.
+    pub trains_refused: u64,
+    /// Datagrams received and passed on.
+    pub received: u64,
+    /// Calls that received them.
+    pub received_calls: u64,
+    /// Datagrams dropped because they were not for this process: its own multicast, another group on the same port, or
+    /// empty.
+    pub filtered: u64,
+    /// Datagrams dropped because nobody read in time. Only networks that know count it; a kernel does not tell us.
+    pub overflowed: u64,
+    /// Datagrams dropped on purpose, by injected faults.
+    pub injected_loss: u64,
+    /// Errors of the network that a receive reported and that were passed over.
+    pub receive_errors: u64,
+}
+
+impl Add for Counters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            sent_calls: self.sent_calls + other.sent_calls,
+            send_lost: self.send_lost + other.send_lost,
+            trains_refused: self.trains_refused + other.trains_refused,
+            received: self.received + other.received,
+            received_calls: self.received_calls + other.received_calls,
+            filtered: self.filtered + other.filtered,
+            overflowed: self.overflowed + other.overflowed,
+            injected_loss: self.injected_loss + other.injected_loss,
+            receive_errors: self.receive_errors + other.receive_errors,
+        }
+    }
+}

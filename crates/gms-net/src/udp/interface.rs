@@ -1,0 +1,171 @@
+//! Finding the network interface that was asked for.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use super::config::Interface;
+use super::error::BindError;
+
+/// The interface to use, with the address of ours on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) name: String,
+    /// The number of the interface; some systems do not tell it.
+    pub(super) index: Option<u32>,
+    pub(super) address: IpAddr,
+}
+
+impl Chosen {
+    /// Looks up what was asked for among the interfaces of this host.
+    pub(super) fn find(asked: &Interface, multicast: SocketAddr) -> Result<Self, BindError> {
+        let all = if_addrs::get_if_addrs().map_err(BindError::io("list the network interfaces"))?;
+        let all: Vec<Self> = all
+            .into_iter()
+            .map(|interface| Self { address: interface.ip(), index: interface.index, name: interface.name })
+            .collect();
+        Self::select(&all, asked, multicast)
+    }
+
+    fn select(all: &[Self], asked: &Interface, multicast: SocketAddr) -> Result<Self, BindError> {
+        let fits = |address: &IpAddr| address.is_ipv4() == multicast.is_ipv4();
+        let mut matching: Vec<Self> = all
+            .iter()
+            .filter(|one| match asked {
+                Interface::Loopback => one.address.is_loopback(),
+                Interface::Name(name) => one.name == *name,
+                Interface::Address(address) => one.address == *address,
+            })
+            .cloned()
+            .collect();
+        if let (Interface::Address(address), true) = (asked, matching.is_empty()) {
+            matching.extend(loopback_alias(all, *address));
+        }
+        if matching.is_empty() {
+            return Err(BindError::UnknownInterface { asked: asked.clone(), known: describe(all) });
+        }
+        matching.into_iter().filter(|one| fits(&one.address)).min_by_key(|one| is_link_local(&one.address)).ok_or_else(
+            || BindError::NoAddressOfFamily {
+                asked: asked.clone(),
+                family: if multicast.is_ipv4() { "IPv4" } else { "IPv6" },
+                multicast,
+                known: describe(all),
+            },
+        )
+    }
+}
+
+/// Whether an address holds on one link only, so that using it needs the interface's number.
+pub(super) fn needs_scope(address: &Ipv6Addr) -> bool {
+    const LINK: u16 = 2;
+    let first = address.segments()[0];
+    first & 0xffc0 == 0xfe80 || (first & 0xff00 == 0xff00 && first & 0x000f <= LINK)
+}
+
+/// All of 127.0.0.0/8 is ours, though only one address of it is listed.
+fn loopback_alias(all: &[Chosen], address: IpAddr) -> Option<Chosen> {
+    let same_family = |one: &&Chosen| one.address.is_ipv4() == address.is_ipv4();
+    let loopback = all.iter().filter(same_family).find(|one| one.address.is_loopback())?;
+    address.is_loopback().then(|| Chosen { address, ..loopback.clone() })
+}
+
+fn is_link_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => needs_scope(v6),
+    }
+}
+
+/// One line for error texts: `lo (127.0.0.1, ::1), eth0 (192.0.2.7)`.
+fn describe(all: &[Chosen]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for one in all {
+        if !names.contains(&one.name.as_str()) {
+            names.push(&one.name);
+        }
+    }
+    let parts: Vec<String> = names
+        .iter()
+        .map(|name| {
+            let addresses: Vec<String> =
+                all.iter().filter(|one| one.name == *name).map(|one| one.address.to_string()).collect();
+            format!("{name} ({})", addresses.join(", "))
+        })
+        .collect();
+    if parts.is_empty() {
+        return "none, as none has an address".to_owned();
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> Vec<Chosen> {
+        [
+            ("lo", 1, "127.0.0.1"),
+            ("eth0", 2, "192.0.2.7"),
+            ("lo", 1, "::1"),
+            ("eth0", 2, "fe80::7"),
+            ("eth0", 2, "2001:db8::7"),
+            ("tun0", 3, "10.1.1.1"),
+        ]
+        .map(|(name, index, address)| Chosen {
+            name: name.to_owned(),
+            index: Some(index),
+            address: address.parse().unwrap(),
+        })
+        .to_vec()
+    }
+
+    fn select(asked: &str, multicast: &str) -> Result<Chosen, BindError> {
+        Chosen::select(&host(), &asked.parse().unwrap(), multicast.parse().unwrap())
+    }
+
+    #[test]
+    fn the_family_follows_the_group() {
+        let cases = [
+            ("loopback", "239.1.1.1:1", "127.0.0.1"),
+            ("loopback", "[ff02::1]:1", "::1"),
+            ("eth0", "239.1.1.1:1", "192.0.2.7"),
+            ("eth0", "[ff02::1]:1", "2001:db8::7"),
+            ("fe80::7", "[ff02::1]:1", "fe80::7"),
+            ("127.0.0.5", "239.1.1.1:1", "127.0.0.5"),
+        ];
+        for (asked, multicast, address) in cases {
+            let chosen = select(asked, multicast).unwrap();
+            assert_eq!(chosen.address, address.parse::<IpAddr>().unwrap());
+        }
+    }
+
+    #[test]
+    fn an_unknown_interface_is_told_the_known_ones() {
+        let error = select("eth7", "239.1.1.1:1").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this host has no interface eth7: choose one of lo (127.0.0.1, ::1), \
+             eth0 (192.0.2.7, fe80::7, 2001:db8::7), tun0 (10.1.1.1)"
+        );
+        assert!(matches!(select("192.0.2.8", "239.1.1.1:1"), Err(BindError::UnknownInterface { .. })));
+    }
+
+    #[test]
+    fn an_interface_of_the_other_family_is_refused() {
+        for asked in ["tun0", "10.1.1.1"] {
+            assert!(matches!(select(asked, "[ff02::1]:1"), Err(BindError::NoAddressOfFamily { family: "IPv6", .. })));
+        }
+    }
+
+    #[test]
+    fn link_scopes_are_known() {
+        for (text, expected) in [
+            ("fe80::1", true),
+            ("ff01::1", true),
+            ("ff12::1", true),
+            ("ff05::1", false),
+            ("::1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(needs_scope(&text.parse().unwrap()), expected, "{text}");
+        }
+    }
+}

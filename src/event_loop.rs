@@ -1,0 +1,352 @@
+//! One task per member: it receives, orders, delivers and sends, in this order, and sleeps only when
+//! there is nothing of any of it.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use gms_core::{Event, Input, Outcome, SendError as CoreError, Time, Transmit};
+use gms_net::Transport;
+use tokio::time::{Instant, Sleep};
+
+use crate::error::{LeaveError, SendError};
+use crate::mailbox::{Mailbox, Receipt, Status, Submission};
+use crate::node::Node;
+use crate::trace::TraceWriter;
+
+/// Trains received before anything is sent, so that a flood of input cannot hold back the output.
+const RECEIVE_BATCH: usize = 8;
+/// Trains sent before looking for input again.
+const SEND_BATCH: usize = 8;
+/// Bytes of events handed over at once, at most.
+const DELIVER_BATCH: usize = 1 << 20;
+/// How often the status for [`crate::Group::status`] is renewed.
+const STATUS_EVERY: Duration = Duration::from_millis(20);
+/// An application that has read nothing for so long while it waits for a send probably cannot read
+/// before the send ends: its events get more room, so that the send can end.
+const READER_STUCK: Duration = Duration::from_millis(50);
+/// That much more each time,
+const EXTRA_ROOM: usize = 2 << 20;
+/// up to this; then the sends that wait are failed with `EventsUnread`.
+const UNREAD_LIMIT: usize = 256 << 20;
+
+/// What the loop needs to know beside the node and its transport.
+pub(crate) struct Settings {
+    pub(crate) unread: usize,
+    pub(crate) leave_within: Duration,
+    pub(crate) trace: Option<TraceWriter>,
+}
+
+pub(crate) struct EventLoop<T> {
+    node: Node,
+    transport: T,
+    mailbox: Arc<Mailbox>,
+    settings: Settings,
+    origin: Instant,
+    sleep: Pin<Box<Sleep>>,
+    /// The train being sent, and its bytes.
+    train: Option<Transmit>,
+    buffer: Vec<u8>,
+    /// Messages taken from the mailbox that the node has no room for yet.
+    submissions: VecDeque<Submission>,
+    receipts: VecDeque<(u64, Receipt)>,
+    events: Vec<Event>,
+    leading: bool,
+    leave_by: Option<Time>,
+    /// When the reader last took something, by the number of batches it has taken.
+    reader: (u64, Time),
+    /// Room granted to a reader that is stuck.
+    extra: usize,
+    status_at: Time,
+    /// Set by the last event: nothing follows.
+    ended: Option<bool>,
+}
+
+impl<T: Transport> EventLoop<T> {
+    pub(crate) fn new(node: Node, transport: T, mailbox: Arc<Mailbox>, settings: Settings, origin: Instant) -> Self {
+        Self {
+            node,
+            transport,
+            mailbox,
+            settings,
+            origin,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            train: None,
+            buffer: Vec::with_capacity(64 << 10),
+            submissions: VecDeque::new(),
+            receipts: VecDeque::new(),
+            events: Vec::new(),
+            leading: false,
+            leave_by: None,
+            reader: (0, Time::ZERO),
+            extra: 0,
+            status_at: Time::ZERO,
+            ended: None,
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::from_nanos(self.origin.elapsed().as_nanos() as u64)
+    }
+
+    /// Takes trains in. True when there may be more.
+    fn receive(&mut self, cx: &mut Context<'_>, now: Time) -> io::Result<bool> {
+        for _ in 0..RECEIVE_BATCH {
+            match self.transport.poll_receive(cx) {
+                Poll::Ready(Ok(train)) => {
+                    let from = train.from;
+                    for datagram in train.datagrams() {
+                        self.node.handle(now, Input::Datagram { from, datagram });
+                    }
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes messages in as far as the node has room for them.
+    fn submit(&mut self, now: Time) {
+        let wishes = self.mailbox.collect(&mut self.submissions);
+        while let Some(submission) = self.submissions.front() {
+            let (payload, addressing) = (submission.payload.clone(), submission.addressing.clone());
+            match self.node.send(now, payload, submission.level, addressing) {
+                Ok(sseq) => {
+                    if let Some(receipt) = self.submissions.pop_front().and_then(|s| s.receipt) {
+                        self.receipts.push_back((sseq, receipt));
+                    }
+                }
+                Err(CoreError::Full) => break,
+                Err(CoreError::TooLarge { len, limit }) => self.refuse(SendError::TooLarge { len, limit }),
+                Err(CoreError::NotMember) => self.refuse(SendError::Closed),
+            }
+        }
+        if wishes.leaving && self.leave_by.is_none() && self.submissions.is_empty() {
+            self.leave_by = Some(now + self.settings.leave_within);
+            self.node.handle(now, Input::Leave);
+        }
+    }
+
+    fn refuse(&mut self, error: SendError) {
+        if let Some(receipt) = self.submissions.pop_front().and_then(|s| s.receipt) {
+            let _ = receipt.send(Err(error));
+        }
+    }
+
+    /// Sends trains. True when there may be more; false when there is nothing, or no room in the socket.
+    fn transmit(&mut self, cx: &mut Context<'_>, now: Time) -> io::Result<bool> {
+        for _ in 0..SEND_BATCH {
+            if self.train.is_none() {
+                self.buffer.clear();
+                self.train = self.node.poll_transmit(now, self.transport.max_segments(), &mut self.buffer);
+            }
+            let Some(Transmit { destination, segment_size }) = self.train else { return Ok(false) };
+            let destination = match destination {
+                gms_core::Destination::Data => gms_net::Destination::Data,
+                gms_core::Destination::Control => gms_net::Destination::Control,
+                gms_core::Destination::Unicast(to) => gms_net::Destination::Unicast(to),
+            };
+            let train = gms_net::Transmit { destination, contents: &self.buffer, segment_size };
+            match self.transport.poll_send(cx, &train) {
+                Poll::Ready(Ok(())) => self.train = None,
+                // What cannot be sent at all (an address of another family, say) is as good as lost.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {
+                    tracing::debug!(%error, "a datagram cannot be sent");
+                    self.train = None;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Hands events to the application, as far as it has room. True when there may be more.
+    fn deliver(&mut self, now: Time) -> bool {
+        let room = self.room(now);
+        let used = self.node.poll_events(&mut self.events, room.min(DELIVER_BATCH));
+        if !self.receipts.is_empty() {
+            self.settle_receipts();
+        }
+        if let Some(last) = self.events.last() {
+            match last {
+                Event::Left { released } => self.ended = Some(*released),
+                Event::Excluded | Event::Refused(_) | Event::Broken(_) => self.ended = Some(false),
+                _ => {}
+            }
+            let refused = self.events.iter().find_map(|event| match event {
+                Event::LeaveRefused { min_voters } => Some(*min_voters),
+                _ => None,
+            });
+            if let Some(min_voters) = refused {
+                self.leave_by = None;
+                self.mailbox.refuse_leave(LeaveError::TooFew { min_voters });
+            }
+            self.mailbox.publish(&mut self.events, used);
+        }
+        used > 0 && room > used
+    }
+
+    /// Room for events: a fixed amount, and more for a reader that seems to wait for its own send.
+    fn room(&mut self, now: Time) -> usize {
+        let (room, taken) = self.mailbox.room(self.settings.unread + self.extra);
+        if taken != self.reader.0 {
+            self.reader = (taken, now);
+            self.extra = 0;
+        }
+        if room > 0 || now - self.reader.1 < READER_STUCK {
+            return room;
+        }
+        let wishes = self.mailbox.collect(&mut self.submissions);
+        if self.receipts.is_empty() && !wishes.waiting {
+            return 0;
+        }
+        self.reader.1 = now;
+        if self.settings.unread + self.extra < UNREAD_LIMIT {
+            self.extra += EXTRA_ROOM;
+            return EXTRA_ROOM;
+        }
+        self.mailbox.turn_waiters_away();
+        for (sseq, receipt) in self.receipts.drain(..) {
+            let _ = receipt.send(Err(SendError::EventsUnread(Some(crate::group::MessageId(sseq)))));
+        }
+        0
+    }
+
+    /// Gives the outcomes that somebody awaits to them; the others stay events.
+    fn settle_receipts(&mut self) {
+        let receipts = &mut self.receipts;
+        self.events.retain(|event| {
+            let Event::Outcome { sseq, outcome } = event else { return true };
+            let Some(index) = receipts.iter().position(|(of, _)| of == sseq) else { return true };
+            let (_, receipt) = receipts.remove(index).expect("just found");
+            // Somebody who stopped waiting does not want it as an event either.
+            let _ = receipt.send(Ok(*outcome));
+            false
+        });
+    }
+
+    fn write_trace(&mut self, now: Time) {
+        let Some(trace) = &mut self.settings.trace else { return };
+        while let Some(record) = self.node.poll_trace(now) {
+            trace.write(&record);
+        }
+    }
+
+    fn update_status(&mut self, now: Time) {
+        self.status_at = now;
+        self.mailbox.set_status(Status {
+            view: self.node.view().cloned(),
+            protocol: self.node.stats(),
+            network: self.transport.counters(),
+            progress: self.node.progress(),
+            memory: self.node.memory(),
+        });
+        if let Some(trace) = &mut self.settings.trace {
+            trace.write(&self.node.memory_trace(now));
+            trace.flush();
+        }
+    }
+
+    /// When the loop must run again although nobody wakes it.
+    fn deadline(&self) -> Time {
+        let heard = self.node.poll_timeout();
+        let status = Some(self.status_at + STATUS_EVERY).filter(|_| self.settings.trace.is_some());
+        let stuck = (!self.receipts.is_empty()).then(|| self.reader.1 + READER_STUCK);
+        [heard, self.leave_by, status, stuck]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(Time::ZERO + Duration::from_secs(3600))
+    }
+
+    fn finish(&mut self, now: Time, left: bool) {
+        self.write_trace(now);
+        self.update_status(now);
+        for (_, receipt) in self.receipts.drain(..) {
+            let _ = receipt.send(Ok(Outcome::Unknown));
+        }
+        self.mailbox.close(left);
+    }
+
+    /// One round. Ready when nothing will ever follow.
+    fn turn(&mut self, cx: &mut Context<'_>) -> io::Result<Turn> {
+        let now = self.now();
+        let mut more = self.receive(cx, now)?;
+        self.submit(now);
+        self.node.handle(now, Input::Tick);
+        more |= self.transmit(cx, now)?;
+        more |= self.deliver(now);
+        self.write_trace(now);
+        if mem::replace(&mut self.leading, self.node.is_leader()) != self.leading
+            && let Err(error) = self.transport.set_leading(self.leading)
+        {
+            tracing::warn!(%error, leading = self.leading, "cannot change sides in the data group");
+        }
+        if now - self.status_at >= STATUS_EVERY {
+            self.update_status(now);
+        }
+        if let Some(left) = self.ended {
+            return Ok(Turn::Ended(left));
+        }
+        if self.leave_by.is_some_and(|by| now >= by) {
+            self.events.push(Event::Left { released: false });
+            self.mailbox.publish(&mut self.events, 0);
+            return Ok(Turn::Ended(false));
+        }
+        if more {
+            return Ok(Turn::Again);
+        }
+        // Delivery may have made room, or brought something to say.
+        self.submit(now);
+        if self.train.is_none() && self.transmit(cx, now)? {
+            return Ok(Turn::Again);
+        }
+        Ok(Turn::Sleep)
+    }
+}
+
+enum Turn {
+    /// There is more to do: come back after the other tasks have had their turn.
+    Again,
+    Sleep,
+    Ended(bool),
+}
+
+impl<T: Transport + Unpin> Future for EventLoop<T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            match this.turn(cx) {
+                Err(error) => {
+                    this.events.push(Event::Broken(format!("the sockets failed: {error}")));
+                    this.mailbox.publish(&mut this.events, 0);
+                    this.finish(this.now(), false);
+                    return Poll::Ready(());
+                }
+                Ok(Turn::Ended(left)) => {
+                    this.finish(this.now(), left);
+                    return Poll::Ready(());
+                }
+                Ok(Turn::Again) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Ok(Turn::Sleep) => {}
+            }
+            let at = this.origin + Duration::from_nanos(this.deadline().as_nanos());
+            this.sleep.as_mut().reset(at);
+            if this.sleep.as_mut().poll(cx).is_pending() && this.mailbox.sleep(cx, this.submissions.is_empty()) {
+                return Poll::Pending;
+            }
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The handles an application holds: [`Group`] to send and leave, [`Events`] to read.
+
+use std::future::poll_fn;
+use std::iter;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gms_core::{Addressing, Event, Gseq, Level, Outcome, Time, Uid, Vid, View};
+use gms_net::{Transport, Udp};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::config::{Bootstrap, Config};
+use crate::error::{JoinError, LeaveError, SendError};
+use crate::event_loop::{EventLoop, Settings};
+use crate::mailbox::{Mailbox, Status, Submission};
+use crate::node::Node;
+use crate::trace::TraceWriter;
+
+/// Number of an own message, dense from 1; its outcome arrives as [`Event::Outcome`] with this `sseq`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct MessageId(pub u64);
+
+/// Where an own message stands in the order, at the level asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ordered {
+    /// Its place.
+    pub gseq: Gseq,
+    /// The view it was delivered in.
+    pub view: Vid,
+}
+
+/// A membership. Cheap to clone; when the last clone is dropped, the member leaves in the background.
+#[derive(Clone)]
+pub struct Group {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    mailbox: Arc<Mailbox>,
+    uid: Uid,
+    level: Level,
+    address: std::net::SocketAddr,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.mailbox.abandon_sending();
+    }
+}
+
+/// The one stream of everything that happens, in order. Dropping it means not wanting to know: the
+/// member lives on and nothing is kept for it.
+pub struct Events {
+    mailbox: Arc<Mailbox>,
+    batch: std::vec::IntoIter<Event>,
+}
+
+impl Group {
+    /// Becomes a member over UDP multicast, or founds the group, as the configuration says. Returns
+    /// once the first view is installed; that view is also the first event. Must be called on a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// See [`JoinError`]; nothing is left behind then. Not cancel safe in one way: dropped while
+    /// waiting, the process may still be let in, and leaves again at once.
+    pub async fn join(config: Config) -> Result<(Self, Events), JoinError> {
+        let interface = config.network.interface.to_string();
+        let udp = Udp::bind(config.network.clone())?;
+        if !udp.local_address().ip().is_loopback() && !config.insecure {
+            return Err(JoinError::Insecure { interface });
+        }
+        Self::join_over(config, udp).await
+    }
+
+    /// The same over any transport: the in-memory network, or a test's own.
+    ///
+    /// # Errors
+    /// As [`Self::join`], but for those of the sockets.
+    pub async fn join_over(config: Config, transport: impl Transport + Unpin) -> Result<(Self, Events), JoinError> {
+        let random = |_| io_error(getrandom::u64());
+        let (incarnation, seed) = (random(())?, random(())?);
+        let id = match config.id {
+            Some(id) => id,
+            None => random(())? >> 32,
+        };
+        let uid = Uid::new(id, incarnation);
+        let address = transport.local_address();
+        let mut core = gms_core::Config::new(config.group.clone(), uid, address);
+        core.params = config.params.clone();
+        core.timing = config.timing.clone();
+        core.budget = transport.receive_budget().min(u32::MAX as usize) as u32;
+        core.pending = config.pending;
+        core.seed = seed;
+        core.trace = config.trace.is_some();
+        let start = match config.bootstrap {
+            Bootstrap::Found => gms_core::Start::Found,
+            Bootstrap::Auto if config.contacts.is_empty() => gms_core::Start::Auto,
+            Bootstrap::Auto | Bootstrap::Join => gms_core::Start::Join(config.contacts.clone()),
+        };
+        let node = Node::new(core, start, Time::ZERO)?;
+        let mailbox = Arc::new(Mailbox::new(config.params.message_limit));
+        let trace = config.trace.map(TraceWriter::new);
+        let settings = Settings { unread: config.unread, leave_within: config.leave_within, trace };
+        let group = Self { inner: Arc::new(Inner { mailbox: mailbox.clone(), uid, level: config.level, address }) };
+        let mut events = Events { mailbox: mailbox.clone(), batch: Vec::new().into_iter() };
+        tokio::spawn(EventLoop::new(node, transport, mailbox, settings, Instant::now()));
+
+        match tokio::time::timeout(config.join_within, events.peek()).await {
+            Ok(Some(Event::View(_))) => Ok((group, events)),
+            Ok(Some(Event::Refused(refusal))) => Err(JoinError::Refused(refusal.clone())),
+            Ok(other) => Err(JoinError::Io(std::io::Error::other(format!("the member ended: {other:?}")))),
+            Err(_) => Err(JoinError::NoAnswer {
+                seconds: config.join_within.as_secs(),
+                asked: asked(&config.contacts, &config.network.multicast),
+                group: config.group,
+            }),
+        }
+    }
+
+    /// Who this member is.
+    pub fn uid(&self) -> Uid {
+        self.inner.uid
+    }
+
+    /// The unicast address at which others reach this member, for their `contacts`.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.inner.address
+    }
+
+    /// Counters and state, as of a few milliseconds ago.
+    pub fn status(&self) -> Status {
+        self.inner.mailbox.status()
+    }
+
+    /// The present view; the events may be behind it. `None` before the first and after the end.
+    pub fn view(&self) -> Option<Arc<View>> {
+        self.status().view
+    }
+
+    /// Sends with another level than [`Config::level`].
+    pub fn level(&self, level: Level) -> Sender<'_> {
+        Sender { group: self, level, only_in_view: None }
+    }
+
+    /// Sends what may be delivered in view `vid` only, and is reported as not ordered otherwise (P17).
+    pub fn only_in_view(&self, vid: Vid) -> Sender<'_> {
+        Sender { group: self, level: self.inner.level, only_in_view: Some(vid) }
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        self.level(self.inner.level)
+    }
+
+    /// Multicasts a message and waits for its place in the order, at the configured level. Awaiting
+    /// this between two reads of [`Events`] does not deadlock.
+    ///
+    /// # Errors
+    /// See [`SendError`]. Cancel safe in that a message is either not accepted or ordered like any
+    /// other; its outcome is then not told to anybody.
+    pub async fn multicast(&self, payload: impl Into<Bytes>) -> Result<Ordered, SendError> {
+        self.sender().multicast(payload).await
+    }
+
+    /// Accepts a message for multicast, waiting for room only; the outcome arrives as an event.
+    ///
+    /// # Errors
+    /// See [`SendError`]. Cancel safe: dropped while waiting, the message is not accepted.
+    pub async fn queue(&self, payload: impl Into<Bytes>) -> Result<MessageId, SendError> {
+        self.sender().queue(payload).await
+    }
+
+    /// Accepts many messages, as [`Self::queue`] does each, with less effort per message. Returns the
+    /// id of the last one; those before it have the numbers before it. `None` when there were none.
+    ///
+    /// # Errors
+    /// See [`SendError`]. The messages before the one that failed are accepted. The same holds when
+    /// the future is dropped.
+    pub async fn queue_all<I>(&self, payloads: I) -> Result<Option<MessageId>, SendError>
+    where
+        I: IntoIterator<Item: Into<Bytes>>,
+    {
+        self.sender().queue_all(payloads).await
+    }
+
+    /// Accepts a message if there is room now.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] when there is none; see [`SendError`] for the others.
+    pub fn try_queue(&self, payload: impl Into<Bytes>) -> Result<MessageId, SendError> {
+        self.sender().try_queue(payload)
+    }
+
+    /// Leaves the group: own messages are ordered first, and a leader hands over. True when the group
+    /// confirmed that it stands without this member; false when that took longer than
+    /// [`Config::leave_within`], and what was in flight has the outcome `Unknown`. The events end with
+    /// [`Event::Left`].
+    ///
+    /// # Errors
+    /// [`LeaveError::TooFew`]: still a member.
+    pub async fn leave(&self) -> Result<bool, LeaveError> {
+        self.inner.mailbox.leave().await.unwrap_or(Ok(false))
+    }
+}
+
+/// A way of sending: made by [`Group::level`] or [`Group::only_in_view`]; see there.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    group: &'a Group,
+    level: Level,
+    only_in_view: Option<Vid>,
+}
+
+impl Sender<'_> {
+    /// As [`Group::level`].
+    pub fn level(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
+    /// As [`Group::only_in_view`].
+    pub fn only_in_view(self, vid: Vid) -> Self {
+        Self { only_in_view: Some(vid), ..self }
+    }
+
+    /// As [`Group::multicast`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn multicast(&self, payload: impl Into<Bytes>) -> Result<Ordered, SendError> {
+        let (receipt, outcome) = oneshot::channel();
+        let submission = Submission { receipt: Some(receipt), ..self.submission(payload) };
+        self.submit(submission, &mut iter::empty()).await?;
+        match outcome.await {
+            Ok(Ok(Outcome::Ordered { gseq, vid })) => Ok(Ordered { gseq, view: vid }),
+            Ok(Ok(Outcome::NotOrdered)) => Err(SendError::NotOrdered),
+            Ok(Ok(Outcome::Unknown)) => Err(SendError::Unknown),
+            Ok(Err(error)) => Err(error),
+            // Never handed to the protocol: the member had ended.
+            Err(_) => Err(SendError::Closed),
+        }
+    }
+
+    /// As [`Group::queue`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn queue(&self, payload: impl Into<Bytes>) -> Result<MessageId, SendError> {
+        let accepted = self.submit(self.submission(payload), &mut iter::empty()).await?;
+        Ok(MessageId(accepted))
+    }
+
+    /// As [`Group::queue_all`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn queue_all<I>(&self, payloads: I) -> Result<Option<MessageId>, SendError>
+    where
+        I: IntoIterator<Item: Into<Bytes>>,
+    {
+        let mut submissions = payloads.into_iter().map(|payload| self.submission(payload));
+        let Some(first) = submissions.next() else { return Ok(None) };
+        Ok(Some(MessageId(self.submit(first, &mut submissions).await?)))
+    }
+
+    /// As [`Group::try_queue`].
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn try_queue(&self, payload: impl Into<Bytes>) -> Result<MessageId, SendError> {
+        let mailbox = &self.group.inner.mailbox;
+        let (accepted, _) = mailbox.submit(self.submission(payload), &mut iter::empty(), None)?;
+        accepted.map(MessageId).ok_or(SendError::Full)
+    }
+
+    fn submission(&self, payload: impl Into<Bytes>) -> Submission {
+        let addressing = Addressing { only_in_view: self.only_in_view, ..Addressing::default() };
+        Submission { payload: payload.into(), level: self.level, addressing, receipt: None }
+    }
+
+    /// Hands all over, waiting for room in between; returns the number of the last.
+    async fn submit(&self, first: Submission, more: &mut impl Iterator<Item = Submission>) -> Result<u64, SendError> {
+        let mailbox = &self.group.inner.mailbox;
+        let turned_away = mailbox.turned_away();
+        let mut next = Some(first);
+        poll_fn(|cx| {
+            let submission = next.take().expect("polled after it was ready");
+            match mailbox.submit(submission, more, Some(cx.waker())) {
+                Ok((Some(accepted), None)) => std::task::Poll::Ready(Ok(accepted)),
+                Ok((_, Some(_))) if mailbox.turned_away() != turned_away => {
+                    std::task::Poll::Ready(Err(SendError::EventsUnread(None)))
+                }
+                Ok((_, back)) => {
+                    next = back;
+                    std::task::Poll::Pending
+                }
+                Err(error) => std::task::Poll::Ready(Err(error)),
+            }
+        })
+        .await
+    }
+}
+
+impl Events {
+    /// The next event; `None` after the last ([`Event::Left`], [`Event::Excluded`] or [`Event::Broken`]).
+    /// Cancel safe: nothing is lost.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.fill().await;
+        self.batch.next()
+    }
+
+    /// All events that are there, at least one; `None` after the last. Cancel safe: nothing is lost.
+    pub async fn next_batch(&mut self) -> Option<Vec<Event>> {
+        self.fill().await;
+        let batch: Vec<Event> = std::mem::take(&mut self.batch).collect();
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    async fn peek(&mut self) -> Option<&Event> {
+        self.fill().await;
+        self.batch.as_slice().first()
+    }
+
+    async fn fill(&mut self) {
+        if self.batch.as_slice().is_empty()
+            && let Some(batch) = poll_fn(|cx| self.mailbox.poll_take(cx)).await
+        {
+            self.batch = batch.into_iter();
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.mailbox.abandon_reading();
+    }
+}
+
+fn io_error<T>(result: Result<T, getrandom::Error>) -> Result<T, JoinError> {
+    result.map_err(|error| JoinError::Io(std::io::Error::other(error)))
+}
+
+fn asked(contacts: &[std::net::SocketAddr], multicast: &std::net::SocketAddr) -> String {
+    if contacts.is_empty() {
+        return format!("the multicast group {multicast}");
+    }
+    contacts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

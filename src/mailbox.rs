@@ -1,0 +1,318 @@
+//! What lies between the application's tasks and the event loop: messages one way, events the other,
+//! both bounded in bytes. Everything moves in batches, so neither side pays per message for waking
+//! the other.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use gms_core::{Addressing, Event, Level, Memory, Outcome, Stats, View};
+use gms_net::Counters;
+use tokio::sync::oneshot;
+
+use crate::error::{LeaveError, SendError};
+
+/// Bytes of messages that wait for the loop to take them, at most (one message may exceed it).
+const QUEUED: usize = 512 << 10;
+/// What a message costs beside its bytes.
+const OVERHEAD: usize = 64;
+
+/// Tells the sender of one message what became of it.
+pub(crate) type Receipt = oneshot::Sender<Result<Outcome, SendError>>;
+
+/// A message on its way to the loop.
+pub(crate) struct Submission {
+    pub(crate) payload: Bytes,
+    pub(crate) level: Level,
+    pub(crate) addressing: Addressing,
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// What the application has for the loop.
+#[derive(Default)]
+struct Outbound {
+    queue: VecDeque<Submission>,
+    bytes: usize,
+    /// Number of the last message accepted.
+    sseq: u64,
+    message_limit: u32,
+    /// Tasks that wait for room, and how often all of them have been turned away.
+    waiting: Vec<Waker>,
+    turned_away: u64,
+    leave: Option<oneshot::Sender<Result<bool, LeaveError>>>,
+    leaving: bool,
+    closed: bool,
+    /// The loop, when it sleeps.
+    sleeper: Option<Waker>,
+}
+
+/// What the loop has for the application.
+#[derive(Default)]
+struct Inbound {
+    events: Vec<Event>,
+    bytes: usize,
+    /// Batches taken so far: how the loop sees whether the application reads.
+    taken: u64,
+    /// The loop has events that found no room here.
+    short: bool,
+    ended: bool,
+    /// Nobody will read any more.
+    abandoned: bool,
+    reader: Option<Waker>,
+}
+
+/// Counters and state of a member, as of a few milliseconds ago.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// The view, while this process is a member.
+    pub view: Option<Arc<View>>,
+    /// Counters of the protocol.
+    pub protocol: Stats,
+    /// Counters of the sockets.
+    pub network: Counters,
+    /// Last frame stored densely here, by a quorum, and by all.
+    pub progress: (u64, u64, u64),
+    /// Bytes held, and what they may be at most.
+    pub memory: Memory,
+}
+
+/// Shared by a [`crate::Group`], its [`crate::Events`] and its event loop.
+pub(crate) struct Mailbox {
+    outbound: Mutex<Outbound>,
+    inbound: Mutex<Inbound>,
+    status: Mutex<Status>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing here can be left half done by a panic: take the value as it is.
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// How far a message got.
+pub(crate) enum Submitted {
+    Accepted(u64),
+    Full(Submission),
+}
+
+impl Mailbox {
+    pub(crate) fn new(message_limit: u32) -> Self {
+        let outbound = Outbound { message_limit, ..Outbound::default() };
+        Self { outbound: Mutex::new(outbound), inbound: Mutex::default(), status: Mutex::default() }
+    }
+
+    // The application's side.
+
+    /// Hands messages over until one finds no room; returns the number of the last one accepted, if
+    /// any, and the one that found no room.
+    pub(crate) fn submit(
+        &self,
+        first: Submission,
+        more: &mut dyn Iterator<Item = Submission>,
+        waker: Option<&Waker>,
+    ) -> Result<(Option<u64>, Option<Submission>), SendError> {
+        let mut outbound = lock(&self.outbound);
+        let mut accepted = None;
+        let mut next = Some(first);
+        while let Some(submission) = next {
+            match outbound.accept(submission)? {
+                Submitted::Accepted(sseq) => accepted = Some(sseq),
+                Submitted::Full(back) => {
+                    outbound.waiting.extend(waker.cloned());
+                    outbound.wake();
+                    return Ok((accepted, Some(back)));
+                }
+            }
+            next = more.next();
+        }
+        outbound.wake();
+        Ok((accepted, None))
+    }
+
+    /// How often those who wait for room have been turned away.
+    pub(crate) fn turned_away(&self) -> u64 {
+        lock(&self.outbound).turned_away
+    }
+
+    /// Asks the loop to leave. The answer says whether the group confirmed it.
+    pub(crate) fn leave(&self) -> oneshot::Receiver<Result<bool, LeaveError>> {
+        let (answer, receiver) = oneshot::channel();
+        let mut outbound = lock(&self.outbound);
+        if outbound.closed {
+            let _ = answer.send(Ok(true));
+        } else {
+            outbound.leaving = true;
+            outbound.leave = Some(answer);
+            outbound.wake();
+        }
+        receiver
+    }
+
+    /// The last handle is gone: leave in the background.
+    pub(crate) fn abandon_sending(&self) {
+        let mut outbound = lock(&self.outbound);
+        outbound.leaving = true;
+        outbound.wake();
+    }
+
+    /// Nobody will read events any more: they need not be kept.
+    pub(crate) fn abandon_reading(&self) {
+        {
+            let mut inbound = lock(&self.inbound);
+            inbound.abandoned = true;
+            inbound.events.clear();
+            inbound.bytes = 0;
+        }
+        lock(&self.outbound).wake();
+    }
+
+    /// Takes all events that wait; `None` when there will be no more.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Vec<Event>>> {
+        let (batch, short) = {
+            let mut inbound = lock(&self.inbound);
+            if inbound.events.is_empty() {
+                if inbound.ended {
+                    return Poll::Ready(None);
+                }
+                inbound.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            inbound.taken += 1;
+            let fresh = Vec::with_capacity(inbound.events.len());
+            inbound.bytes = 0;
+            (mem::replace(&mut inbound.events, fresh), mem::take(&mut inbound.short))
+        };
+        if short {
+            lock(&self.outbound).wake();
+        }
+        Poll::Ready(Some(batch))
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        lock(&self.status).clone()
+    }
+
+    // The loop's side.
+
+    /// Moves what is queued to `into`, as long as `room` says so, and wakes those who wait for room.
+    pub(crate) fn collect(&self, into: &mut VecDeque<Submission>) -> Wishes {
+        let mut outbound = lock(&self.outbound);
+        if into.is_empty() {
+            mem::swap(&mut outbound.queue, into);
+            outbound.bytes = 0;
+            outbound.waiting.drain(..).for_each(Waker::wake);
+        }
+        Wishes { leaving: outbound.leaving, waiting: !outbound.waiting.is_empty() }
+    }
+
+    /// Goes to sleep unless something came in meanwhile; true when asleep.
+    pub(crate) fn sleep(&self, cx: &mut Context<'_>, wants_messages: bool) -> bool {
+        let mut outbound = lock(&self.outbound);
+        if wants_messages && !outbound.queue.is_empty() {
+            return false;
+        }
+        outbound.sleeper = Some(cx.waker().clone());
+        true
+    }
+
+    /// How much of `cap` bytes is left for events, and the number of batches read so far. When
+    /// nothing is left, the reader wakes the loop.
+    pub(crate) fn room(&self, cap: usize) -> (usize, u64) {
+        let mut inbound = lock(&self.inbound);
+        let room = if inbound.abandoned { usize::MAX } else { cap.saturating_sub(inbound.bytes) };
+        inbound.short = room == 0;
+        (room, inbound.taken)
+    }
+
+    /// Hands events of `bytes` bytes over; `events` is empty afterwards.
+    pub(crate) fn publish(&self, events: &mut Vec<Event>, bytes: usize) {
+        let mut inbound = lock(&self.inbound);
+        if inbound.abandoned {
+            events.clear();
+            return;
+        }
+        if inbound.events.is_empty() {
+            mem::swap(&mut inbound.events, events);
+        } else {
+            inbound.events.append(events);
+        }
+        inbound.bytes += bytes;
+        if let Some(reader) = inbound.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// The answer to a leave that did not come about.
+    pub(crate) fn refuse_leave(&self, error: LeaveError) {
+        let mut outbound = lock(&self.outbound);
+        outbound.leaving = false;
+        if let Some(answer) = outbound.leave.take() {
+            let _ = answer.send(Err(error));
+        }
+    }
+
+    /// Fails everybody who waits for room: see [`SendError::EventsUnread`].
+    pub(crate) fn turn_waiters_away(&self) {
+        let mut outbound = lock(&self.outbound);
+        if !outbound.waiting.is_empty() {
+            outbound.turned_away += 1;
+            outbound.waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// No more of anything. `left` says whether the group confirmed a leave.
+    pub(crate) fn close(&self, left: bool) {
+        {
+            let mut outbound = lock(&self.outbound);
+            outbound.closed = true;
+            // Dropping a submission drops its receipt, which tells its sender.
+            outbound.queue.clear();
+            outbound.waiting.drain(..).for_each(Waker::wake);
+            if let Some(answer) = outbound.leave.take() {
+                let _ = answer.send(Ok(left));
+            }
+        }
+        let mut inbound = lock(&self.inbound);
+        inbound.ended = true;
+        if let Some(reader) = inbound.reader.take() {
+            reader.wake();
+        }
+    }
+
+    pub(crate) fn set_status(&self, status: Status) {
+        *lock(&self.status) = status;
+    }
+}
+
+/// What the application wants besides sending.
+pub(crate) struct Wishes {
+    pub(crate) leaving: bool,
+    /// Somebody waits for room.
+    pub(crate) waiting: bool,
+}
+
+impl Outbound {
+    fn accept(&mut self, submission: Submission) -> Result<Submitted, SendError> {
+        let len = submission.payload.len();
+        if self.closed || self.leaving {
+            return Err(SendError::Closed);
+        }
+        if len > self.message_limit as usize {
+            return Err(SendError::TooLarge { len, limit: self.message_limit });
+        }
+        if self.bytes >= QUEUED {
+            return Ok(Submitted::Full(submission));
+        }
+        self.bytes += len + OVERHEAD;
+        self.sseq += 1;
+        self.queue.push_back(submission);
+        Ok(Submitted::Accepted(self.sseq))
+    }
+
+    fn wake(&mut self) {
+        if let Some(sleeper) = self.sleeper.take() {
+            sleeper.wake();
+        }
+    }
+}

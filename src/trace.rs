@@ -1,0 +1,117 @@
+//! Writing what a process did in the words of the property checker.
+
+use std::io::{self, Write};
+
+use gms_check::{Outcome, PassReason, Record, TraceMember, digest};
+use gms_core::{Gid, Level, Passed, Role, Time, Trace, Uid, View};
+
+/// The line for one event of protocol section 1.
+pub(crate) fn record(now: Time, process: Uid, event: Trace) -> Record {
+    line(now, process, checker_event(event))
+}
+
+/// A line of `process`.
+pub(crate) fn line(now: Time, process: Uid, event: gms_check::Event) -> Record {
+    Record { at_us: now.as_nanos() / 1000, process: uid(process), event }
+}
+
+fn uid(uid: Uid) -> gms_check::Uid {
+    gms_check::Uid { node: uid.node.0, incarnation: uid.incarnation }
+}
+
+fn level(level: Level) -> gms_check::Level {
+    match level {
+        Level::Agreed => gms_check::Level::Agreed,
+        Level::Uniform => gms_check::Level::Uniform,
+        Level::Stable => gms_check::Level::Stable,
+    }
+}
+
+fn view(view: &View) -> gms_check::Event {
+    let member = |m: &gms_core::ViewMember| TraceMember { uid: uid(m.uid), voter: m.role == Role::Voter };
+    let Gid(gid) = view.gid;
+    gms_check::Event::View {
+        gid,
+        view: view.vid,
+        at: view.at,
+        gseq: view.gseq,
+        leader: uid(view.leader),
+        members: view.members.iter().map(member).collect(),
+    }
+}
+
+fn checker_event(event: Trace) -> gms_check::Event {
+    use gms_check::Event;
+    match event {
+        Trace::Send { sseq, level: l, payload, only_in_view, to } => {
+            Event::Send { sseq, level: level(l), digest: digest(&payload), only_in_view, to }
+        }
+        Trace::Outcome { sseq, outcome } => {
+            let result = match outcome {
+                gms_core::Outcome::Ordered { gseq, vid } => Outcome::Ordered { gseq, view: vid },
+                gms_core::Outcome::NotOrdered => Outcome::NotOrdered,
+                gms_core::Outcome::Unknown => Outcome::Unknown,
+            };
+            Event::Outcome { sseq, result }
+        }
+        Trace::Deliver(m) => Event::Deliver {
+            view: m.vid,
+            gseq: m.gseq,
+            sender: uid(m.sender),
+            sseq: m.sseq,
+            digest: digest(&m.payload),
+            level: level(m.level),
+        },
+        Trace::Pass { vid, gseq, why, sender, sseq } => {
+            let why = match why {
+                Passed::Fragment => PassReason::Fragment,
+                Passed::NotAddressed => PassReason::NotAddressed,
+                Passed::Void => PassReason::Void,
+                Passed::Expired => PassReason::Expired,
+            };
+            Event::Pass { view: vid, gseq, why, sender: Some(uid(sender)), sseq: Some(sseq) }
+        }
+        Trace::View(v) => view(&v),
+        Trace::Stamp { vid, fseq, gseq, count, sender, sseq } => {
+            Event::Stamp { view: vid, fseq, gseq, count: count.into(), sender: uid(sender), sseq }
+        }
+        Trace::Accepted { vid } => Event::Accepted { view: vid },
+        Trace::Blocked(why) => Event::Blocked { why },
+        Trace::Unblocked => Event::Unblocked,
+        Trace::Left => Event::Left,
+        Trace::Excluded => Event::Excluded,
+    }
+}
+
+/// Writes records as JSON Lines. A write that fails (a full disk, say) ends the trace, not the member.
+pub(crate) struct TraceWriter {
+    out: Option<io::BufWriter<Box<dyn io::Write + Send>>>,
+}
+
+impl TraceWriter {
+    pub(crate) fn new(out: Box<dyn io::Write + Send>) -> Self {
+        Self { out: Some(io::BufWriter::with_capacity(1 << 16, out)) }
+    }
+
+    pub(crate) fn write(&mut self, record: &Record) {
+        let Some(out) = &mut self.out else { return };
+        let written = serde_json::to_writer(&mut *out, record).map_err(io::Error::from);
+        let written = written.and_then(|()| out.write_all(b"\n"));
+        self.check(written);
+    }
+
+    pub(crate) fn flush(&mut self) {
+        let flushed = self.out.as_mut().map_or(Ok(()), |out| out.flush());
+        self.check(flushed);
+    }
+
+    fn check(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            tracing::error!(%error, "the trace ends here: it cannot be written");
+            // Dropping the writer would try to flush again.
+            if let Some(out) = self.out.take() {
+                let _ = out.into_parts();
+            }
+        }
+    }
+}

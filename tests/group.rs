@@ -1,0 +1,186 @@
+//! The library as an application uses it, over the in-memory network and over loopback.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms::{Bootstrap, Config, Event, Events, Group, Level, SendError};
+use gms_net::{FaultRates, MemoryNetwork};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+async fn member(network: &MemoryNetwork, id: u64, change: impl FnOnce(&mut Config)) -> (Group, Events) {
+    let mut config = Config::new("test");
+    config.id = Some(id);
+    config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+    change(&mut config);
+    Group::join_over(config, network.attach()).await.expect("joins")
+}
+
+async fn group_of(network: &MemoryNetwork, members: u64, change: impl Fn(&mut Config)) -> Vec<(Group, Events)> {
+    let mut all = Vec::new();
+    for id in 0..members {
+        all.push(member(network, id, &change).await);
+    }
+    all
+}
+
+/// Reads messages until there are `count` of them.
+async fn read(events: &mut Events, count: usize) -> Vec<(u64, u64, Bytes)> {
+    let mut messages = Vec::new();
+    while messages.len() < count {
+        let batch = tokio::time::timeout(LIMIT, events.next_batch()).await.expect("in time").expect("goes on");
+        messages.extend(batch.into_iter().filter_map(|event| match event {
+            Event::Message(m) => Some((m.gseq, m.sender.node.0, m.payload)),
+            _ => None,
+        }));
+    }
+    messages
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_members_read_one_order() {
+    let network = MemoryNetwork::new(1, FaultRates::loss(0.05));
+    let mut members = group_of(&network, 3, |_| {}).await;
+    for round in 0..100 {
+        for (group, _) in &members {
+            group.queue(format!("{} says {round}", group.uid().node)).await.unwrap();
+        }
+    }
+    let mut orders = Vec::new();
+    for (_, events) in &mut members {
+        orders.push(read(events, 300).await);
+    }
+    assert_eq!(orders[0], orders[1]);
+    assert_eq!(orders[0], orders[2]);
+}
+
+#[tokio::test]
+async fn a_multicast_tells_its_place_at_every_level() {
+    let network = MemoryNetwork::new(2, FaultRates::NONE);
+    let mut members = group_of(&network, 3, |_| {}).await;
+    for level in [Level::Agreed, Level::Uniform, Level::Stable] {
+        let receipt = members[1].0.level(level).multicast("hello").await.unwrap();
+        let (gseq, sender, payload) = read(&mut members[2].1, 1).await.remove(0);
+        assert_eq!((receipt.gseq, 1, Bytes::from("hello")), (gseq, sender, payload));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn awaiting_sends_between_reads_never_deadlocks() {
+    let network = MemoryNetwork::new(3, FaultRates::NONE);
+    let tiny = |config: &mut Config| {
+        config.unread = 1 << 10;
+        config.pending = 1 << 10;
+    };
+    let members = group_of(&network, 2, tiny).await;
+    let mut tasks = Vec::new();
+    for (group, mut events) in members {
+        tasks.push(tokio::spawn(async move {
+            group.queue("start").await.unwrap();
+            let (mut echoes, mut read) = (0, 0);
+            while read < 400 {
+                for event in tokio::time::timeout(LIMIT, events.next_batch()).await.expect("no deadlock").unwrap() {
+                    let Event::Message(_) = event else { continue };
+                    read += 1;
+                    if echoes < 200 {
+                        echoes += 1;
+                        // Two sends for each event read: far more than any of the queues holds.
+                        group.multicast(vec![0; 2000]).await.unwrap();
+                        group.queue(vec![0; 2000]).await.unwrap();
+                    }
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn leaving_ends_the_events_and_later_sends() {
+    let network = MemoryNetwork::new(4, FaultRates::NONE);
+    let mut members = group_of(&network, 2, |_| {}).await;
+    let (mut leader, mut events) = members.remove(0);
+    leader.queue("last words").await.unwrap();
+    assert_eq!(leader.leave().await, Ok(true));
+    assert!(matches!(leader.multicast("late").await, Err(SendError::Closed)));
+    let mut all = Vec::new();
+    while let Some(event) = events.next().await {
+        all.push(event);
+    }
+    assert!(matches!(all.last(), Some(Event::Left { released: true })), "{all:?}");
+    assert!(all.iter().any(|e| matches!(e, Event::Message(m) if m.payload == "last words")));
+    leader = members[0].0.clone();
+    leader.multicast("I lead now").await.unwrap();
+    assert_eq!(leader.view().unwrap().leader, leader.uid());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_application_holds_its_senders_back_and_memory_is_bounded() {
+    let network = MemoryNetwork::new(5, FaultRates::NONE);
+    let small = |config: &mut Config| config.unread = 64 << 10;
+    let mut members = group_of(&network, 2, small).await;
+    let (_slow, mut unread) = members.pop().unwrap();
+    let (sender, mut events) = members.pop().unwrap();
+    tokio::spawn(async move { while events.next_batch().await.is_some() {} });
+    let flood = tokio::spawn({
+        let sender = sender.clone();
+        async move {
+            for _ in 0..200_000 {
+                sender.level(Level::Agreed).queue(Bytes::from_static(&[7; 1000])).await.unwrap();
+            }
+        }
+    });
+    // Held back: with nobody reading, progress comes to an end well before the 200 MB are through.
+    let mut last = (0, 0, 0);
+    loop {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let status = sender.status();
+        assert!(status.memory.used <= status.memory.cap);
+        if status.progress == last && last.0 > 0 {
+            break;
+        }
+        last = status.progress;
+    }
+    assert!(!flood.is_finished());
+    read(&mut unread, 200_000).await;
+    flood.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_mebibytes_arrive_whole_among_small_messages() {
+    let network = MemoryNetwork::new(6, FaultRates::NONE);
+    let members = group_of(&network, 3, |_| {}).await;
+    let large = Bytes::from(vec![42; 64 << 20]);
+    let readers: Vec<_> = members
+        .into_iter()
+        .map(|(group, mut events)| {
+            let large = large.clone();
+            tokio::spawn(async move {
+                let flood = tokio::spawn({
+                    let group = group.clone();
+                    async move {
+                        if group.uid().node.0 == 1 {
+                            group.queue(large).await.unwrap();
+                        }
+                        for _ in 0..2000 {
+                            group.queue("small").await.unwrap();
+                        }
+                    }
+                });
+                let messages = read(&mut events, 6001).await;
+                flood.await.unwrap();
+                let memory = group.status().memory;
+                assert!(memory.used <= memory.cap);
+                messages.into_iter().map(|(gseq, sender, payload)| (gseq, sender, payload.len())).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let mut orders = Vec::new();
+    for reader in readers {
+        orders.push(reader.await.unwrap());
+    }
+    assert!(orders[0].iter().any(|(_, sender, len)| (*sender, *len) == (1, 64 << 20)));
+    assert!(orders.iter().all(|order| *order == orders[0]));
+}
