@@ -27,12 +27,10 @@ const SEND_BATCH: usize = 8;
 const DELIVER_BATCH: usize = 1 << 20;
 /// How often the status for [`crate::Group::status`] is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(20);
-/// An application that has read nothing for so long while it waits for a send probably cannot read
-/// before the send ends: its events get more room, so that the send can end.
-const READER_STUCK: Duration = Duration::from_millis(50);
-/// That much more each time,
+/// A reader that awaits a send cannot read before the send ends: so much more room its events get
+/// each time they have none, so that the send can end,
 const EXTRA_ROOM: usize = 2 << 20;
-/// up to this; then the sends that wait are failed with `EventsUnread`.
+/// up to this; then its sends are failed with `EventsUnread`.
 const UNREAD_LIMIT: usize = 256 << 20;
 
 /// What the loop needs to know beside the node and its transport.
@@ -57,10 +55,9 @@ pub(crate) struct EventLoop<T> {
     receipts: VecDeque<(u64, Receipt)>,
     events: Vec<Event>,
     leading: bool,
+    known_view: Option<u64>,
     leave_by: Option<Time>,
-    /// When the reader last took something, by the number of batches it has taken.
-    reader: (u64, Time),
-    /// Room granted to a reader that is stuck.
+    /// Room granted to a reader that awaits a send.
     extra: usize,
     status_at: Time,
     /// Set by the last event: nothing follows.
@@ -82,8 +79,8 @@ impl<T: Transport> EventLoop<T> {
             receipts: VecDeque::new(),
             events: Vec::new(),
             leading: false,
+            known_view: None,
             leave_by: None,
-            reader: (0, Time::ZERO),
             extra: 0,
             status_at: Time::ZERO,
             ended: None,
@@ -113,7 +110,7 @@ impl<T: Transport> EventLoop<T> {
 
     /// Takes messages in as far as the node has room for them.
     fn submit(&mut self, now: Time) {
-        let wishes = self.mailbox.collect(&mut self.submissions);
+        let leaving = self.mailbox.collect(&mut self.submissions);
         while let Some(submission) = self.submissions.front() {
             let (payload, addressing) = (submission.payload.clone(), submission.addressing.clone());
             match self.node.send(now, payload, submission.level, addressing) {
@@ -127,7 +124,7 @@ impl<T: Transport> EventLoop<T> {
                 Err(CoreError::NotMember) => self.refuse(SendError::Closed),
             }
         }
-        if wishes.leaving && self.leave_by.is_none() && self.submissions.is_empty() {
+        if leaving && self.leave_by.is_none() && self.submissions.is_empty() {
             self.leave_by = Some(now + self.settings.leave_within);
             self.node.handle(now, Input::Leave);
         }
@@ -135,7 +132,7 @@ impl<T: Transport> EventLoop<T> {
 
     fn refuse(&mut self, error: SendError) {
         if let Some(receipt) = self.submissions.pop_front().and_then(|s| s.receipt) {
-            let _ = receipt.send(Err(error));
+            let _ = receipt.answer.send(Err(error));
         }
     }
 
@@ -168,8 +165,8 @@ impl<T: Transport> EventLoop<T> {
     }
 
     /// Hands events to the application, as far as it has room. True when there may be more.
-    fn deliver(&mut self, now: Time) -> bool {
-        let room = self.room(now);
+    fn deliver(&mut self) -> bool {
+        let room = self.room();
         let used = self.node.poll_events(&mut self.events, room.min(DELIVER_BATCH));
         if !self.receipts.is_empty() {
             self.settle_receipts();
@@ -193,30 +190,31 @@ impl<T: Transport> EventLoop<T> {
         used > 0 && room > used
     }
 
-    /// Room for events: a fixed amount, and more for a reader that seems to wait for its own send.
-    fn room(&mut self, now: Time) -> usize {
-        let (room, taken) = self.mailbox.room(self.settings.unread + self.extra);
-        if taken != self.reader.0 {
-            self.reader = (taken, now);
+    /// Room for events: a fixed amount, and more while the reader awaits a send of its own.
+    fn room(&mut self) -> usize {
+        let room = self.mailbox.room(self.settings.unread + self.extra);
+        if room >= self.settings.unread {
             self.extra = 0;
         }
-        if room > 0 || now - self.reader.1 < READER_STUCK {
+        if room > 0 || !self.reader_awaits_send() {
             return room;
         }
-        let wishes = self.mailbox.collect(&mut self.submissions);
-        if self.receipts.is_empty() && !wishes.waiting {
-            return 0;
-        }
-        self.reader.1 = now;
         if self.settings.unread + self.extra < UNREAD_LIMIT {
             self.extra += EXTRA_ROOM;
             return EXTRA_ROOM;
         }
         self.mailbox.turn_waiters_away();
         for (sseq, receipt) in self.receipts.drain(..) {
-            let _ = receipt.send(Err(SendError::EventsUnread(Some(crate::group::MessageId(sseq)))));
+            let _ = receipt.answer.send(Err(SendError::EventsUnread(Some(crate::group::MessageId(sseq)))));
         }
         0
+    }
+
+    fn reader_awaits_send(&self) -> bool {
+        let Some((reader, waits_for_room)) = self.mailbox.busy_reader() else { return false };
+        let queued = self.submissions.iter().filter_map(|s| s.receipt.as_ref());
+        let mut receipts = self.receipts.iter().map(|(_, receipt)| receipt).chain(queued);
+        waits_for_room || receipts.any(|receipt| receipt.party == reader)
     }
 
     /// Gives the outcomes that somebody awaits to them; the others stay events.
@@ -227,7 +225,7 @@ impl<T: Transport> EventLoop<T> {
             let Some(index) = receipts.iter().position(|(of, _)| of == sseq) else { return true };
             let (_, receipt) = receipts.remove(index).expect("just found");
             // Somebody who stopped waiting does not want it as an event either.
-            let _ = receipt.send(Ok(*outcome));
+            let _ = receipt.answer.send(Ok(*outcome));
             false
         });
     }
@@ -258,19 +256,14 @@ impl<T: Transport> EventLoop<T> {
     fn deadline(&self) -> Time {
         let heard = self.node.poll_timeout();
         let status = Some(self.status_at + STATUS_EVERY).filter(|_| self.settings.trace.is_some());
-        let stuck = (!self.receipts.is_empty()).then(|| self.reader.1 + READER_STUCK);
-        [heard, self.leave_by, status, stuck]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(Time::ZERO + Duration::from_secs(3600))
+        [heard, self.leave_by, status].into_iter().flatten().min().unwrap_or(Time::ZERO + Duration::from_secs(3600))
     }
 
     fn finish(&mut self, now: Time, left: bool) {
         self.write_trace(now);
         self.update_status(now);
         for (_, receipt) in self.receipts.drain(..) {
-            let _ = receipt.send(Ok(Outcome::Unknown));
+            let _ = receipt.answer.send(Ok(Outcome::Unknown));
         }
         self.mailbox.close(left);
     }
@@ -282,14 +275,15 @@ impl<T: Transport> EventLoop<T> {
         self.submit(now);
         self.node.handle(now, Input::Tick);
         more |= self.transmit(cx, now)?;
-        more |= self.deliver(now);
+        more |= self.deliver();
         self.write_trace(now);
         if mem::replace(&mut self.leading, self.node.is_leader()) != self.leading
             && let Err(error) = self.transport.set_leading(self.leading)
         {
             tracing::warn!(%error, leading = self.leading, "cannot change sides in the data group");
         }
-        if now - self.status_at >= STATUS_EVERY {
+        let view = self.node.view().map(|view| view.vid);
+        if now - self.status_at >= STATUS_EVERY || mem::replace(&mut self.known_view, view) != view {
             self.update_status(now);
         }
         if let Some(left) = self.ended {

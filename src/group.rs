@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::config::{Bootstrap, Config};
 use crate::error::{JoinError, LeaveError, SendError};
 use crate::event_loop::{EventLoop, Settings};
-use crate::mailbox::{Mailbox, Status, Submission};
+use crate::mailbox::{Mailbox, Party, Receipt, Status, Submission};
 use crate::node::Node;
 use crate::trace::TraceWriter;
 
@@ -227,7 +227,8 @@ impl Sender<'_> {
     /// # Errors
     /// See [`SendError`].
     pub async fn multicast(&self, payload: impl Into<Bytes>) -> Result<Ordered, SendError> {
-        let (receipt, outcome) = oneshot::channel();
+        let (answer, outcome) = oneshot::channel();
+        let receipt = Receipt { answer, party: Party::present() };
         let submission = Submission { receipt: Some(receipt), ..self.submission(payload) };
         self.submit(submission, &mut iter::empty()).await?;
         match outcome.await {

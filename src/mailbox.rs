@@ -19,8 +19,25 @@ const QUEUED: usize = 512 << 10;
 /// What a message costs beside its bytes.
 const OVERHEAD: usize = 64;
 
+/// A task, or a thread outside any task: whoever can do only one thing at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Party {
+    Task(tokio::task::Id),
+    Thread(std::thread::ThreadId),
+}
+
+impl Party {
+    pub(crate) fn present() -> Self {
+        tokio::task::try_id().map_or_else(|| Self::Thread(std::thread::current().id()), Self::Task)
+    }
+}
+
 /// Tells the sender of one message what became of it.
-pub(crate) type Receipt = oneshot::Sender<Result<Outcome, SendError>>;
+pub(crate) struct Receipt {
+    pub(crate) answer: oneshot::Sender<Result<Outcome, SendError>>,
+    /// Who awaits it.
+    pub(crate) party: Party,
+}
 
 /// A message on its way to the loop.
 pub(crate) struct Submission {
@@ -38,8 +55,8 @@ struct Outbound {
     /// Number of the last message accepted.
     sseq: u64,
     message_limit: u32,
-    /// Tasks that wait for room, and how often all of them have been turned away.
-    waiting: Vec<Waker>,
+    /// Who waits for room, and how often all of them have been turned away.
+    waiting: Vec<(Waker, Party)>,
     turned_away: u64,
     leave: Option<oneshot::Sender<Result<bool, LeaveError>>>,
     leaving: bool,
@@ -53,8 +70,9 @@ struct Outbound {
 struct Inbound {
     events: Vec<Event>,
     bytes: usize,
-    /// Batches taken so far: how the loop sees whether the application reads.
-    taken: u64,
+    /// Who took the last batch and has not come back for more. If the same party awaits a send, it
+    /// cannot read before the send ends.
+    busy: Option<Party>,
     /// The loop has events that found no room here.
     short: bool,
     ended: bool,
@@ -119,7 +137,7 @@ impl Mailbox {
             match outbound.accept(submission)? {
                 Submitted::Accepted(sseq) => accepted = Some(sseq),
                 Submitted::Full(back) => {
-                    outbound.waiting.extend(waker.cloned());
+                    outbound.waiting.extend(waker.map(|waker| (waker.clone(), Party::present())));
                     outbound.wake();
                     return Ok((accepted, Some(back)));
                 }
@@ -175,10 +193,11 @@ impl Mailbox {
                 if inbound.ended {
                     return Poll::Ready(None);
                 }
+                inbound.busy = None;
                 inbound.reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            inbound.taken += 1;
+            inbound.busy = Some(Party::present());
             let fresh = Vec::with_capacity(inbound.events.len());
             inbound.bytes = 0;
             (mem::replace(&mut inbound.events, fresh), mem::take(&mut inbound.short))
@@ -195,15 +214,16 @@ impl Mailbox {
 
     // The loop's side.
 
-    /// Moves what is queued to `into`, as long as `room` says so, and wakes those who wait for room.
-    pub(crate) fn collect(&self, into: &mut VecDeque<Submission>) -> Wishes {
+    /// Moves what is queued to `into` once that is empty, and wakes those who wait for room. True when
+    /// the application wants to leave.
+    pub(crate) fn collect(&self, into: &mut VecDeque<Submission>) -> bool {
         let mut outbound = lock(&self.outbound);
         if into.is_empty() {
             mem::swap(&mut outbound.queue, into);
             outbound.bytes = 0;
-            outbound.waiting.drain(..).for_each(Waker::wake);
+            outbound.waiting.drain(..).for_each(|(waker, _)| waker.wake());
         }
-        Wishes { leaving: outbound.leaving, waiting: !outbound.waiting.is_empty() }
+        outbound.leaving
     }
 
     /// Goes to sleep unless something came in meanwhile; true when asleep.
@@ -216,13 +236,19 @@ impl Mailbox {
         true
     }
 
-    /// How much of `cap` bytes is left for events, and the number of batches read so far. When
-    /// nothing is left, the reader wakes the loop.
-    pub(crate) fn room(&self, cap: usize) -> (usize, u64) {
+    /// How much of `cap` bytes is left for events. When nothing is left, the reader will wake the loop.
+    pub(crate) fn room(&self, cap: usize) -> usize {
         let mut inbound = lock(&self.inbound);
         let room = if inbound.abandoned { usize::MAX } else { cap.saturating_sub(inbound.bytes) };
         inbound.short = room == 0;
-        (room, inbound.taken)
+        room
+    }
+
+    /// Who has taken events and not come back for more, and whether it waits for room to send.
+    pub(crate) fn busy_reader(&self) -> Option<(Party, bool)> {
+        let busy = lock(&self.inbound).busy?;
+        let waits = lock(&self.outbound).waiting.iter().any(|(_, party)| *party == busy);
+        Some((busy, waits))
     }
 
     /// Hands events of `bytes` bytes over; `events` is empty afterwards.
@@ -257,7 +283,7 @@ impl Mailbox {
         let mut outbound = lock(&self.outbound);
         if !outbound.waiting.is_empty() {
             outbound.turned_away += 1;
-            outbound.waiting.drain(..).for_each(Waker::wake);
+            outbound.waiting.drain(..).for_each(|(waker, _)| waker.wake());
         }
     }
 
@@ -268,7 +294,7 @@ impl Mailbox {
             outbound.closed = true;
             // Dropping a submission drops its receipt, which tells its sender.
             outbound.queue.clear();
-            outbound.waiting.drain(..).for_each(Waker::wake);
+            outbound.waiting.drain(..).for_each(|(waker, _)| waker.wake());
             if let Some(answer) = outbound.leave.take() {
                 let _ = answer.send(Ok(left));
             }
@@ -283,13 +309,6 @@ impl Mailbox {
     pub(crate) fn set_status(&self, status: Status) {
         *lock(&self.status) = status;
     }
-}
-
-/// What the application wants besides sending.
-pub(crate) struct Wishes {
-    pub(crate) leaving: bool,
-    /// Somebody waits for room.
-    pub(crate) waiting: bool,
 }
 
 impl Outbound {
