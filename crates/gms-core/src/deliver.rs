@@ -28,12 +28,22 @@ pub(crate) struct Delivery {
     partials: Vec<(Uid, BytesMut)>,
     /// The view the application knows.
     view: Option<Arc<View>>,
+    /// The last call ended because the room was used up.
+    pub(crate) out_of_room: bool,
 }
 
 impl Delivery {
     /// Starts with the view whose frame is `at`.
     pub(crate) fn new(at: Fseq) -> Self {
-        Self { next: at, at: 0, gseq: 0, position: Position::START, partials: Vec::new(), view: None }
+        Self {
+            next: at,
+            at: 0,
+            gseq: 0,
+            position: Position::START,
+            partials: Vec::new(),
+            view: None,
+            out_of_room: false,
+        }
     }
 
     /// Last frame handled whole.
@@ -161,6 +171,7 @@ impl Membership {
             delivery.next += 1;
             delivery.at = 0;
         }
+        delivery.out_of_room = used >= room;
         self.free();
         used
     }

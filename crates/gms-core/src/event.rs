@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::id::{Gseq, Uid, Vid};
+use crate::id::{Gid, Gseq, Uid, Vid};
 use crate::view::View;
 use crate::wire::{Level, Refusal};
 
@@ -180,6 +180,8 @@ pub enum Trace {
     View(Arc<View>),
     /// The leader gave a frame its place.
     Stamp {
+        /// In which lineage.
+        gid: Gid,
         /// In which view.
         vid: Vid,
         /// The frame's place.
@@ -195,6 +197,8 @@ pub enum Trace {
     },
     /// Bound to the value that makes view `vid`.
     Accepted {
+        /// In which lineage.
+        gid: Gid,
         /// Number of the view to come.
         vid: Vid,
     },

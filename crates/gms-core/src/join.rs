@@ -74,13 +74,16 @@ impl Joiner {
             return Some(Box::new(Membership::found(cx)));
         }
         // A leader that was named once is asked every other time only: it may be gone by now.
+        let round = self.attempts as usize / if self.leader.is_some() { 2 } else { 1 };
         let named = self.leader.filter(|_| self.attempts.is_multiple_of(2));
-        let contact = (!self.contacts.is_empty()).then(|| self.contacts[self.attempts as usize % self.contacts.len()]);
+        let contact = (!self.contacts.is_empty()).then(|| self.contacts[round % self.contacts.len()]);
         let to = named.or(contact).map_or(Destination::Control, Destination::Unicast);
         let request = self.request(cx, to == Destination::Control);
         cx.send(to, Gid::NONE, 0, &Control::JoinRequest(request));
         self.attempts += 1;
-        let pause = (REPEAT * (1 << self.attempts.min(4))).min(SLOWEST);
+        // One who may found the group asks often: a rival must have had the time to answer before.
+        let slowest = self.found_at.map_or(SLOWEST, |_| SLOWEST.min(cx.config.timing.discover / 4));
+        let pause = (REPEAT * (1 << self.attempts.min(4))).min(slowest);
         let pause = cx.random.stretched(pause);
         let at = self.found_at.map_or(cx.now + pause, |found| found.min(cx.now + pause));
         cx.timers.set(Timer::Request, at);

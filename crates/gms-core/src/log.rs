@@ -33,6 +33,8 @@ struct Slot {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Log {
     base: Fseq,
+    /// The first frame this log ever held.
+    first: Fseq,
     slots: VecDeque<Slot>,
     have: Fseq,
     /// Charge up to `have`, and up to `base - 1`.
@@ -45,12 +47,17 @@ pub(crate) struct Log {
 impl Log {
     /// An empty log whose first frame will be `base`.
     pub(crate) fn new(base: Fseq) -> Self {
-        Self { base, slots: VecDeque::new(), have: base - 1, charge: 0, freed: 0, ahead: 0 }
+        Self { base, first: base, slots: VecDeque::new(), have: base - 1, charge: 0, freed: 0, ahead: 0 }
     }
 
     /// First frame still kept.
     pub(crate) fn base(&self) -> Fseq {
         self.base
+    }
+
+    /// The first frame ever kept: older ones were never here.
+    pub(crate) fn first(&self) -> Fseq {
+        self.first
     }
 
     /// Last frame up to which everything was stored.

@@ -1,5 +1,6 @@
 //! The machine as its user sees it: input and time go in, datagrams and events come out.
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -177,11 +178,13 @@ impl Member {
         let mut used = 0;
         if let Phase::In(m) = &mut self.phase {
             let had_room = m.log.kept();
-            used = m.deliver(&mut self.cx, out, room);
-            if m.stage != Stage::Gone && m.log.kept() < had_room {
-                m.has_freed(&mut self.cx);
+            if !m.over {
+                used = m.deliver(&mut self.cx, out, room);
+                if m.stage != Stage::Gone && m.log.kept() < had_room {
+                    m.has_freed(&mut self.cx);
+                }
+                m.finish(&mut self.cx, out);
             }
-            m.finish(&mut self.cx, out);
             out.extend(self.cx.events.drain(..));
         }
         used
@@ -338,14 +341,14 @@ impl Membership {
         }
         let sender = self.view.index_of(envelope.sender);
         if self.stage == Stage::Gone {
-            if envelope.vid == self.view.vid {
-                self.answer_for_the_past(cx, envelope.sender, from);
-            }
-            return;
+            return self.answer_for_the_past(cx, envelope.sender, from, envelope.vid);
         }
         let Some(index) = sender else {
-            if envelope.vid < self.view.vid {
-                self.tell_successor(cx, envelope.sender, from, envelope.vid);
+            match envelope.vid.cmp(&self.view.vid) {
+                Ordering::Less => self.tell_successor(cx, envelope.sender, from, envelope.vid),
+                // It joined after the view I am in.
+                Ordering::Greater => self.seek_successor(cx, from),
+                Ordering::Equal => {}
             }
             return cx.stats.strangers += 1;
         };
@@ -363,14 +366,11 @@ impl Membership {
             if kind == Kind::Ordered {
                 self.on_repair(cx, body);
             }
-            if self.may_tell(cx, index) {
-                cx.tell(from, self.view.gid, self.view.vid, &Control::ViewRequest);
-            }
-            return;
+            return self.seek_successor(cx, from);
         }
-        self.peers[index].arrived = true;
-        if self.is_leader() {
-            self.arrived(cx, envelope.sender);
+        if !self.peers[index].arrived {
+            self.peers[index].arrived = true;
+            self.release_leavers(cx);
         }
         match kind {
             Kind::Ordered | Kind::Heartbeat if envelope.sender == self.view.leader => {
@@ -405,15 +405,14 @@ impl Membership {
         let from_leader = who == self.view.leader;
         match control {
             // What former members may ask, whatever their view (I10).
-            Control::Nack { ranges } => self.on_nack(cx, from, envelope.vid, &ranges),
+            Control::Nack { ranges } => self.on_nack(cx, who, from, envelope.vid, &ranges),
             Control::Install { next, snapshot } => self.on_install(cx, next, snapshot),
             Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
             Control::Release { vid } => self.on_release(vid),
             Control::Excluded { next } => self.on_excluded(cx, next),
-            _ if self.stage == Stage::Gone && current => self.answer_for_the_past(cx, who, from),
-            _ if self.stage == Stage::Gone => {}
+            _ if self.stage == Stage::Gone => self.answer_for_the_past(cx, who, from, envelope.vid),
             Control::ViewRequest => self.tell_successor(cx, who, from, envelope.vid),
-            Control::Gone { upto } if current && upto > self.log.have() && index.is_some() => {
+            Control::Gone { upto } if envelope.vid > self.view.vid && upto > self.log.have() => {
                 self.on_excluded(cx, None)
             }
             _ if envelope.vid < self.view.vid => self.tell_successor(cx, who, from, envelope.vid),

@@ -91,8 +91,12 @@ pub(crate) struct Membership {
     pub(crate) blocked: Option<Blocked>,
     /// When an own message was last ordered, or began to wait.
     pub(crate) progress: Time,
-    /// Events that must follow the last delivery.
+    /// The event that must follow the last delivery.
     pub(crate) finale: Option<Event>,
+    /// It has been reported: nothing follows any more.
+    pub(crate) over: bool,
+    /// When somebody was last asked for the view that follows mine.
+    pub(crate) sought: Time,
 }
 
 impl Membership {
@@ -140,6 +144,8 @@ impl Membership {
             blocked: None,
             progress: cx.now,
             finale: None,
+            over: false,
+            sought: Time::ZERO,
             view,
         };
         membership.take_seats(cx, &[]);

@@ -16,6 +16,8 @@ use crate::wire::{Addressing, EntryKind, Frame, FrameFlags, FrameHeader, Level, 
 const PACK_CHUNK: usize = 64 << 10;
 /// What a waiting message costs beside its bytes.
 const OVERHEAD: usize = 96;
+/// Longer ways are taken for this long: repeats must not become rare because the group was slow once.
+const SLOWEST_TRIP: Duration = Duration::from_millis(50);
 /// A fragment shorter than this is not worth its header: it waits for the next frame.
 const LEAST_FRAGMENT: usize = 64;
 
@@ -199,7 +201,6 @@ impl Pending {
     /// The first `count` of [`Self::unsent`] have been handed to the socket.
     pub(crate) fn sent(&mut self, now: Time, count: usize) {
         if self.repeat > 0 {
-            self.forwards.range_mut(..count).for_each(|f| f.repeated = true);
             self.repeat = 0;
         } else {
             self.forwards.range_mut(self.unsent..self.unsent + count).for_each(|f| f.sent = now);
@@ -220,6 +221,9 @@ impl Pending {
     /// The oldest forwards seem lost: send up to `count` again, and wait longer next time.
     pub(crate) fn repeat(&mut self, count: usize, least: Duration, most: Duration) {
         self.repeat = count.min(self.unsent);
+        // From here on nothing outstanding tells how long the way is (Karn): those behind a lost
+        // one waited for its repeat.
+        self.forwards.range_mut(..self.unsent).for_each(|f| f.repeated = true);
         self.backoff = (self.patience(least) * 2).min(most);
     }
 
@@ -233,7 +237,7 @@ impl Pending {
             if self.unsent > 0 {
                 self.unsent -= 1;
                 if !forward.repeated {
-                    self.round_trip = (self.round_trip * 7 + (now - forward.sent)) / 8;
+                    self.round_trip = (self.round_trip * 7 + (now - forward.sent).min(SLOWEST_TRIP)) / 8;
                 }
             }
             news = true;

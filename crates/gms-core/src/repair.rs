@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use crate::context::Context;
-use crate::id::{Fseq, Vid};
+use crate::id::{Fseq, Uid, Vid};
 use crate::membership::{Membership, Stage};
 use crate::time::Time;
 use crate::timers::Timer;
@@ -92,7 +92,7 @@ impl Membership {
         }
     }
 
-    fn random_member(&self, cx: &mut Context) -> SocketAddr {
+    pub(crate) fn random_member(&self, cx: &mut Context) -> SocketAddr {
         let me = self.me(cx);
         let others = self.view.members.len() - 1;
         let pick = cx.random.below(others);
@@ -100,7 +100,7 @@ impl Membership {
     }
 
     /// Somebody misses frames stamped in `vid`. Answered for whatever is held, of any view.
-    pub(crate) fn on_nack(&mut self, cx: &mut Context, from: SocketAddr, vid: Vid, ranges: &[(Fseq, Fseq)]) {
+    pub(crate) fn on_nack(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid, ranges: &[(Fseq, Fseq)]) {
         let sent = self.sequencer.as_ref().map_or(Fseq::MAX, |s| s.sent);
         let horizon = self.repeat_after(cx);
         let mut frames = 0;
@@ -111,7 +111,9 @@ impl Membership {
                 return;
             }
             if fseq < self.log.base() {
-                if vid <= self.view.vid {
+                // Only one who is no member any more can miss what all members have. For a member it
+                // means that I joined later, and somebody else must help.
+                if vid < self.view.vid && !self.view.contains(who) && fseq >= self.log.first() {
                     cx.tell(from, self.view.gid, self.view.vid, &Control::Gone { upto: self.log.base() - 1 });
                 }
                 return;

@@ -177,7 +177,9 @@ impl Membership {
             sequencer.wants_stable = header.fseq;
         }
         cx.stats.stamped += 1;
+        let gid = self.view.gid;
         cx.trace(|| Trace::Stamp {
+            gid,
             vid: header.vid,
             fseq: header.fseq,
             gseq: header.gseq,

@@ -87,7 +87,9 @@ impl Membership {
         let safe = quorum_have(&self.view, have);
         let stable = (0..self.peers.len()).map(have).min().unwrap_or(0);
         self.safe = self.safe.max(safe);
-        self.stable = self.stable.max(stable);
+        if !self.leavers_need_frames(cx) {
+            self.stable = self.stable.max(stable);
+        }
         let window = self.window_charge();
         // The leader's own application may be the slow one.
         let (mut limit, mut limiting) = (self.log.charge() - self.log.kept() + self.store_cap(), me);

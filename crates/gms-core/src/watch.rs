@@ -20,6 +20,12 @@ impl Membership {
             None => self.acks.due = true,
         }
         cx.timers.set(Timer::Heartbeat, cx.now + heartbeat);
+        let leader = self.view.index_of(self.view.leader).expect("checked when decoded");
+        if self.silence(cx, leader) > cx.config.timing.presence {
+            // Perhaps it has left, and I have not heard of the view after this one.
+            let to = self.random_member(cx);
+            self.seek_successor(cx, to);
+        }
         self.watch(cx);
         self.consider(cx);
     }

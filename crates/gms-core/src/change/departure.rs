@@ -66,12 +66,13 @@ impl Membership {
         }
     }
 
-    /// Somebody of my last view has not heard that it is over.
-    pub(crate) fn answer_for_the_past(&mut self, cx: &mut Context, who: Uid, from: SocketAddr) {
+    /// Somebody has not heard that view `vid` is over.
+    pub(crate) fn answer_for_the_past(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid) {
         if let Some(index) = self.view.index_of(who)
+            && vid <= self.view.vid
             && self.may_tell(cx, index)
         {
-            self.tell_last(cx, from);
+            self.tell_successor(cx, who, from, vid);
         }
     }
 

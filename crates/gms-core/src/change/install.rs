@@ -10,6 +10,7 @@ use crate::event::{Event, Trace};
 use crate::id::{Ballot, Position, Uid, Vid};
 use crate::membership::{Membership, Stage, chain};
 use crate::quorum::is_quorum;
+use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Snapshot, ViewMember};
 use crate::wire::Control;
@@ -17,12 +18,23 @@ use crate::wire::Control;
 /// First repeat of an INSTALL that nobody confirmed.
 const REPEAT: Duration = Duration::from_millis(10);
 
-/// At the leader of a new view: who has not confirmed it, and who waits for a release.
+/// At the leader: those who left and have not been released, and the repeats of INSTALL.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Handover {
-    waiting: Vec<ViewMember>,
-    confirmed: Vec<Uid>,
+    leavers: Vec<Leaver>,
+    /// Members of the view before: all of them must hold its frames before anybody may go.
+    before: Vec<Uid>,
     pause: Duration,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Leaver {
+    uid: Uid,
+    address: SocketAddr,
+    /// The view that stands without it.
+    vid: Vid,
+    since: Time,
+    confirmed: bool,
 }
 
 impl Membership {
@@ -50,6 +62,21 @@ impl Membership {
             self.gaps.top = self.gaps.top.max(next.cut());
             self.installing = Some((next, snapshot));
             self.after_storing(cx);
+        } else if next.view.vid > self.view.vid + 1 && self.stage != Stage::Gone {
+            let both = self.view.members.iter().filter(|m| m.uid != cx.config.uid && next.view.contains(m.uid));
+            let both: Vec<SocketAddr> = both.map(|m| m.address).collect();
+            if !both.is_empty() {
+                let pick = cx.random.below(both.len());
+                self.seek_successor(cx, both[pick]);
+            }
+        }
+    }
+
+    /// Asks for what ended my view, not too often.
+    pub(crate) fn seek_successor(&mut self, cx: &mut Context, to: SocketAddr) {
+        if self.stage != Stage::Gone && self.installing.is_none() && cx.now - self.sought >= REPEAT {
+            self.sought = cx.now;
+            cx.tell(to, self.view.gid, self.view.vid, &Control::ViewRequest);
         }
     }
 
@@ -97,9 +124,12 @@ impl Membership {
         cx.timers.stop(Timer::Forward);
         cx.timers.stop(Timer::Nack);
         if self.is_leader() {
+            let (vid, since) = (self.view.vid, cx.now);
             let gone = before.members.iter().filter(|m| !self.view.contains(m.uid));
-            let waiting = self.view.members.iter().chain(gone).filter(|m| m.uid != cx.config.uid).cloned().collect();
-            self.handover = Handover { waiting, confirmed: vec![cx.config.uid], pause: REPEAT };
+            let gone = gone.map(|m| Leaver { uid: m.uid, address: m.address, vid, since, confirmed: false });
+            self.handover.leavers.extend(gone);
+            self.handover.before = before.members.iter().map(|m| m.uid).collect();
+            self.handover.pause = REPEAT;
             cx.timers.set(Timer::Install, cx.now + REPEAT);
             self.consider(cx);
         } else {
@@ -121,40 +151,47 @@ impl Membership {
 
     /// A member, or one who is gone, has installed view `vid`.
     pub(crate) fn on_install_ack(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid) {
-        if vid != self.view.vid || !self.is_leader() {
-            // Somebody who left an older view did not get its release.
-            if vid < self.view.vid && !self.view.contains(who) {
-                cx.tell(from, self.view.gid, vid, &Control::Release { vid });
-            }
-            return;
-        }
-        self.arrived(cx, who);
-        if !self.view.contains(who) && self.stands() {
+        if let Some(index) = self.view.index_of(who) {
+            self.peers[index].arrived |= vid == self.view.vid;
+        } else if let Some(leaver) = self.handover.leavers.iter_mut().find(|l| l.uid == who && l.vid == vid) {
+            leaver.confirmed = true;
+        } else if vid < self.view.vid || (vid == self.view.vid && self.is_leader()) {
+            // It did not get its release.
             cx.tell(from, self.view.gid, vid, &Control::Release { vid });
         }
+        self.release_leavers(cx);
     }
 
-    /// `who` is in this view, by its own word.
-    pub(crate) fn arrived(&mut self, cx: &mut Context, who: Uid) {
-        if self.handover.confirmed.contains(&who) || !self.handover.waiting.iter().any(|m| m.uid == who) {
+    /// Lets those go who have confirmed a view that stands.
+    pub(crate) fn release_leavers(&mut self, cx: &mut Context) {
+        if !self.is_leader() || self.handover.leavers.is_empty() {
             return;
         }
-        let stood = self.stands();
-        self.handover.confirmed.push(who);
-        if self.stands() && !stood {
-            let released = self.handover.waiting.iter().filter(|m| !self.view.contains(m.uid));
-            for member in released.filter(|m| self.handover.confirmed.contains(&m.uid)) {
-                cx.tell(member.address, self.view.gid, self.view.vid, &Control::Release { vid: self.view.vid });
+        let (gid, vid, stands) = (self.view.gid, self.view.vid, self.stands(cx));
+        self.handover.leavers.retain(|leaver| {
+            let released = leaver.confirmed && (leaver.vid < vid || stands);
+            if released {
+                cx.tell(leaver.address, gid, leaver.vid, &Control::Release { vid: leaver.vid });
             }
-        }
+            !released
+        });
     }
 
-    /// Whether a quorum has installed this view, so that it stands without those who left.
-    fn stands(&self) -> bool {
-        is_quorum(&self.view, |uid| self.handover.confirmed.contains(&uid))
+    /// Whether this view stands without those who left: a quorum has installed it, and all who were
+    /// in the view before have its frames, which perhaps only a leaver had.
+    fn stands(&self, cx: &Context) -> bool {
+        let arrived = |uid| uid == cx.config.uid || self.view.index_of(uid).is_some_and(|i| self.peers[i].arrived);
+        let survivors = self.handover.before.iter().filter(|uid| self.view.contains(**uid));
+        is_quorum(&self.view, arrived) && survivors.copied().all(arrived)
     }
 
-    /// Tells those who have not confirmed the view again.
+    /// Whether somebody who left may still lack frames of its last view. One that stays silent is not
+    /// waited for beyond the time it would itself wait.
+    pub(crate) fn leavers_need_frames(&self, cx: &Context) -> bool {
+        self.handover.leavers.iter().any(|l| !l.confirmed && cx.now - l.since < cx.config.timing.farewell)
+    }
+
+    /// Tells those who have not confirmed their last view again.
     pub(crate) fn on_install_timer(&mut self, cx: &mut Context) {
         if self.stage == Stage::Gone {
             return self.on_departure_timer(cx);
@@ -162,18 +199,24 @@ impl Membership {
         if !self.is_leader() {
             return;
         }
-        let Some((next, snapshot)) = self.decided.last().cloned() else { return };
-        let Handover { waiting, confirmed, pause } = &mut self.handover;
-        waiting.retain(|m| !confirmed.contains(&m.uid));
+        let linger = cx.config.timing.linger;
+        self.handover.leavers.retain(|l| cx.now - l.since < linger);
+        let missing = self.view.members.iter().zip(&self.peers).filter(|(m, p)| m.uid != cx.config.uid && !p.arrived);
+        let missing = missing.map(|(m, _)| (m.address, self.view.vid));
+        let leavers = self.handover.leavers.iter().filter(|l| !l.confirmed).map(|l| (l.address, l.vid));
+        let waiting: Vec<(SocketAddr, Vid)> = missing.chain(leavers).collect();
         if waiting.is_empty() {
-            return;
+            // Whatever a silent leaver held back may be freed now.
+            return self.recount(cx);
         }
-        let install = Control::Install { next, snapshot };
-        for member in waiting.iter() {
-            cx.tell(member.address, self.view.gid, self.view.vid, &install);
+        for (address, vid) in waiting {
+            if let Some((next, snapshot)) = self.decided.iter().find(|(next, _)| next.view.vid == vid).cloned() {
+                cx.tell(address, self.view.gid, self.view.vid, &Control::Install { next, snapshot });
+            }
         }
-        *pause = (*pause * 2).min(cx.config.timing.heartbeat);
-        cx.timers.set(Timer::Install, cx.now + *pause);
+        self.handover.pause = (self.handover.pause * 2).min(cx.config.timing.heartbeat);
+        cx.timers.set(Timer::Install, cx.now + self.handover.pause);
+        self.recount(cx);
     }
 
     /// Sends the value that made the present view.
@@ -221,10 +264,10 @@ impl Membership {
         self.finale = Some(Event::Excluded);
     }
 
-    /// Emits what must come last, once everything before it has been delivered.
+    /// Emits what must come last, once everything has been delivered that can be.
     pub(crate) fn finish(&mut self, cx: &mut Context, out: &mut Vec<Event>) {
-        let done = self.delivery.upto() >= self.log.have().min(self.settled.max(self.delivery.upto()));
-        if self.finale.is_some() && done {
+        if self.finale.is_some() && !self.delivery.out_of_room {
+            self.over = true;
             self.abandon_pending(cx);
             out.extend(cx.events.drain(..));
             let finale = self.finale.take().expect("just seen");

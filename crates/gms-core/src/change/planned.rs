@@ -128,7 +128,8 @@ impl Membership {
             return self.last_one_leaves(cx);
         }
         let voters = members.iter().filter(|m| m.role == Role::Voter).count();
-        if voters < usize::from(self.view.params.min_voters) {
+        // A young group is smaller than it may become by leaving: only shrinking is refused.
+        if voters < usize::from(self.view.params.min_voters) && voters < self.view.voters().count() {
             return self.refuse_leaves(cx);
         }
         if self.joins_ripe(cx) {
@@ -227,7 +228,10 @@ impl Membership {
     fn may_propose(&self, cx: &Context, view: &View) -> bool {
         let me = cx.config.uid;
         let index = |uid| self.view.index_of(uid);
-        let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(|i| self.present(cx, i)));
+        // Nobody is left two views behind: whoever is to vote has confirmed the present view, and
+        // learners who have not are given up when they stay silent.
+        let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
+        let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
         heard && is_quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i)))
     }
 
@@ -235,7 +239,7 @@ impl Membership {
     fn propose(&mut self, cx: &mut Context, view: View) {
         let ballot = Ballot { round: 0, node: cx.config.uid.node };
         let next = Next { view, cut_digest: self.digest };
-        cx.trace(|| Trace::Accepted { vid: next.view.vid });
+        cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
         self.accepted = Some((ballot, next.clone()));
         self.proposal = Some(Proposal { next, accepted: vec![cx.config.uid], pause: REPEAT });
         self.change.leaves.clear();
@@ -281,7 +285,7 @@ impl Membership {
             return self.stop(cx, format!("the cut {} of view {} is not mine: {have} held", next.cut(), self.view.vid));
         }
         if self.accepted.as_ref().is_none_or(|(b, _)| *b != ballot) {
-            cx.trace(|| Trace::Accepted { vid: next.view.vid });
+            cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
             self.accepted = Some((ballot, next));
         }
         cx.tell(self.leader().address, self.view.gid, self.view.vid, &Control::Accepted { ballot });
