@@ -76,6 +76,16 @@ pub enum SendError {
     EventsUnread(Option<MessageId>),
 }
 
+impl From<gms_core::SendError> for SendError {
+    fn from(error: gms_core::SendError) -> Self {
+        match error {
+            gms_core::SendError::Full => Self::Full,
+            gms_core::SendError::TooLarge { len, limit } => Self::TooLarge { len, limit },
+            gms_core::SendError::NotMember => Self::Closed,
+        }
+    }
+}
+
 /// Why a process is still a member.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LeaveError {

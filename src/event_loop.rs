@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use gms_core::{Event, Input, Outcome, SendError as CoreError, Time, Transmit};
+use gms_core::{Event, Input, Outcome, Time, Transmit};
 use gms_net::Transport;
 use tokio::time::{Instant, Sleep};
 
@@ -111,28 +111,19 @@ impl<T: Transport> EventLoop<T> {
     /// Takes messages in as far as the node has room for them.
     fn submit(&mut self, now: Time) {
         let leaving = self.mailbox.collect(&mut self.submissions);
-        while let Some(submission) = self.submissions.front() {
-            let (payload, addressing) = (submission.payload.clone(), submission.addressing.clone());
-            match self.node.send(now, payload, submission.level, addressing) {
-                Ok(sseq) => {
-                    if let Some(receipt) = self.submissions.pop_front().and_then(|s| s.receipt) {
-                        self.receipts.push_back((sseq, receipt));
-                    }
-                }
-                Err(CoreError::Full) => break,
-                Err(CoreError::TooLarge { len, limit }) => self.refuse(SendError::TooLarge { len, limit }),
-                Err(CoreError::NotMember) => self.refuse(SendError::Closed),
+        while self.node.has_room()
+            && let Some(Submission { payload, level, addressing, receipt }) = self.submissions.pop_front()
+        {
+            match (self.node.send(now, payload, level, addressing), receipt) {
+                (Ok(sseq), Some(receipt)) => self.receipts.push_back((sseq, receipt)),
+                // The mailbox has checked the limit already; whoever does not wait learns no more.
+                (Err(error), Some(receipt)) => _ = receipt.answer.send(Err(error.into())),
+                (_, None) => {}
             }
         }
         if leaving && self.leave_by.is_none() && self.submissions.is_empty() {
             self.leave_by = Some(now + self.settings.leave_within);
             self.node.handle(now, Input::Leave);
-        }
-    }
-
-    fn refuse(&mut self, error: SendError) {
-        if let Some(receipt) = self.submissions.pop_front().and_then(|s| s.receipt) {
-            let _ = receipt.answer.send(Err(error));
         }
     }
 
