@@ -72,10 +72,10 @@ fn checker_event(event: Trace) -> gms_check::Event {
             Event::Pass { view: vid, gseq, why, sender: Some(uid(sender)), sseq: Some(sseq) }
         }
         Trace::View(v) => view(&v),
-        Trace::Stamp { gid: _, vid, fseq, gseq, count, sender, sseq } => {
-            Event::Stamp { view: vid, fseq, gseq, count: count.into(), sender: uid(sender), sseq }
+        Trace::Stamp { gid, vid, fseq, gseq, count, sender, sseq } => {
+            Event::Stamp { gid: gid.0, view: vid, fseq, gseq, count: count.into(), sender: uid(sender), sseq }
         }
-        Trace::Accepted { gid: _, vid } => Event::Accepted { view: vid },
+        Trace::Accepted { gid, vid } => Event::Accepted { gid: gid.0, view: vid },
         Trace::Blocked(why) => Event::Blocked { why },
         Trace::Unblocked => Event::Unblocked,
         Trace::Left => Event::Left,

@@ -2,9 +2,9 @@
 //!
 //! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
 //! members with their roles must be the same. At the end, for every view whose predecessor V was also seen, the voters
-//! of V with an `accepted` record for its number must be more than half of V's voters, or exactly half with V's leader
-//! among them. Acceptances of processes that crashed count. Exercised: views compared with those of another process;
-//! part `quorums`: views whose acceptance was counted.
+//! of V with an `accepted` record for its gid and number must be more than half of V's voters, or exactly half
+//! with V's leader among them. Acceptances of processes that crashed count. Exercised: views compared with those of
+//! another process; part `quorums`: views whose acceptance was counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,10 +22,9 @@ pub(crate) struct ViewChain {
 impl Invariant for ViewChain {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
         match step.event {
-            Event::Accepted { view } => {
-                if let Some(lineage) = step.lineage {
-                    self.accepted.entry((lineage.gid, *view)).or_default().insert(step.uid());
-                }
+            // By the record's own lineage: the application may not have seen a view of it yet.
+            Event::Accepted { gid, view } => {
+                self.accepted.entry((*gid, *view)).or_default().insert(step.uid());
             }
             Event::View { gid, view, at, gseq, leader, members } => {
                 let Some(first) = step.world.lineage_named(*gid).and_then(|lineage| lineage.views.get(view)) else {
@@ -124,6 +123,32 @@ mod tests {
         let report = story.report();
         assert_eq!((report.violations.len(), report.violations[0].property), (1, Property::P1));
         assert_eq!(report.violations[0].place, "view 2");
+    }
+
+    /// Its application sees the first view only after the second was accepted.
+    #[test]
+    fn accepted_before_the_first_view() {
+        let mut story = Story::default();
+        story.view(&[1], 1, 1, 1, &[1]).accept(&[1], 2).view(&[1], 2, 2, 1, &[1, 2]);
+        story.accept(&[1, 2], 3).view(&[2], 2, 2, 1, &[1, 2]).view(&[1, 2], 3, 3, 1, &[1, 2]);
+        let report = story.passes(Property::P1);
+        assert_eq!(report.counters.part(Property::P1, "quorums"), 2);
+        let mut story = Story::default();
+        story.accept(&[1], 2).view(&[1], 1, 1, 1, &[1]).view(&[1], 2, 2, 1, &[1]);
+        let report = story.report();
+        assert!(report.passed(), "{:#?}", report.violations);
+        assert_eq!(report.counters.part(Property::P1, "quorums"), 1);
+    }
+
+    /// What was accepted in another lineage does not count in this one.
+    #[test]
+    fn accepted_in_another_lineage() {
+        let mut story = three();
+        for node in 1..=3 {
+            story.add(node, Event::Accepted { gid: GID + 1, view: 2 });
+        }
+        story.view(&[1, 2, 3], 2, 2, 3, &[1, 2, 3]);
+        story.caught_alone(Property::P1, &[1], "view 2");
     }
 
     /// Half of four voters: with their leader or not.

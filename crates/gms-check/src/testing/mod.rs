@@ -41,7 +41,7 @@ impl Story {
     }
 
     pub(crate) fn accept(&mut self, by: &[u64], view: u64) -> &mut Story {
-        by.iter().fold(self, |story, node| story.add(*node, Event::Accepted { view }))
+        by.iter().fold(self, |story, node| story.add(*node, Event::Accepted { gid: GID, view }))
     }
 
     pub(crate) fn send(&mut self, node: u64, sseq: u64, level: Level) -> &mut Story {
@@ -53,7 +53,7 @@ impl Story {
     }
 
     pub(crate) fn stamp(&mut self, node: u64, view: u64, gseq: u64, (sender, sseq): (u64, u64)) -> &mut Story {
-        self.add(node, Event::Stamp { view, fseq: gseq, gseq, count: 1, sender: uid(sender), sseq })
+        self.add(node, Event::Stamp { gid: GID, view, fseq: gseq, gseq, count: 1, sender: uid(sender), sseq })
     }
 
     /// Some processes deliver a message.

@@ -135,7 +135,8 @@ pub enum Event {
         #[serde(default)]
         sseq: Option<u64>,
     },
-    /// A view was installed, and its entry handled (P1 to P4).
+    /// A view was installed, and its entry handled (P1 to P4): recorded, as `deliver` and `pass`, when it is the
+    /// application's turn to see it.
     View {
         /// The lineage.
         #[serde(with = "hex")]
@@ -151,8 +152,12 @@ pub enum Event {
         /// The members, in the view's order.
         members: Vec<TraceMember>,
     },
-    /// This process, as leader, gave a frame its place (P4).
+    /// This process, as leader, gave a frame its place (P4): recorded when it did, which may be views ahead of its
+    /// `view` and `deliver` records if its application reads slowly.
     Stamp {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
         /// In which view.
         view: u64,
         /// The frame's number.
@@ -167,8 +172,11 @@ pub enum Event {
         sseq: u64,
     },
     /// This process accepted the proposal that becomes view `view`: by the proposer itself, too, and recorded
-    /// before the answer leaves the process (P1).
+    /// before the answer leaves the process (P1). It, too, may be ahead of the `view` records, even before the first.
     Accepted {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
         /// The view accepted.
         view: u64,
     },
@@ -228,6 +236,13 @@ mod tests {
             line.contains(r#""event":"view""#) && line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#),
             "{line}"
         );
+        for event in [
+            Event::Stamp { gid: u128::MAX, view: 1, fseq: 2, gseq: 3, count: 4, sender: uid, sseq: 5 },
+            Event::Accepted { gid: u128::MAX, view: 2 },
+        ] {
+            let line = back(event);
+            assert!(line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#), "{line}");
+        }
         back(Event::Excluded);
         back(Event::Outcome { sseq: 1, result: Outcome::Unknown });
         let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });
