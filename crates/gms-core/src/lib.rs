@@ -15,8 +15,8 @@
 //!  application ◀─ poll_event ──── deliver       as far as the level allows
 //! ```
 //!
-//! Views end in `change` ([planned](https://en.wikipedia.org/wiki/Virtual_synchrony) by the leader), begin
-//! in `join`; `watch` sees who is silent. The words, the properties P1–P26 and the invariants I1–I13
+//! Views end in `change`, planned by the leader; processes come in through `join`; `watch` sees who is
+//! silent; `dispatch` sorts what arrives. The words, the properties P1–P26 and the invariants I1–I13
 //! are those of the project's protocol specification.
 //!
 //! A member is driven with four verbs: [`Member::handle`], [`Member::poll_transmit`],
@@ -28,6 +28,7 @@
 mod change;
 mod context;
 mod deliver;
+mod dispatch;
 mod event;
 mod id;
 mod join;

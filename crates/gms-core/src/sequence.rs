@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::context::Context;
 use crate::event::Trace;
-use crate::id::{Fseq, Position};
+use crate::id::Fseq;
 use crate::membership::{Membership, Stage};
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit, write_train};
@@ -268,11 +268,6 @@ impl Membership {
         if let Some(sequencer) = &mut self.sequencer {
             sequencer.heartbeat_due = true;
         }
-    }
-
-    /// Where the leader's stamping stands for member `index`: for tests and the view change.
-    pub(crate) fn restarted(next: &[Position]) -> Vec<Position> {
-        next.iter().map(|p| Position::message(p.sseq)).collect()
     }
 }
 

@@ -108,4 +108,17 @@ impl Membership {
     pub(crate) fn have_of(&self, cx: &Context, index: usize) -> Fseq {
         if index == self.me(cx) { self.log.have() } else { self.peers[index].have }
     }
+
+    /// The application has taken messages, so that there is room for more: say so if it was short.
+    pub(crate) fn has_freed(&mut self, cx: &mut Context) {
+        if self.is_leader() {
+            self.recount(cx);
+        } else {
+            let window = self.window_charge();
+            let room = self.store_cap().saturating_sub(self.log.kept());
+            if self.acks.room < window && room >= window {
+                self.acks.due = true;
+            }
+        }
+    }
 }

@@ -40,10 +40,12 @@ struct Leaver {
 impl Membership {
     /// What a joiner of `next` has to know; a function of the order up to the cut alone (I7).
     pub(crate) fn snapshot_at(&self, next: &Next) -> Snapshot {
-        let position = |m: &ViewMember| self.view.index_of(m.uid).map_or(Position::START, |i| self.next[i]);
-        let positions: Vec<Position> = next.view.members.iter().map(position).collect();
         // A view voids partial messages (4.5): their senders start them again.
-        let positions = Self::restarted(&positions);
+        let position = |m: &ViewMember| {
+            let next = self.view.index_of(m.uid).map_or(Position::START, |i| self.next[i]);
+            Position::message(next.sseq)
+        };
+        let positions = next.view.members.iter().map(position).collect();
         let view = &next.view;
         Snapshot {
             next: positions,

@@ -1,0 +1,141 @@
+//! Sorting what arrives, and what falls due, to the file whose subject it is.
+
+use std::cmp::Ordering;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::context::Context;
+use crate::id::Gid;
+use crate::membership::{Membership, Stage};
+use crate::timers::Timer;
+use crate::wire::{Control, Envelope, Kind};
+
+impl Membership {
+    /// Sorts a datagram by lineage, sender and view (the rules on vid of protocol 3).
+    pub(crate) fn receive(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: Bytes) {
+        let Some(kind) = Kind::from_byte(envelope.kind) else { return cx.stats.malformed += 1 };
+        if kind == Kind::Control {
+            match Control::decode(&body, &cx.config.limits) {
+                Ok(control) => self.on_control(cx, from, envelope, control),
+                Err(_) => cx.stats.malformed += 1,
+            }
+            return;
+        }
+        if envelope.gid != self.view.gid {
+            return cx.stats.strangers += 1;
+        }
+        let sender = self.view.index_of(envelope.sender);
+        if self.stage == Stage::Gone {
+            return self.answer_for_the_past(cx, envelope.sender, from, envelope.vid);
+        }
+        let Some(index) = sender else {
+            match envelope.vid.cmp(&self.view.vid) {
+                Ordering::Less => self.tell_successor(cx, envelope.sender, from, envelope.vid),
+                // It joined after the view I am in.
+                Ordering::Greater => self.seek_successor(cx, from),
+                Ordering::Equal => {}
+            }
+            return cx.stats.strangers += 1;
+        };
+        self.peers[index].heard = cx.now;
+        if kind == Kind::Repair {
+            return self.on_repair(cx, body);
+        }
+        if envelope.vid < self.view.vid {
+            if self.may_tell(cx, index) {
+                self.tell_successor(cx, envelope.sender, from, envelope.vid);
+            }
+            return;
+        }
+        if envelope.vid > self.view.vid {
+            if kind == Kind::Ordered {
+                self.on_repair(cx, body);
+            }
+            return self.seek_successor(cx, from);
+        }
+        if !self.peers[index].arrived {
+            self.peers[index].arrived = true;
+            self.release_leavers(cx);
+        }
+        match kind {
+            Kind::Ordered | Kind::Heartbeat if envelope.sender == self.view.leader => {
+                self.on_ordered(cx, &envelope, body)
+            }
+            Kind::Forward => {
+                self.on_ack(cx, index, envelope.status);
+                self.on_forward(cx, index, body);
+            }
+            Kind::Ack => self.on_ack(cx, index, envelope.status),
+            _ => cx.stats.strangers += 1,
+        }
+    }
+
+    fn on_control(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, control: Control) {
+        let who = envelope.sender;
+        match control {
+            Control::JoinRequest(request) if self.stage != Stage::Gone => {
+                return self.on_join_request(cx, from, &request);
+            }
+            Control::JoinProof { cookie, request } if self.stage != Stage::Gone => {
+                return self.on_join_proof(cx, from, cookie, request);
+            }
+            _ if envelope.gid != self.view.gid || envelope.gid == Gid::NONE => return cx.stats.strangers += 1,
+            _ => {}
+        }
+        let index = self.view.index_of(who);
+        if let Some(index) = index {
+            self.peers[index].heard = cx.now;
+        }
+        let current = envelope.vid == self.view.vid;
+        let from_leader = who == self.view.leader;
+        match control {
+            // What former members may ask, whatever their view (I10).
+            Control::Nack { ranges } => self.on_nack(cx, who, from, envelope.vid, &ranges),
+            Control::Install { next, snapshot } => self.on_install(cx, next, snapshot),
+            Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
+            Control::Release { vid } => self.on_release(vid),
+            Control::Excluded { next } => self.on_excluded(cx, next),
+            _ if self.stage == Stage::Gone => self.answer_for_the_past(cx, who, from, envelope.vid),
+            Control::ViewRequest => self.tell_successor(cx, who, from, envelope.vid),
+            Control::Gone { upto } if envelope.vid > self.view.vid && upto > self.log.have() => {
+                self.on_excluded(cx, None)
+            }
+            _ if envelope.vid < self.view.vid => self.tell_successor(cx, who, from, envelope.vid),
+            Control::LeaveRequest if current && index.is_some() && self.is_leader() => self.on_leave(cx, who),
+            Control::LeaveRefused { min_voters } if current && from_leader => self.stay(cx, min_voters),
+            Control::Accept { ballot, next } if current && from_leader => self.on_accept(cx, ballot, next),
+            Control::Accepted { ballot } if current && index.is_some() && self.is_leader() => {
+                self.on_accepted(cx, who, ballot)
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn on_timer(&mut self, cx: &mut Context, timer: Timer) {
+        match timer {
+            Timer::Heartbeat => self.on_heartbeat_timer(cx),
+            Timer::Ack => self.acks.due = true,
+            Timer::Nack => self.on_nack_timer(cx),
+            Timer::Forward => self.on_forward_timer(cx),
+            Timer::Tail => self.on_tail_timer(),
+            Timer::Change => self.on_change_timer(cx),
+            Timer::Install => self.on_install_timer(cx),
+            Timer::Request => self.on_leave_timer(cx),
+        }
+    }
+
+    /// Asks for the leave once everything of mine is ordered and delivered.
+    fn on_leave_timer(&mut self, cx: &mut Context) {
+        if self.stage != Stage::Leaving {
+            return;
+        }
+        if self.is_leader() {
+            self.consider(cx);
+        } else if self.pending.is_empty() {
+            cx.tell(self.leader().address, self.view.gid, self.view.vid, &Control::LeaveRequest);
+        }
+        let again = cx.config.timing.repeat * 2;
+        cx.timers.set(Timer::Request, cx.now + again);
+    }
+}
