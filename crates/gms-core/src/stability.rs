@@ -90,6 +90,8 @@ impl Membership {
         if !self.leavers_need_frames(cx) {
             self.stable = self.stable.max(stable);
         }
+        // First free, then count the room: in a group of one there is no ack to count it again.
+        self.free();
         let window = self.window_charge();
         // The leader's own application may be the slow one.
         let (mut limit, mut limiting) = (self.log.charge() - self.log.kept() + self.store_cap(), me);
@@ -101,7 +103,6 @@ impl Membership {
         }
         let sequencer = self.sequencer.as_mut().expect("only the leader counts");
         (sequencer.limit, sequencer.limiting) = (limit, limiting);
-        self.free();
     }
 
     /// Highest frame known to be stored by member `index`.
