@@ -95,12 +95,13 @@ impl Membership {
             Control::Install { next, snapshot } => self.on_install(cx, next, snapshot),
             Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
             Control::Release { vid } => self.on_release(vid),
-            Control::Excluded { next } => self.on_excluded(cx, next),
+            // Only a later view can stand without me.
+            Control::Excluded { next } if envelope.vid > self.view.vid => self.on_excluded(cx, next),
             _ if self.stage == Stage::Gone => self.answer_for_the_past(cx, who, from, envelope.vid),
-            Control::ViewRequest => self.tell_successor(cx, who, from, envelope.vid),
             Control::Gone { upto } if envelope.vid > self.view.vid && upto > self.log.have() => {
                 self.on_excluded(cx, None)
             }
+            // Among them VIEW_REQ; nobody learns anything from one who is behind.
             _ if envelope.vid < self.view.vid => self.tell_successor(cx, who, from, envelope.vid),
             Control::LeaveRequest if current && index.is_some() && self.is_leader() => self.on_leave(cx, who),
             Control::LeaveRefused { min_voters } if current && from_leader => self.stay(cx, min_voters),
