@@ -1,4 +1,4 @@
-//! Group membership with view-synchronous, totally ordered, reliable multicast.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

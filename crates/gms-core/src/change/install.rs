@@ -120,18 +120,19 @@ impl Membership {
         self.digest = expected.digest;
         self.promised = Ballot { round: 0, node: self.view.leader.node };
         self.accepted = None;
+        // Before the seats are taken, for leavers keep frames from being freed.
+        let (vid, since) = (self.view.vid, cx.now);
+        let gone = before.members.iter().filter(|m| !self.view.contains(m.uid));
+        let gone = gone.map(|m| Leaver { uid: m.uid, address: m.address, vid, since, confirmed: false });
+        self.handover.leavers.extend(gone);
+        self.handover.before = before.members.iter().map(|m| m.uid).collect();
+        self.handover.pause = REPEAT;
         self.take_seats(cx, &heard);
         let me = self.me(cx);
         self.pending.repack(self.next[me]);
         cx.timers.stop(Timer::Forward);
         cx.timers.stop(Timer::Nack);
         if self.is_leader() {
-            let (vid, since) = (self.view.vid, cx.now);
-            let gone = before.members.iter().filter(|m| !self.view.contains(m.uid));
-            let gone = gone.map(|m| Leaver { uid: m.uid, address: m.address, vid, since, confirmed: false });
-            self.handover.leavers.extend(gone);
-            self.handover.before = before.members.iter().map(|m| m.uid).collect();
-            self.handover.pause = REPEAT;
             cx.timers.set(Timer::Install, cx.now + REPEAT);
             self.consider(cx);
         } else {

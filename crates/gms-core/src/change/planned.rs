@@ -168,10 +168,14 @@ impl Membership {
         self.change.since.is_some_and(|since| cx.now - since >= wait) && !self.change.joins.is_empty()
     }
 
-    /// Learners that have everything all the others have: they may vote from now on (I8).
+    /// Learners that keep up with the order since the view that admitted them: they may vote from now
+    /// on (I8). Under load nobody is ever exactly at the last frame.
     fn caught_up(&self, cx: &Context) -> Vec<Uid> {
         let learner = |(index, m): (usize, &ViewMember)| {
-            let ready = m.role == Role::Learner && self.peers[index].arrived && self.have_of(cx, index) >= self.safe;
+            let ready = m.role == Role::Learner
+                && self.peers[index].arrived
+                && self.have_of(cx, index) >= self.view.at
+                && self.nearly_there(cx, index);
             ready.then_some(m.uid)
         };
         self.view.members.iter().enumerate().filter_map(learner).collect()
