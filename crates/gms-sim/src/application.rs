@@ -1,0 +1,140 @@
+//! The process above a node: it sends what the scenario says and reads at its own pace.
+
+use bytes::Bytes;
+use gms::Node;
+use gms_core::{Addressing, Event, Refusal, SendError, Time};
+
+use crate::draw::Draw;
+use crate::scenario::{Reader, Traffic};
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum End {
+    /// Left, and the group confirmed it, or did not in time.
+    Left {
+        /// Confirmed.
+        released: bool,
+    },
+    /// The group went on without it, and it had not asked for that.
+    Excluded,
+    /// It was not let in.
+    Refused(Refusal),
+    /// An invariant of its own failed.
+    Broken(String),
+}
+
+/// One application, and what it has seen.
+#[derive(Debug)]
+pub(crate) struct Application {
+    pub(crate) traffic: Traffic,
+    pub(crate) reader: Reader,
+    draw: Draw,
+    /// Number of the view it was last told of.
+    pub(crate) vid: Option<u64>,
+    /// Messages accepted, and what became of them.
+    pub(crate) sent: u64,
+    pub(crate) outcomes: u64,
+    pub(crate) delivered: u64,
+    pub(crate) views: u64,
+    /// Asked to leave.
+    pub(crate) leaving: bool,
+    pub(crate) end: Option<End>,
+}
+
+impl Application {
+    pub(crate) fn new(traffic: Traffic, reader: Reader, draw: Draw) -> Self {
+        Self {
+            traffic,
+            reader,
+            draw,
+            vid: None,
+            sent: 0,
+            outcomes: 0,
+            delivered: 0,
+            views: 0,
+            leaving: false,
+            end: None,
+        }
+    }
+
+    /// Whether it has something left to send.
+    pub(crate) fn wants_to_send(&self) -> bool {
+        self.sent < self.traffic.count && !self.leaving && self.end.is_none()
+    }
+
+    /// Sends the next burst, as far as there is room; returns when the one after it is due.
+    pub(crate) fn burst(&mut self, node: &mut Node, now: Time) -> Time {
+        for _ in 0..self.traffic.burst {
+            let only = self.draw.chance(self.traffic.bound).then(|| self.aim());
+            if !self.wants_to_send() || !self.send(node, now, only.flatten()) {
+                break;
+            }
+        }
+        now + self.draw.around(self.traffic.gap)
+    }
+
+    /// Takes events in. Returns whether it sent something in answer.
+    pub(crate) fn take(&mut self, node: &mut Node, now: Time, events: &mut Vec<Event>, sends: bool) -> bool {
+        let mut answered = false;
+        for event in events.drain(..) {
+            match event {
+                Event::Message(_) => self.delivered += 1,
+                Event::View(change) => {
+                    self.views += 1;
+                    self.vid = Some(change.view.vid);
+                    if sends && self.traffic.at_views && self.traffic.count > 0 && !self.leaving {
+                        (0..3).for_each(|_| answered |= self.send(node, now, self.vid));
+                    }
+                }
+                Event::Outcome { .. } => self.outcomes += 1,
+                Event::LeaveRefused { .. } => self.leaving = false,
+                Event::Left { released } => self.end = Some(End::Left { released }),
+                Event::Excluded => self.end = Some(End::Excluded),
+                Event::Refused(refusal) => self.end = Some(End::Refused(refusal)),
+                Event::Broken(what) => self.end = Some(End::Broken(what)),
+                Event::Blocked(_) | Event::Unblocked => {}
+            }
+        }
+        answered
+    }
+
+    /// A view to bind a message to: mostly the present one, sometimes one that is over or to come.
+    fn aim(&mut self) -> Option<u64> {
+        let vid = self.vid?;
+        Some(match self.draw.within(0..=19) {
+            0 => vid + 1,
+            1 => vid - 1,
+            _ => vid,
+        })
+    }
+
+    fn send(&mut self, node: &mut Node, now: Time, only_in_view: Option<u64>) -> bool {
+        if !node.has_room() {
+            return false;
+        }
+        let size = self.traffic.size(&mut self.draw, self.sent) as usize;
+        let level = self.traffic.level(&mut self.draw);
+        let addressing = Addressing { only_in_view, ..Addressing::default() };
+        match node.send(now, self.payload(size), level, addressing) {
+            Ok(sseq) => {
+                self.sent += 1;
+                assert_eq!(sseq, self.sent, "numbers of messages are dense");
+                true
+            }
+            Err(SendError::Full | SendError::NotMember) => false,
+            Err(error) => panic!("a message within the limits was refused: {error}"),
+        }
+    }
+
+    /// No two payloads of a word or more are alike.
+    fn payload(&mut self, size: usize) -> Bytes {
+        let mut payload = Vec::with_capacity(size + 8);
+        let mut word = self.draw.bits();
+        while payload.len() < size {
+            payload.extend_from_slice(&word.to_le_bytes());
+            word = word.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        }
+        payload.truncate(size);
+        payload.into()
+    }
+}

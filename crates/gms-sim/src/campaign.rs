@@ -1,0 +1,120 @@
+//! The sum of many runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use gms_check::{Counters, Property};
+
+use crate::network::FaultCounts;
+use crate::report::RunReport;
+
+/// The sum of many runs. Runs are independent: sum those of one thread, then add the campaigns of all threads up.
+#[derive(Debug, Clone, Default)]
+pub struct Campaign {
+    /// Runs.
+    pub seeds: u64,
+    /// Simulated time.
+    pub time: Duration,
+    /// Messages delivered.
+    pub deliveries: u64,
+    /// Views delivered.
+    pub views: u64,
+    /// Datagrams sent.
+    pub datagrams: u64,
+    /// What was done to them.
+    pub faults: FaultCounts,
+    /// How often each property was exercised.
+    pub counters: Counters,
+    /// Violations of each property.
+    pub violations: BTreeMap<Property, u64>,
+    /// Runs that came to no end.
+    pub stalled: u64,
+    /// Seeds of the runs that failed, and how.
+    pub failed: BTreeMap<u64, String>,
+}
+
+impl Campaign {
+    /// Nothing run yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one run.
+    pub fn add(&mut self, run: &RunReport) {
+        self.seeds += 1;
+        self.time += run.time;
+        self.deliveries += run.deliveries;
+        self.views += run.views;
+        self.datagrams += run.datagrams;
+        add_counts(&mut self.faults, &run.faults);
+        self.counters += &run.report.counters;
+        for violation in &run.report.violations {
+            *self.violations.entry(violation.property).or_default() += 1;
+        }
+        self.stalled += u64::from(run.stalled.is_some());
+        if let Some(failure) = run.failure() {
+            self.failed.insert(run.seed, failure);
+        }
+    }
+
+    /// Adds the runs of another campaign.
+    pub fn merge(&mut self, other: &Campaign) {
+        self.seeds += other.seeds;
+        self.time += other.time;
+        self.deliveries += other.deliveries;
+        self.views += other.views;
+        self.datagrams += other.datagrams;
+        add_counts(&mut self.faults, &other.faults);
+        self.counters += &other.counters;
+        for (property, count) in &other.violations {
+            *self.violations.entry(*property).or_default() += count;
+        }
+        self.stalled += other.stalled;
+        self.failed.extend(other.failed.iter().map(|(seed, failure)| (*seed, failure.clone())));
+    }
+
+    /// Whether no run failed.
+    pub fn passed(&self) -> bool {
+        self.failed.is_empty()
+    }
+}
+
+fn add_counts(to: &mut FaultCounts, from: &FaultCounts) {
+    for (kind, count) in from {
+        *to.entry(kind).or_default() += count;
+    }
+}
+
+/// The closing table.
+impl fmt::Display for Campaign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.time.as_secs_f64() / 60.0;
+        writeln!(f, "{:<24}{:>14}", "seeds", self.seeds)?;
+        writeln!(f, "{:<24}{minutes:>14.1}", "simulated minutes")?;
+        for (name, count) in
+            [("datagrams", self.datagrams), ("deliveries", self.deliveries), ("views delivered", self.views)]
+        {
+            writeln!(f, "{name:<24}{count:>14}")?;
+        }
+        writeln!(f, "\n{:<24}{:>14}", "fault", "times")?;
+        for (kind, count) in &self.faults {
+            writeln!(f, "{kind:<24}{count:>14}")?;
+        }
+        writeln!(f, "\n{:<5}{:<33}{:>11}{:>14}", "", "property", "violations", "exercised")?;
+        for property in Property::ALL {
+            let violations = self.violations.get(&property).copied().unwrap_or(0);
+            let exercised = self.counters.exercised(property);
+            write!(f, "{:<5}{:<33}{violations:>11}{exercised:>14}", property.id(), property.name())?;
+            for (part, count) in self.counters.parts(property) {
+                write!(f, "  {part} {count}")?;
+            }
+            writeln!(f)?;
+        }
+        writeln!(f, "{:<5}{:<33}{:>11}", "", "stalled", self.stalled)?;
+        for (seed, failure) in &self.failed {
+            writeln!(f, "failed: seed {seed}, {failure}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! One process in the simulated world: its node, its application, and the socket between it and the network.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use gms::Node;
+use gms_check::{Record, Uid};
+use gms_core::{Config, Event, Input, Start, Time, Transmit};
+
+use crate::application::{Application, End};
+use crate::draw::Draw;
+use crate::scenario::{Birth, Reader, Scenario};
+use crate::witness::Witness;
+
+/// A process.
+pub(crate) struct Host {
+    pub(crate) node: Node,
+    pub(crate) uid: Uid,
+    pub(crate) address: SocketAddr,
+    pub(crate) app: Application,
+    /// What its socket holds.
+    inbox: VecDeque<(SocketAddr, Bytes)>,
+    charge: u64,
+    budget: u64,
+    /// When it will look at its socket.
+    pub(crate) wake_at: Option<Time>,
+    /// When its node's timer will be served.
+    pub(crate) timer_at: Option<Time>,
+    /// Until when it stands still.
+    pub(crate) paused_until: Time,
+    /// It has been taken off the network.
+    pub(crate) gone: bool,
+    /// The last place of the order it handled.
+    pub(crate) reached: u64,
+    events: Vec<Event>,
+}
+
+/// What one datagram costs the kernel's buffer.
+fn charge(datagram: &Bytes) -> u64 {
+    (2 * datagram.len() as u64).max(1024)
+}
+
+/// Where process `index` is reached.
+pub(crate) fn address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, index as u8 + 1], 7000))
+}
+
+impl Host {
+    /// Starts process `index` of `scenario` the way `birth` says.
+    pub(crate) fn start(scenario: &Scenario, index: usize, birth: &Birth, start: Start, now: Time) -> Self {
+        let mut draw = Draw::new(scenario.seed, 100 + index as u64);
+        let uid = gms_core::Uid::new(birth.node, draw.bits());
+        let config = Config {
+            params: scenario.params.clone(),
+            budget: birth.budget,
+            pending: birth.pending,
+            seed: draw.bits(),
+            trace: true,
+            ..Config::new("simulated", uid, address(index))
+        };
+        Self {
+            node: Node::new(config, start, now).expect("scenarios draw settings that fit together"),
+            uid: Uid { node: uid.node.0, incarnation: uid.incarnation },
+            address: address(index),
+            app: Application::new(birth.traffic.clone(), birth.reader.clone(), draw),
+            inbox: VecDeque::new(),
+            charge: 0,
+            budget: u64::from(birth.budget),
+            wake_at: None,
+            timer_at: None,
+            paused_until: Time::ZERO,
+            gone: false,
+            reached: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// A member, or on the way to be one, that means to stay.
+    pub(crate) fn stays(&self) -> bool {
+        self.app.end.is_none() && !self.app.leaving
+    }
+
+    /// Puts a datagram into the socket's buffer. False when there is no room.
+    pub(crate) fn deposit(&mut self, from: SocketAddr, datagram: Bytes) -> bool {
+        let charge = charge(&datagram);
+        if self.charge + charge > self.budget {
+            return false;
+        }
+        self.charge += charge;
+        self.inbox.push_back((from, datagram));
+        true
+    }
+
+    /// Looks at the socket and the clock.
+    pub(crate) fn wake(&mut self, now: Time) {
+        while let Some((from, datagram)) = self.inbox.pop_front() {
+            self.charge -= charge(&datagram);
+            self.node.handle(now, Input::Datagram { from, datagram });
+        }
+        self.node.handle(now, Input::Tick);
+    }
+
+    /// The application reads if it is due to; returns whether that may have changed the node.
+    pub(crate) fn read(&mut self, now: Time, due: bool, sends: bool) -> bool {
+        let room = match self.app.reader {
+            Reader::Eager => usize::MAX,
+            Reader::Slow { room, .. } if due => room,
+            Reader::Slow { .. } => return false,
+        };
+        self.node.poll_events(&mut self.events, room);
+        let any = !self.events.is_empty();
+        self.app.take(&mut self.node, now, &mut self.events, sends) || any
+    }
+
+    /// The next train the node wants sent.
+    pub(crate) fn transmit(&mut self, now: Time) -> Option<(Transmit, Vec<u8>)> {
+        let mut out = Vec::new();
+        self.node.poll_transmit(now, 16, &mut out).map(|transmit| (transmit, out))
+    }
+
+    /// Hands on what the node noted down.
+    pub(crate) fn testify(&mut self, now: Time, witness: &mut Witness<'_>) {
+        while let Some(record) = self.node.poll_trace(now) {
+            if let Some(gseq) = handled(&record) {
+                self.reached = gseq;
+            }
+            witness.take(&record);
+        }
+    }
+
+    /// The end of the process, if it is one that should not have been.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self.app.end.as_ref()? {
+            End::Left { .. } => None,
+            End::Excluded if self.app.leaving => None,
+            end => Some(format!("{} ended with {end:?}", self.uid)),
+        }
+    }
+}
+
+fn handled(record: &Record) -> Option<u64> {
+    use gms_check::Event::{Deliver, Pass, View};
+    match record.event {
+        Deliver { gseq, .. } | Pass { gseq, .. } | View { gseq, .. } => Some(gseq),
+        _ => None,
+    }
+}

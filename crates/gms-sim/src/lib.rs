@@ -1,0 +1,49 @@
+//! The deterministic simulator of gms groups.
+//!
+//! A [`Scenario`] is drawn from a seed: processes that join and leave, what their applications send and how they read,
+//! what the network does. [`run`] lives it through in virtual time and hands everything the processes do to the
+//! property checker; at the end the faults stop, and all members must come to rest in one view with everything
+//! delivered. The same seed gives the same run, record for record.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `scenario` | [`Scenario`]: what a run does, and how that is drawn |
+//! | `world` | the run: what happens, in the order of time |
+//! | `upheaval` | departures, returns, cuts, pauses |
+//! | `host`, `application` | one process: its node and socket, and the program above |
+//! | `network` | delays, losses, cuts |
+//! | `witness` | the checker and the digest of the run |
+//! | `report`, `campaign` | [`RunReport`], [`Campaign`]: what came of one run, and of many |
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod application;
+mod campaign;
+mod draw;
+mod host;
+mod network;
+mod queue;
+mod report;
+pub mod scenario;
+mod settled;
+mod upheaval;
+mod witness;
+mod world;
+
+pub use campaign::Campaign;
+pub use network::FaultCounts;
+pub use report::RunReport;
+pub use scenario::Scenario;
+
+use gms_check::Record;
+
+/// Lives `scenario` through.
+pub fn run(scenario: &Scenario) -> RunReport {
+    run_with_trace(scenario, &mut |_| {})
+}
+
+/// The same, and shows every record to `sink`.
+pub fn run_with_trace(scenario: &Scenario, sink: &mut dyn FnMut(&Record)) -> RunReport {
+    world::World::new(scenario, sink).run()
+}

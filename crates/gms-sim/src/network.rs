@@ -1,0 +1,111 @@
+//! The network between the processes, and what was done to it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gms_net::{FaultRates, Faults};
+
+use crate::scenario::{NetworkPlan, Shape};
+
+/// Faults injected, by kind.
+pub type FaultCounts = BTreeMap<&'static str, u64>;
+
+/// The network of a run.
+pub(crate) struct Network {
+    faults: Faults,
+    plan: NetworkPlan,
+    pub(crate) counts: FaultCounts,
+    pub(crate) datagrams: u64,
+}
+
+impl Network {
+    /// A network that only takes its time, until [`Self::rage`].
+    pub(crate) fn new(seed: u64, plan: &NetworkPlan) -> Self {
+        let calm = FaultRates { delay: plan.rates.delay.clone(), ..FaultRates::NONE };
+        Self { faults: Faults::with_rates(seed, calm), plan: plan.clone(), counts: FaultCounts::new(), datagrams: 0 }
+    }
+
+    /// The faults of the plan begin; names them.
+    pub(crate) fn rage(&mut self) -> Vec<&'static str> {
+        self.faults.set_rates(self.plan.rates.clone());
+        let FaultRates { loss, duplicate, reorder, .. } = self.plan.rates;
+        let rates = [("loss", loss), ("duplicate", duplicate), ("reorder", reorder)];
+        rates.into_iter().filter(|(_, rate)| *rate > 0.0).map(|(name, _)| name).collect()
+    }
+
+    /// Everything takes up to `delay` from now on; `None`: as long as planned.
+    pub(crate) fn slow_down(&mut self, delay: Option<Duration>) {
+        let mut rates = self.faults.rates().clone();
+        rates.delay = delay.map_or(self.plan.rates.delay.clone(), |delay| self.plan.rates.delay.start..delay);
+        self.faults.set_rates(rates);
+        if delay.is_some() {
+            self.count("spike");
+        }
+    }
+
+    /// Cuts links in the way `shape` says: `picked` are two different processes of `all`.
+    pub(crate) fn cut(
+        &mut self,
+        shape: Shape,
+        all: &[SocketAddr],
+        picked: [SocketAddr; 2],
+    ) -> Vec<(SocketAddr, SocketAddr)> {
+        let [one, other] = picked;
+        let others = || all.iter().copied().filter(move |address| *address != one);
+        let links: Vec<(SocketAddr, SocketAddr)> = match shape {
+            Shape::OneWay => vec![(one, other)],
+            Shape::Link => vec![(one, other), (other, one)],
+            Shape::Deaf => others().map(|from| (from, one)).collect(),
+            Shape::Mute => others().map(|to| (one, to)).collect(),
+            Shape::Isolated | Shape::Leader => others().flat_map(|a| [(a, one), (one, a)]).collect(),
+            Shape::Halves => {
+                let (left, right) = all.split_at(all.len() / 2);
+                left.iter().flat_map(|a| right.iter().flat_map(|b| [(*a, *b), (*b, *a)])).collect()
+            }
+        };
+        links.iter().for_each(|(from, to)| self.faults.cut(*from, *to));
+        let name = match shape {
+            Shape::OneWay => "cut one-way",
+            Shape::Link => "cut link",
+            Shape::Deaf => "cut deaf",
+            Shape::Mute => "cut mute",
+            Shape::Isolated => "cut one off",
+            Shape::Leader => "cut leader off",
+            Shape::Halves => "cut in halves",
+        };
+        self.count(name);
+        links
+    }
+
+    /// All links work again.
+    pub(crate) fn heal(&mut self) {
+        self.faults.heal();
+    }
+
+    /// No more faults of any kind.
+    pub(crate) fn calm_down(&mut self) {
+        self.heal();
+        self.faults.set_rates(FaultRates { delay: self.plan.rates.delay.clone(), ..FaultRates::NONE });
+    }
+
+    /// What becomes of a datagram: the delay of each copy that arrives.
+    pub(crate) fn pass(&mut self, from: SocketAddr, to: SocketAddr) -> impl Iterator<Item = Duration> + use<> {
+        self.datagrams += 1;
+        let fate = self.faults.fate(from, to);
+        match fate.delays().len() {
+            0 if self.faults.is_cut(from, to) => self.count("lost by a cut"),
+            0 => self.count("lost"),
+            1 => {}
+            _ => self.count("duplicated"),
+        }
+        let held = fate.delays().iter().filter(|delay| **delay > self.faults.rates().delay.end).count();
+        (0..held).for_each(|_| self.count("held back"));
+        let delays = [fate.delays().first().copied(), fate.delays().get(1).copied()];
+        delays.into_iter().flatten()
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+}

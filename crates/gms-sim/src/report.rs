@@ -1,0 +1,67 @@
+//! What came of one run.
+
+use std::fmt;
+use std::time::Duration;
+
+use gms_check::Report;
+
+use crate::network::FaultCounts;
+
+/// What came of one run.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// The seed that repeats it.
+    pub seed: u64,
+    /// The checker's verdict.
+    pub report: Report,
+    /// The state of all processes, if the run came to no end in time or a process stopped that should not have.
+    pub stalled: Option<String>,
+    /// Messages delivered, at all processes together.
+    pub deliveries: u64,
+    /// Views delivered, at all processes together.
+    pub views: u64,
+    /// Datagrams sent, each receiver counted.
+    pub datagrams: u64,
+    /// What was done to them.
+    pub faults: FaultCounts,
+    /// Simulated time.
+    pub time: Duration,
+    /// The same for the same run only.
+    pub digest: u64,
+}
+
+impl RunReport {
+    /// Whether every property held and the run came to its end.
+    pub fn passed(&self) -> bool {
+        self.report.passed() && self.stalled.is_none()
+    }
+
+    /// In one word, what is wrong: the property violated first, or `Stalled`.
+    pub fn failure(&self) -> Option<String> {
+        let property = self.report.violations.first().map(|violation| violation.property.to_string());
+        property.or_else(|| self.stalled.as_ref().map(|_| "Stalled".to_owned()))
+    }
+}
+
+/// What went wrong, or one line.
+impl fmt::Display for RunReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "seed {}: {} deliveries, {} views, {} datagrams in {:.3} s, digest {:016x}",
+            self.seed,
+            self.deliveries,
+            self.views,
+            self.datagrams,
+            self.time.as_secs_f64(),
+            self.digest
+        )?;
+        for violation in &self.report.violations {
+            write!(f, "\n  {violation}")?;
+        }
+        if let Some(state) = &self.stalled {
+            write!(f, "\n  Stalled: {state}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! What one run does: drawn from a seed, so that every seed has its own mix (swarm testing).
+
+mod network;
+mod traffic;
+
+use std::time::Duration;
+
+use gms_core::{Params, Time};
+
+use crate::draw::Draw;
+
+pub use network::{Cut, NetworkPlan, Pause, Shape, Spike};
+pub use traffic::{Reader, Sizes, Traffic};
+
+/// Everything that happens in one run. The same scenario always gives the same run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// The seed it was drawn from, and from which the run draws the rest.
+    pub seed: u64,
+    /// What the group agrees on.
+    pub params: Params,
+    /// The processes, in the order of their starts.
+    pub births: Vec<Birth>,
+    /// Who is asked to leave, and when.
+    pub departures: Vec<Departure>,
+    /// The process that never leaves, by its place in `births`: joiners can always ask it.
+    pub anchor: usize,
+    /// A process that left starts again as a new one.
+    pub rejoin: bool,
+    /// What the network does until `chaos` is over.
+    pub network: NetworkPlan,
+    /// From the arrival of a datagram to the process looking at it; more may have come by then.
+    pub wake: Duration,
+    /// How long there are faults and sends.
+    pub chaos: Duration,
+    /// How long after that everything must be delivered and settled.
+    pub limit: Duration,
+}
+
+/// A process and its application.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Birth {
+    /// When it starts.
+    pub at: Time,
+    /// Its configured number: its rank.
+    pub node: u64,
+    /// How it comes to the group.
+    pub entry: Entry,
+    /// What its application sends.
+    pub traffic: Traffic,
+    /// How its application reads.
+    pub reader: Reader,
+    /// Bytes of receive buffer.
+    pub budget: u32,
+    /// Bytes of own messages that may wait.
+    pub pending: usize,
+}
+
+/// How a process comes to the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// It founds it.
+    Found,
+    /// It joins, or founds if there is none.
+    Auto,
+    /// It joins through these processes, by place in `births`.
+    Through(Vec<usize>),
+    /// It joins by multicast.
+    Multicast,
+}
+
+/// A process is asked to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    /// When.
+    pub at: Time,
+    /// The leader, if it may, else any follower.
+    pub leader: bool,
+}
+
+/// Processes in one run, at most.
+const MOST: u64 = 12;
+
+impl Scenario {
+    /// The scenario of `seed`.
+    pub fn draw(seed: u64) -> Self {
+        let mut draw = Draw::new(seed, 1);
+        let calm = draw.chance(0.15);
+        let initial = if draw.chance(0.06) { draw.within(8..=MOST) } else { draw.within(2..=7) };
+        let late = if draw.chance(0.6) { draw.within(1..=3).min(MOST.saturating_sub(initial)) } else { 0 };
+        let leaves = if draw.chance(0.6) { draw.within(1..=4).min(initial + late - 1) } else { 0 };
+        let chaos = draw.micros(300_000..=2_500_000);
+        let auto = draw.chance(0.15);
+        let anchor = draw.within(0..=initial - 1) as usize;
+        let settled = if auto { Duration::from_millis(1500) } else { Duration::ZERO };
+        let params = draw_params(&mut draw);
+        let network = NetworkPlan::draw(&mut draw, calm, settled, settled + chaos);
+        let style = traffic::Style::draw(&mut draw, &params, chaos, initial + late);
+        let small_budget = draw.chance(0.2).then(|| draw.pick(&[64 << 10, 100 << 10, 256 << 10]));
+        let small_pending = draw.chance(0.2).then(|| draw.pick(&[1 << 10, 16 << 10, 128 << 10]));
+
+        let mut nodes: Vec<u64> = (1..=initial + late).collect();
+        for last in (1..nodes.len()).rev() {
+            nodes.swap(last, draw.index(last + 1));
+        }
+        let together = draw.chance(0.4).then(|| draw.micros(0..=chaos.as_micros() as u64 * 3 / 4));
+        let mut births = Vec::new();
+        for (index, node) in nodes.into_iter().enumerate() {
+            let late = index as u64 >= initial;
+            let entry = match index {
+                _ if auto && !late => Entry::Auto,
+                0 => Entry::Found,
+                _ if draw.chance(0.5) => Entry::Multicast,
+                _ => {
+                    let mut contacts = vec![anchor];
+                    (0..draw.within(0..=2)).for_each(|_| contacts.push(draw.index(initial as usize)));
+                    contacts.retain(|contact| *contact != index);
+                    if draw.chance(0.5) {
+                        contacts.reverse();
+                    }
+                    if contacts.contains(&anchor) { Entry::Through(contacts) } else { Entry::Multicast }
+                }
+            };
+            let at = match (late, together) {
+                (true, Some(at)) => settled + at,
+                (true, None) => settled + draw.micros(0..=chaos.as_micros() as u64 * 3 / 4),
+                (false, _) if index == 0 => Duration::ZERO,
+                (false, _) => draw.micros(0..=if auto { 200_000 } else { 30_000 }),
+            };
+            births.push(Birth {
+                at: Time::ZERO + at,
+                node,
+                entry,
+                traffic: style.traffic(&mut draw),
+                reader: style.reader(&mut draw),
+                budget: small_budget.filter(|_| draw.chance(0.7)).unwrap_or(4 << 20),
+                pending: small_pending.filter(|_| draw.chance(0.7)).unwrap_or(4 << 20),
+            });
+        }
+        let mut departures: Vec<Departure> = (0..leaves)
+            .map(|_| Departure {
+                at: Time::ZERO + settled + draw.micros(100_000..=chaos.as_micros() as u64),
+                leader: draw.chance(0.5),
+            })
+            .collect();
+        departures.sort_by_key(|departure| departure.at);
+        Self {
+            seed,
+            params,
+            births,
+            departures,
+            anchor,
+            rejoin: draw.chance(0.4),
+            network,
+            wake: if draw.chance(0.5) { Duration::ZERO } else { draw.micros(5..=200) },
+            chaos: settled + chaos,
+            limit: Duration::from_secs(60),
+        }
+    }
+}
+
+fn draw_params(draw: &mut Draw) -> Params {
+    let mut params = Params::default();
+    if draw.chance(0.25) {
+        params.datagram = draw.pick(&[512, 600, 1000, 9000]);
+    }
+    if draw.chance(0.15) {
+        params.message_limit = draw.pick(&[1 << 10, 64 << 10]);
+        params.reassembly = u64::from(params.message_limit) * draw.within(1..=3);
+    }
+    if draw.chance(0.2) {
+        params.window = draw.pick(&[1, 32 << 10, 128 << 10]);
+    }
+    if draw.chance(0.05) {
+        params.min_voters = draw.within(1..=3) as u16;
+    }
+    params
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_draws_a_scenario_that_can_run() {
+        let mut sizes = std::collections::BTreeSet::new();
+        for seed in 0..500 {
+            let scenario = Scenario::draw(seed);
+            assert_eq!(scenario, Scenario::draw(seed));
+            assert!(scenario.params.check().is_ok());
+            assert!(scenario.births.len() <= MOST as usize + 3 && scenario.anchor < scenario.births.len());
+            assert!(scenario.births.iter().all(|b| b.entry != Entry::Through(vec![])));
+            assert!(scenario.departures.iter().all(|d| d.at <= Time::ZERO + scenario.chaos));
+            sizes.insert(scenario.births.len());
+        }
+        assert!(sizes.len() > 8, "{sizes:?}");
+    }
+}

@@ -1,0 +1,138 @@
+//! What the network of a run does, and to whom.
+
+use std::time::Duration;
+
+use gms_core::Time;
+use gms_net::FaultRates;
+
+use crate::draw::Draw;
+
+/// The faults of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkPlan {
+    /// Rates and delays while there are faults. Afterwards only the delay stays.
+    pub rates: FaultRates,
+    /// When the faults begin.
+    pub from: Duration,
+    /// Times in which everything takes much longer.
+    pub spikes: Vec<Spike>,
+    /// Links that are cut for a while.
+    pub cuts: Vec<Cut>,
+    /// Processes that stand still for a while.
+    pub pauses: Vec<Pause>,
+}
+
+/// A time of long delays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spike {
+    /// When it begins.
+    pub at: Time,
+    /// For how long.
+    pub lasts: Duration,
+    /// The longest delay then.
+    pub delay: Duration,
+}
+
+/// A time in which some links carry nothing; too short for anybody to be given up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cut {
+    /// When it begins.
+    pub at: Time,
+    /// For how long.
+    pub lasts: Duration,
+    /// Which links.
+    pub shape: Shape,
+}
+
+/// Which links are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// One link, one way.
+    OneWay,
+    /// One link, both ways.
+    Link,
+    /// One process hears nobody.
+    Deaf,
+    /// Nobody hears one process.
+    Mute,
+    /// One process from all others.
+    Isolated,
+    /// The leader from all others.
+    Leader,
+    /// All in two halves.
+    Halves,
+}
+
+/// A time in which one process does nothing, as if stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pause {
+    /// When it begins.
+    pub at: Time,
+    /// For how long.
+    pub lasts: Duration,
+}
+
+const SHAPES: [Shape; 7] =
+    [Shape::OneWay, Shape::Link, Shape::Deaf, Shape::Mute, Shape::Isolated, Shape::Leader, Shape::Halves];
+
+impl NetworkPlan {
+    pub(crate) fn draw(draw: &mut Draw, calm: bool, from: Duration, to: Duration) -> Self {
+        let us = Duration::from_micros;
+        let delay = match draw.weighted(&[6, 2, 1, 1]) {
+            0 => us(50)..us(300),
+            1 => us(100)..us(100),
+            2 => us(300)..us(3000),
+            _ => us(20)..us(60),
+        };
+        let mut plan = Self {
+            rates: FaultRates { delay, ..FaultRates::NONE },
+            from,
+            spikes: Vec::new(),
+            cuts: Vec::new(),
+            pauses: Vec::new(),
+        };
+        if calm {
+            return plan;
+        }
+        if draw.chance(0.6) {
+            plan.rates.loss = draw.pick(&[0.001, 0.01, 0.03, 0.1, 0.2, 0.3]);
+        }
+        if draw.chance(0.4) {
+            plan.rates.duplicate = draw.pick(&[0.01, 0.1, 0.3]);
+        }
+        if draw.chance(0.4) {
+            plan.rates.reorder = draw.pick(&[0.01, 0.1, 0.4]);
+        }
+        let (begin, end) = (from.as_micros() as u64, to.as_micros() as u64);
+        if draw.chance(0.25) {
+            for _ in 0..draw.within(1..=3) {
+                plan.spikes.push(Spike {
+                    at: Time::ZERO + draw.micros(begin..=end),
+                    lasts: draw.micros(5_000..=300_000),
+                    delay: draw.micros(5_000..=60_000),
+                });
+            }
+        }
+        if draw.chance(0.4) {
+            let mut at = begin + draw.within(0..=500_000);
+            while at < end && plan.cuts.len() < 4 {
+                let lasts = draw.within(10_000..=900_000);
+                plan.cuts.push(Cut { at: Time::ZERO + us(at), lasts: us(lasts), shape: draw.pick(&SHAPES) });
+                at += lasts + draw.within(200_000..=800_000);
+            }
+        }
+        if draw.chance(0.2) {
+            for _ in 0..draw.within(1..=2) {
+                plan.pauses
+                    .push(Pause { at: Time::ZERO + draw.micros(begin..=end), lasts: draw.micros(1_000..=900_000) });
+            }
+        }
+        plan
+    }
+
+    /// Whether it never does anything but take its time.
+    pub fn is_calm(&self) -> bool {
+        let FaultRates { loss, duplicate, reorder, .. } = self.rates;
+        loss + duplicate + reorder == 0.0 && self.spikes.is_empty() && self.cuts.is_empty() && self.pauses.is_empty()
+    }
+}

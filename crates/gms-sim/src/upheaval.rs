@@ -1,0 +1,109 @@
+//! What the scenario does to the processes and their network: departures, returns, cuts, pauses, and
+//! the calm at the end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gms_check::{Event, Record};
+use gms_core::{Input, Time};
+
+use crate::host::address;
+use crate::scenario::{Birth, Entry, Reader, Shape};
+use crate::world::{Happening, World};
+
+impl World<'_> {
+    /// Asks somebody to leave who may.
+    pub(crate) fn depart(&mut self, leader: bool) {
+        let staying: Vec<usize> = self.living(|host| host.stays());
+        let may = |index: &usize| {
+            *index != self.scenario.anchor && self.hosts[*index].as_ref().is_some_and(|h| h.app.vid.is_some())
+        };
+        let candidates: Vec<usize> = staying.iter().copied().filter(may).collect();
+        let anchored = self.hosts[self.scenario.anchor].as_ref().is_some_and(|host| host.app.vid.is_some());
+        if staying.len() < 2 || candidates.is_empty() || !anchored {
+            return;
+        }
+        let leads = candidates.iter().find(|index| self.hosts[**index].as_ref().is_some_and(|h| h.node.is_leader()));
+        let index = match leads {
+            Some(index) if leader => *index,
+            _ => self.draw.pick(&candidates),
+        };
+        self.act(index, |host, _, now| {
+            host.app.leaving = true;
+            host.node.handle(now, Input::Leave);
+        });
+    }
+
+    /// A process has left for good; in some runs it comes again, as another.
+    pub(crate) fn left(&mut self, index: usize) {
+        if !self.scenario.rejoin
+            || self.calm
+            || self.births.len() >= 3 + self.scenario.births.len()
+            || !self.draw.chance(0.5)
+        {
+            return;
+        }
+        let at = self.now + self.draw.micros(0..=300_000);
+        if at < Time::ZERO + self.scenario.chaos {
+            let entry =
+                if self.draw.chance(0.5) { Entry::Multicast } else { Entry::Through(vec![self.scenario.anchor]) };
+            self.births.push(Birth { at, entry, ..self.births[index].clone() });
+            self.hosts.push(None);
+            self.queue.push(at, Happening::Start(self.hosts.len() - 1));
+        }
+    }
+
+    pub(crate) fn cut(&mut self, shape: Shape) {
+        let mut all = self.living(|_| true);
+        if self.calm || all.len() < 2 {
+            return;
+        }
+        for last in (1..all.len()).rev() {
+            all.swap(last, self.draw.index(last + 1));
+        }
+        if shape == Shape::Leader
+            && let Some(at) =
+                all.iter().position(|index| self.hosts[*index].as_ref().is_some_and(|h| h.node.is_leader()))
+        {
+            all.swap(0, at);
+        }
+        let addresses: Vec<SocketAddr> = all.iter().map(|index| address(*index)).collect();
+        let links = self.network.cut(shape, &addresses, [addresses[0], addresses[1]]);
+        let uid = |at: SocketAddr| self.hosts.iter().flatten().find(|h| h.address == at).expect("living").uid;
+        let records: Vec<Record> = links
+            .into_iter()
+            .map(|(from, to)| Record {
+                at_us: self.now.as_nanos() / 1000,
+                process: uid(from),
+                event: Event::CutLink { to: uid(to) },
+            })
+            .collect();
+        records.iter().for_each(|record| self.witness.take(record));
+    }
+
+    pub(crate) fn pause(&mut self, lasts: Duration) {
+        let all = self.living(|_| true);
+        if self.calm || all.is_empty() {
+            return;
+        }
+        let index = self.draw.pick(&all);
+        let until = self.now + lasts;
+        self.hosts[index].as_mut().expect("living").paused_until = until;
+        self.network.count("pause");
+        self.note(Event::Fault { kind: "pause".to_owned() });
+        self.queue.push(until, Happening::Timer(index));
+    }
+
+    pub(crate) fn calm_down(&mut self) {
+        self.calm = true;
+        self.network.calm_down();
+        self.note(Event::Heal);
+        for index in self.living(|_| true) {
+            let host = self.hosts[index].as_mut().expect("living");
+            host.app.reader = Reader::Eager;
+            if host.paused_until <= self.now {
+                self.settle(index, false);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Who sees everything: the checker, the digest of the run, and whoever wants the trace.
+
+use gms_check::{Checker, Event, Record, Report};
+
+/// Takes each record where it belongs.
+pub(crate) struct Witness<'a> {
+    checker: Checker,
+    digest: u64,
+    sink: &'a mut dyn FnMut(&Record),
+}
+
+impl<'a> Witness<'a> {
+    pub(crate) fn new(sink: &'a mut dyn FnMut(&Record)) -> Self {
+        Self { checker: Checker::new(), digest: 0, sink }
+    }
+
+    pub(crate) fn take(&mut self, record: &Record) {
+        self.digest = fold(self.digest, record);
+        self.checker.record(record);
+        (self.sink)(record);
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    pub(crate) fn finish(self) -> Report {
+        self.checker.finish()
+    }
+}
+
+/// One step of the digest of a trace.
+fn fold(digest: u64, record: &Record) -> u64 {
+    let mut digest = mix(mix(digest, record.at_us), record.process.incarnation);
+    let words = match &record.event {
+        Event::Deliver { view, gseq, sender, sseq, digest, level } => {
+            [1, *view, *gseq, sender.incarnation, *sseq, *digest, *level as u64]
+        }
+        Event::Stamp { view, fseq, gseq, count, sender, sseq, .. } => {
+            [2, *view, *fseq, *gseq, u64::from(*count), sender.incarnation, *sseq]
+        }
+        Event::Memory { used, cap } => [3, *used, *cap, 0, 0, 0, 0],
+        // The others are few.
+        event => [4, gms_check::digest(format!("{event:?}").as_bytes()), 0, 0, 0, 0, 0],
+    };
+    words.into_iter().for_each(|word| digest = mix(digest, word));
+    digest
+}
+
+/// The finalizer of SplitMix64.
+fn mix(digest: u64, word: u64) -> u64 {
+    let mut z = (digest ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_tells_records_and_their_order_apart() {
+        let process = gms_check::Uid { node: 1, incarnation: 2 };
+        let line = |event| Record { at_us: 1, process, event };
+        let (one, two) = (line(Event::Memory { used: 1, cap: 2 }), line(Event::Left));
+        assert_ne!(fold(fold(0, &one), &two), fold(fold(0, &two), &one));
+        assert_eq!(fold(7, &one), fold(7, &one.clone()));
+    }
+}

@@ -1,0 +1,324 @@
+//! The run itself: what happens, in the order of time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms_check::{Event, Record};
+use gms_core::{Destination, Start, Time, Transmit};
+
+use crate::application::End;
+use crate::draw::Draw;
+use crate::host::{Host, address};
+use crate::network::Network;
+use crate::queue::Queue;
+use crate::report::RunReport;
+use crate::scenario::{Birth, Entry, Reader, Scenario};
+use crate::settled::{dump, unsettled};
+use crate::witness::Witness;
+
+/// Between two looks at memory and at whether all is done.
+const LOOK: Duration = Duration::from_millis(10);
+/// Things that may happen at one moment before time is taken to stand still.
+const CROWD: u64 = 1_000_000;
+
+/// What can happen. Processes are named by their place among `hosts`.
+pub(crate) enum Happening {
+    Start(usize),
+    Arrive { to: usize, from: SocketAddr, datagram: Bytes },
+    Wake(usize),
+    Timer(usize),
+    Send(usize),
+    Read(usize),
+    Depart(usize),
+    Rage,
+    Spike(Option<Duration>),
+    Cut(usize),
+    Heal,
+    Pause(usize),
+    Calm,
+    Look,
+}
+
+/// A run under way.
+pub(crate) struct World<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) draw: Draw,
+    pub(crate) now: Time,
+    pub(crate) queue: Queue<Happening>,
+    pub(crate) births: Vec<Birth>,
+    /// In the order of their births; those not born yet are `None`.
+    pub(crate) hosts: Vec<Option<Host>>,
+    pub(crate) network: Network,
+    pub(crate) witness: Witness<'a>,
+    /// Faults and sends are over.
+    pub(crate) calm: bool,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(scenario: &'a Scenario, sink: &'a mut dyn FnMut(&Record)) -> Self {
+        let mut draw = Draw::new(scenario.seed, 2);
+        let mut world = Self {
+            scenario,
+            now: Time::ZERO,
+            queue: Queue::new(),
+            births: scenario.births.clone(),
+            hosts: scenario.births.iter().map(|_| None).collect(),
+            network: Network::new(draw.bits(), &scenario.network),
+            witness: Witness::new(sink),
+            calm: false,
+            draw,
+        };
+        world.plan();
+        world
+    }
+
+    /// Lives it through.
+    pub(crate) fn run(mut self) -> RunReport {
+        let stalled = self.live();
+        let born = || self.hosts.iter().flatten();
+        RunReport {
+            seed: self.scenario.seed,
+            stalled,
+            deliveries: born().map(|h| h.app.delivered).sum(),
+            views: born().map(|h| h.app.views).sum(),
+            datagrams: self.network.datagrams,
+            faults: std::mem::take(&mut self.network.counts),
+            time: self.now.since(Time::ZERO),
+            digest: self.witness.digest(),
+            report: self.witness.finish(),
+        }
+    }
+
+    fn plan(&mut self) {
+        let plan = &self.scenario.network;
+        for (index, birth) in self.births.iter().enumerate() {
+            self.queue.push(birth.at, Happening::Start(index));
+        }
+        for (index, departure) in self.scenario.departures.iter().enumerate() {
+            self.queue.push(departure.at, Happening::Depart(index));
+        }
+        self.queue.push(Time::ZERO + plan.from, Happening::Rage);
+        for spike in &plan.spikes {
+            self.queue.push(spike.at, Happening::Spike(Some(spike.delay)));
+            self.queue.push(spike.at + spike.lasts, Happening::Spike(None));
+        }
+        for (index, cut) in plan.cuts.iter().enumerate() {
+            self.queue.push(cut.at, Happening::Cut(index));
+            self.queue.push(cut.at + cut.lasts, Happening::Heal);
+        }
+        for (index, pause) in plan.pauses.iter().enumerate() {
+            self.queue.push(pause.at, Happening::Pause(index));
+        }
+        self.queue.push(Time::ZERO + self.scenario.chaos, Happening::Calm);
+        self.queue.push(Time::ZERO, Happening::Look);
+    }
+
+    /// Until all is settled; otherwise says why not.
+    fn live(&mut self) -> Option<String> {
+        let deadline = Time::ZERO + self.scenario.chaos + self.scenario.limit;
+        let mut crowd = 0;
+        while let Some((at, happening)) = self.queue.pop() {
+            crowd = if at > self.now { 0 } else { crowd + 1 };
+            self.now = self.now.max(at);
+            if matches!(happening, Happening::Look) && self.look() {
+                return None;
+            }
+            self.happen(happening);
+            let failure = self.hosts.iter().flatten().find_map(Host::failure);
+            let late = || (self.now > deadline).then(|| unsettled(&self.hosts).unwrap_or_default());
+            let stuck = || (crowd > CROWD).then(|| "time stands still".to_owned());
+            if let Some(why) = failure.or_else(late).or_else(stuck) {
+                return Some(dump(&self.hosts, self.now, &why));
+            }
+        }
+        None
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Start(index) => self.start(index),
+            Happening::Arrive { to, from, datagram } => self.arrive(to, from, datagram),
+            Happening::Wake(index) => {
+                self.act(index, |host, _, now| {
+                    host.wake_at = None;
+                    host.wake(now);
+                });
+            }
+            Happening::Timer(index) => {
+                if let Some(host) = &mut self.hosts[index] {
+                    host.timer_at = None;
+                }
+                self.act(index, |host, _, now| host.wake(now));
+            }
+            Happening::Send(index) => self.send(index),
+            Happening::Read(index) => self.read(index),
+            Happening::Depart(index) => self.depart(self.scenario.departures[index].leader),
+            Happening::Rage => {
+                for kind in self.network.rage() {
+                    self.note(Event::Fault { kind: kind.to_owned() });
+                }
+            }
+            Happening::Spike(delay) => {
+                self.network.slow_down(delay.filter(|_| !self.calm));
+                if delay.is_some() {
+                    self.note(Event::Fault { kind: "spike".to_owned() });
+                }
+            }
+            Happening::Cut(index) => self.cut(self.scenario.network.cuts[index].shape),
+            Happening::Heal => {
+                self.network.heal();
+                self.note(Event::Heal);
+            }
+            Happening::Pause(index) => self.pause(self.scenario.network.pauses[index].lasts),
+            Happening::Calm => self.calm_down(),
+            Happening::Look => self.queue.push(self.now + LOOK, Happening::Look),
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        let birth = &self.births[index];
+        let start = match &birth.entry {
+            Entry::Found => Start::Found,
+            Entry::Auto => Start::Auto,
+            Entry::Multicast => Start::Join(Vec::new()),
+            Entry::Through(contacts) => Start::Join(contacts.iter().map(|contact| address(*contact)).collect()),
+        };
+        self.hosts[index] = Some(Host::start(self.scenario, index, birth, start, self.now));
+        self.queue.push(self.now + birth.traffic.gap, Happening::Send(index));
+        self.queue.push(self.now, Happening::Read(index));
+        self.settle(index, false);
+    }
+
+    fn arrive(&mut self, to: usize, from: SocketAddr, datagram: Bytes) {
+        let Some(host) = self.hosts[to].as_mut().filter(|host| !host.gone) else { return };
+        if !host.deposit(from, datagram) {
+            return self.network.count("overrun");
+        }
+        if host.wake_at.is_none() {
+            let wake_at = (self.now + self.scenario.wake).max(host.paused_until);
+            host.wake_at = Some(wake_at);
+            if wake_at > self.now {
+                self.queue.push(wake_at, Happening::Wake(to));
+            } else {
+                self.happen(Happening::Wake(to));
+            }
+        }
+    }
+
+    /// Lets a process do something now, or when it can move again, and sees to what follows from it.
+    pub(crate) fn act(&mut self, index: usize, what: impl FnOnce(&mut Host, &mut Draw, Time)) {
+        let now = self.now;
+        let Some(host) = self.hosts[index].as_mut().filter(|host| !host.gone) else { return };
+        if host.paused_until > now {
+            if host.wake_at.is_none_or(|at| at <= now) {
+                host.wake_at = Some(host.paused_until);
+                self.queue.push(host.paused_until, Happening::Wake(index));
+            }
+            return;
+        }
+        what(host, &mut self.draw, now);
+        self.settle(index, false);
+    }
+
+    fn send(&mut self, index: usize) {
+        if self.calm {
+            return;
+        }
+        let mut next = None;
+        self.act(index, |host, _, now| {
+            if host.app.wants_to_send() {
+                next = Some(host.app.burst(&mut host.node, now));
+            }
+        });
+        let Some(host) = self.hosts[index].as_ref().filter(|host| host.app.wants_to_send()) else { return };
+        let at = next.unwrap_or(self.now + host.app.traffic.gap);
+        self.queue.push(at, Happening::Send(index));
+    }
+
+    fn read(&mut self, index: usize) {
+        let Some(host) = &self.hosts[index] else { return };
+        let Reader::Slow { pause, .. } = host.app.reader else { return };
+        let again = self.now + self.draw.around(pause);
+        if host.paused_until <= self.now {
+            self.settle(index, true);
+        }
+        self.queue.push(again, Happening::Read(index));
+    }
+
+    /// After any input: events to the application, datagrams to the network, records to the witness.
+    pub(crate) fn settle(&mut self, index: usize, mut read_due: bool) {
+        loop {
+            let (now, sends) = (self.now, !self.calm);
+            let Some(host) = self.hosts[index].as_mut().filter(|host| !host.gone) else { return };
+            let mut busy = host.read(now, std::mem::take(&mut read_due), sends);
+            host.testify(now, &mut self.witness);
+            while let Some((transmit, out)) = self.hosts[index].as_mut().and_then(|host| host.transmit(now)) {
+                self.dispatch(index, transmit, out.into());
+                busy = true;
+            }
+            if !busy {
+                break;
+            }
+        }
+        let host = self.hosts[index].as_mut().expect("seen above");
+        host.testify(self.now, &mut self.witness);
+        if let Some(End::Left { released: true }) = host.app.end {
+            host.gone = true;
+            return self.left(index);
+        }
+        if let Some(at) = host.node.poll_timeout().map(|at| at.max(self.now).max(host.paused_until))
+            && host.timer_at.is_none_or(|planned| at < planned)
+        {
+            host.timer_at = Some(at);
+            self.queue.push(at, Happening::Timer(index));
+        }
+    }
+
+    fn dispatch(&mut self, from: usize, transmit: Transmit, train: Bytes) {
+        let source = address(from);
+        let mut start = 0;
+        while start < train.len() {
+            let end = train.len().min(start + transmit.segment_size);
+            let datagram = train.slice(start..end);
+            start = end;
+            for to in 0..self.hosts.len() {
+                let Some(host) = self.hosts[to].as_ref().filter(|host| to != from && !host.gone) else { continue };
+                let wanted = match transmit.destination {
+                    Destination::Data => !host.node.is_leader(),
+                    Destination::Control => true,
+                    Destination::Unicast(address) => address == host.address,
+                };
+                if wanted {
+                    for delay in self.network.pass(source, host.address) {
+                        let arrival = Happening::Arrive { to, from: source, datagram: datagram.clone() };
+                        self.queue.push(self.now + delay, arrival);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes samples of memory; whether the run is at its end.
+    fn look(&mut self) -> bool {
+        for host in self.hosts.iter().flatten().filter(|host| !host.gone) {
+            self.witness.take(&host.node.memory_trace(self.now));
+        }
+        self.calm && unsettled(&self.hosts).is_none()
+    }
+
+    pub(crate) fn living(&self, which: impl Fn(&Host) -> bool) -> Vec<usize> {
+        let living = |(index, host): (usize, &Option<Host>)| {
+            host.as_ref().filter(|host| host.app.end.is_none() && which(host)).map(|_| index)
+        };
+        self.hosts.iter().enumerate().filter_map(living).collect()
+    }
+
+    /// Writes down what the harness did.
+    pub(crate) fn note(&mut self, event: Event) {
+        let process = self.hosts.iter().flatten().next().map(|host| host.uid);
+        if let Some(process) = process {
+            self.witness.take(&Record { at_us: self.now.as_nanos() / 1000, process, event });
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A run whose records are falsified must be found out, with the right property first: otherwise the
+//! simulator's silence would mean nothing.
+
+use gms_check::{Checker, Event, Property, Record, Report, Uid};
+use gms_sim::{Scenario, run_with_trace};
+
+/// The records of a run without faults, in which several processes deliver plenty.
+fn records() -> Vec<Record> {
+    let mut records = Vec::new();
+    let report = run_with_trace(&Scenario::draw(2), &mut |record| records.push(record.clone()));
+    assert!(report.passed(), "{report}");
+    records
+}
+
+fn judge(records: &[Record]) -> Report {
+    let mut checker = Checker::new();
+    records.iter().for_each(|record| checker.record(record));
+    checker.finish()
+}
+
+/// Places of two deliveries in a row, in one view, at a process that did not send them.
+fn two_deliveries(records: &[Record]) -> (usize, usize) {
+    let process: Uid = records.last().expect("records").process;
+    let delivers = |record: &Record| match record.event {
+        Event::Deliver { view, sender, .. } if record.process == process && sender != process => Some(view),
+        _ => None,
+    };
+    let places: Vec<usize> = (0..records.len()).filter(|i| delivers(&records[*i]).is_some()).collect();
+    let same_view = |pair: &&[usize]| delivers(&records[pair[0]]) == delivers(&records[pair[1]]);
+    let pair = places.windows(2).skip(places.len() / 2).find(same_view).expect("two in one view");
+    (pair[0], pair[1])
+}
+
+fn caught(property: Property, falsify: impl FnOnce(&mut Vec<Record>, usize, usize)) {
+    let mut records = records();
+    let (first, second) = two_deliveries(&records);
+    falsify(&mut records, first, second);
+    let report = judge(&records);
+    assert_eq!(report.violations.first().map(|v| v.property), Some(property), "{report}");
+}
+
+#[test]
+fn the_run_itself_is_sound() {
+    assert!(judge(&records()).passed());
+}
+
+#[test]
+fn swapped_deliveries() {
+    caught(Property::P10, |records, first, second| {
+        let event = records[first].event.clone();
+        records[first].event = std::mem::replace(&mut records[second].event, event);
+    });
+}
+
+#[test]
+fn a_dropped_delivery() {
+    caught(Property::P10, |records, first, _| _ = records.remove(first));
+}
+
+#[test]
+fn a_doubled_delivery() {
+    caught(Property::P6, |records, first, _| records.insert(first, records[first].clone()));
+}
+
+#[test]
+fn a_delivery_in_another_view() {
+    caught(Property::P8, |records, first, _| {
+        if let Event::Deliver { view, .. } = &mut records[first].event {
+            *view += 1;
+        }
+    });
+}
+
+#[test]
+fn a_changed_message() {
+    caught(Property::P5, |records, first, _| {
+        if let Event::Deliver { digest, .. } = &mut records[first].event {
+            *digest ^= 1;
+        }
+    });
+}
+
+#[test]
+fn a_stamp_of_a_follower() {
+    caught(Property::P4, |records, first, _| {
+        let process = records[first].process;
+        let stamp =
+            records[..first].iter_mut().rev().find(|r| r.process != process && matches!(r.event, Event::Stamp { .. }));
+        stamp.expect("somebody stamps").process = process;
+    });
+}

@@ -1,0 +1,73 @@
+//! Runs of many seeds, each judged by the checker.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gms_check::Property;
+use gms_sim::{Campaign, Scenario, run};
+
+/// Runs all seeds on two threads and returns their sum; fails with the reports of those that failed.
+fn campaign(seeds: &[u64]) -> Campaign {
+    let (next, total) = (AtomicU64::new(0), Mutex::new((Campaign::new(), String::new())));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let report = run(&Scenario::draw(*seed));
+                    let mut total = total.lock().expect("nobody panics with it");
+                    total.0.add(&report);
+                    if !report.passed() {
+                        total.1 += &format!("{report}\n  gms-cli sim --replay {seed}\n");
+                    }
+                }
+            });
+        }
+    });
+    let (campaign, failures) = total.into_inner().expect("all threads are done");
+    assert!(campaign.passed(), "{failures}");
+    campaign
+}
+
+#[test]
+fn no_seed_breaks_a_property_and_every_property_is_exercised() {
+    let seeds: Vec<u64> = (1..=1000).collect();
+    let campaign = campaign(&seeds);
+    use Property::*;
+    for property in [P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P16, P17, P22, P25] {
+        assert!(campaign.counters.exercised(property) > 0, "{property} was never exercised\n{campaign}");
+    }
+    for (property, part) in [
+        (P1, "quorums"),
+        (P4, "next leaders"),
+        (P6, "over views"),
+        (P9, "views"),
+        (P11, "over views"),
+        (P13, "views later"),
+        (P16, "ordered"),
+        (P16, "not ordered"),
+        (P17, "delivered"),
+        (P17, "not ordered"),
+    ] {
+        assert!(campaign.counters.part(property, part) > 0, "{property} '{part}' was never exercised\n{campaign}");
+    }
+    let kinds =
+        ["lost", "duplicated", "held back", "spike", "pause", "overrun", "cut link", "cut one-way", "cut in halves"];
+    for kind in kinds {
+        assert!(campaign.faults.get(kind).is_some_and(|count| *count > 0), "no fault '{kind}'\n{campaign}");
+    }
+}
+
+#[test]
+fn seeds_that_once_failed_pass() {
+    let listed = include_str!("../regressions.txt").lines().filter(|line| !line.starts_with('#'));
+    let seeds: Vec<u64> = listed.map(|line| line.split(' ').next().unwrap().parse().expect("a seed")).collect();
+    assert!(seeds.len() > 40);
+    campaign(&seeds);
+}
+
+#[test]
+fn a_seed_repeats_itself_and_others_differ() {
+    let digest = |seed| run(&Scenario::draw(seed)).digest;
+    assert_eq!(digest(17), digest(17));
+    assert_ne!(digest(17), digest(18));
+}
