@@ -153,11 +153,17 @@ impl Membership {
     }
 
     /// Sets up everything that is parallel to the member list, or belongs to the role in this view.
-    /// `heard` tells when members of the view before were last heard.
-    pub(crate) fn take_seats(&mut self, cx: &mut Context, heard: &[(Uid, Time)]) {
-        let edge = self.log.charge() + self.window_charge();
+    /// `before` is what was known of the members of the view before.
+    pub(crate) fn take_seats(&mut self, cx: &mut Context, before: &[(Uid, Peer)]) {
+        let charge = self.log.charge();
+        let fresh = charge + self.window_charge();
+        // Only the log of the leader counts charge: what a new leader knows of room elsewhere is nothing.
+        let led = self.sequencer.is_some();
         let peer = |m: &ViewMember| {
-            let heard = heard.iter().find(|(uid, _)| *uid == m.uid).map_or(cx.now, |(_, at)| *at);
+            let (heard, edge) = match before.iter().find(|(uid, _)| *uid == m.uid) {
+                Some((_, peer)) => (peer.heard, if led { peer.edge } else { charge }),
+                None => (cx.now, fresh),
+            };
             Peer { heard, have: 0, edge, arrived: false, told: None }
         };
         self.peers = self.view.members.iter().map(peer).collect();

@@ -111,7 +111,7 @@ impl Membership {
         if !next.view.contains(cx.config.uid) {
             return self.depart(cx, next);
         }
-        let heard: Vec<_> = before.members.iter().zip(&self.peers).map(|(m, p)| (m.uid, p.heard)).collect();
+        let peers: Vec<_> = before.members.iter().map(|m| m.uid).zip(self.peers.drain(..)).collect();
         self.view = Arc::new(next.view);
         self.log.push_view(self.view.clone());
         self.settled = self.view.at;
@@ -127,7 +127,7 @@ impl Membership {
         self.handover.leavers.extend(gone);
         self.handover.before = before.members.iter().map(|m| m.uid).collect();
         self.handover.pause = REPEAT;
-        self.take_seats(cx, &heard);
+        self.take_seats(cx, &peers);
         let me = self.me(cx);
         self.pending.repack(self.next[me]);
         cx.timers.stop(Timer::Forward);

@@ -101,7 +101,8 @@ impl Membership {
         }
         let promotions = self.caught_up(cx);
         let silent = self.silent_learners(cx);
-        let leaving = self.stage == Stage::Leaving && self.pending.is_empty();
+        // A leader does not go while others that left may still need its frames.
+        let leaving = self.stage == Stage::Leaving && self.pending.is_empty() && !self.leavers_need_frames(cx);
         let wanted = self.joins_ripe(cx)
             || !self.change.leaves.is_empty()
             || !promotions.is_empty()
