@@ -1,0 +1,46 @@
+//! The commands and what they share.
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::check::CheckFlags;
+use crate::demo::DemoFlags;
+use crate::server::ServerFlags;
+use crate::sim::SimFlags;
+
+/// Group membership with view-synchronous, totally ordered, reliable multicast
+#[derive(Debug, Parser)]
+#[command(name = "gms-cli", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Says more on standard error: -v what happens, -vv everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows a group at work: members that talk, one that joins late, a leader that leaves
+    Demo(DemoFlags),
+    /// Runs a member: prints views and messages, multicasts the lines it reads
+    Server(Box<ServerFlags>),
+    /// Runs groups in simulated time with faults, and checks every property
+    Sim(SimFlags),
+    /// Checks the properties of the group in trace files
+    Check(CheckFlags),
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 no server found";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+}

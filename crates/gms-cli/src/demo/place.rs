@@ -1,0 +1,91 @@
+//! Where a demo meets: a multicast port pair and a group name of its own.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use gms::{Bootstrap, Config, Events, Group, JoinError, UdpConfig};
+use gms_net::{Lossy, Udp};
+
+use super::settings::DemoSettings;
+
+/// Below what systems hand out by themselves.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
+/// With more loss than this,
+const HEAVY_LOSS: f64 = 0.2;
+/// no more bytes of own messages may wait than these: so many get through in the time there is at the end.
+const LOSSY_PENDING: usize = 256 << 10;
+
+/// Known to all members of one demo.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    group: String,
+    network: UdpConfig,
+    settings: DemoSettings,
+}
+
+impl Place {
+    /// A place that no other group uses. Where to look first depends on the process, so that two demos started at
+    /// once do not look at the same ports.
+    pub(super) fn find(settings: &DemoSettings) -> Result<Self> {
+        let pairs = (PORTS.end - PORTS.start) / 2;
+        let first = (std::process::id().wrapping_mul(37) % u32::from(pairs)) as u16;
+        let port = |step: u16| PORTS.start + (first + step) % pairs * 2;
+        let Some(port) = (0..pairs).map(port).find(|port| is_free(*port) && is_free(*port + 1)) else {
+            bail!("no two free UDP ports in {PORTS:?}: stop a program that holds some");
+        };
+        let network = UdpConfig::new(SocketAddr::from((ADDRESS, port)));
+        Ok(Self { group: format!("demo-{:08x}", random()), network, settings: settings.clone() })
+    }
+
+    /// Where the members meet.
+    pub(super) fn multicast(&self) -> SocketAddr {
+        self.network.multicast
+    }
+
+    /// Makes member `id`; the first one founds the group.
+    pub(super) async fn join(&self, id: u64) -> Result<(Group, Events), JoinError> {
+        let mut config = Config::new(self.group.clone());
+        config.id = Some(id);
+        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.level = self.settings.level.into();
+        config.leave_within = Duration::from_secs(5);
+        if self.settings.loss.is_some_and(|(probability, _)| probability > HEAVY_LOSS) {
+            config.pending = LOSSY_PENDING;
+        }
+        let udp = Udp::bind(self.network.clone())?;
+        match self.settings.loss {
+            None => Group::join_over(config, udp).await,
+            Some((probability, seed)) => {
+                Group::join_over(config, Lossy::new(udp, probability, seed.wrapping_add(id))).await
+            }
+        }
+    }
+
+    /// Makes the first `members`; all together, but for the first.
+    pub(super) async fn join_all(&self, members: u64) -> Result<Vec<(Group, Events)>> {
+        let mut all = vec![self.join(0).await?];
+        let others: Vec<_> = (1..members)
+            .map(|id| {
+                let place = self.clone();
+                tokio::spawn(async move { place.join(id).await })
+            })
+            .collect();
+        for other in others {
+            all.push(other.await??);
+        }
+        Ok(all)
+    }
+}
+
+/// Whether nobody has bound the port: not even those who would share it, as members of a group do.
+fn is_free(port: u16) -> bool {
+    UdpSocket::bind((ADDRESS, port)).is_ok() && UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
+/// The standard library draws the keys of its hash maps at random.
+fn random() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) as u32
+}

@@ -1,0 +1,35 @@
+//! The command line of gms: runs members of a group, demonstrates them, simulates them, checks their traces.
+//!
+//! Every command goes one way: its flags (what was typed) become settings (what holds, after environment, file and
+//! defaults), and those go to the crates that do the work.
+#![forbid(unsafe_code)]
+
+mod check;
+mod cli;
+mod color;
+mod demo;
+mod diagnostics;
+mod event_lines;
+mod failure;
+mod level;
+mod probability;
+mod server;
+mod sim;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    diagnostics::start(cli.verbose);
+    let result = match cli.command {
+        Command::Demo(flags) => demo::run(flags),
+        Command::Server(flags) => server::run(*flags),
+        Command::Sim(flags) => sim::run(&flags),
+        Command::Check(flags) => check::run(&flags),
+    };
+    failure::exit_code(result)
+}

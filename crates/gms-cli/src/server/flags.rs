@@ -1,0 +1,78 @@
+//! What was typed, or stands in the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::color::ColorFlags;
+use crate::level::LevelName;
+use crate::probability;
+
+/// Unset means: look into the file, then take the default.
+#[derive(Debug, Args)]
+pub(crate) struct ServerFlags {
+    /// Name of the group [default: gms]
+    #[arg(long, env = "GMS_GROUP", value_name = "NAME")]
+    pub(super) group: Option<String>,
+
+    /// Multicast address of the group; the port after it is used too [default: 239.1.1.1:10000]
+    #[arg(long, env = "GMS_MULTICAST", value_name = "ADDR:PORT")]
+    pub(super) multicast: Option<SocketAddr>,
+
+    /// Network interface [default: loopback]
+    #[arg(long, env = "GMS_INTERFACE", value_name = "NAME|IP")]
+    pub(super) interface: Option<String>,
+
+    /// Only joins, through these members: the addresses they print when they start
+    #[arg(long, env = "GMS_PEER", value_name = "HOST:PORT", num_args = 1.., value_delimiter = ',')]
+    pub(super) peer: Option<Vec<String>>,
+
+    /// TOML file with the long names of these flags as keys; the environment and flags come before it
+    #[arg(long, env = "GMS_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Number of this member, and its rank: the highest takes over when the leader leaves [default: a hash of host
+    /// name, address and --name]
+    #[arg(long, env = "GMS_ID", value_name = "N")]
+    pub(super) id: Option<u64>,
+
+    /// Tells servers on one host apart, in the default --id
+    #[arg(long, env = "GMS_NAME", value_name = "NAME")]
+    pub(super) name: Option<String>,
+
+    /// Founds the group at once; default is to look for it first
+    #[arg(long, env = "GMS_BOOTSTRAP", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) bootstrap: Option<bool>,
+
+    /// When messages of this member are delivered [default: uniform]
+    #[arg(long, env = "GMS_LEVEL", value_enum, value_name = "LEVEL")]
+    pub(super) level: Option<LevelName>,
+
+    /// A leave that would bring the group below so many voters is refused; the same for all members [default: 1]
+    #[arg(long, env = "GMS_MIN_VOTERS", value_name = "N")]
+    pub(super) min_voters: Option<u16>,
+
+    /// Writes what this member does, for `gms-cli check`
+    #[arg(long, env = "GMS_TRACE", value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+
+    /// Drops this part of the datagrams received, 0 to 1
+    #[arg(long, env = "GMS_LOSS", value_name = "P", value_parser = probability::parse)]
+    pub(super) loss: Option<f64>,
+
+    /// Which datagrams --loss drops [default: random]
+    #[arg(long, env = "GMS_SEED", value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// Serves beyond loopback although nothing is encrypted or authenticated
+    #[arg(long, env = "GMS_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) insecure: Option<bool>,
+
+    /// Prints one JSON object a line
+    #[arg(long, env = "GMS_JSON", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) json: Option<bool>,
+
+    #[command(flatten)]
+    pub(super) color: ColorFlags,
+}

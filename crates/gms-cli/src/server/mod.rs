@@ -1,0 +1,112 @@
+//! `gms-cli server`: runs a member.
+//!
+//! The main thread prints; it may block on a slow reader without holding up the member, which lives on the runtime's
+//! threads with the task that sends what was typed and the one that waits for signals.
+
+mod departure;
+mod entry;
+mod file;
+mod flags;
+mod identity;
+mod lines;
+mod printer;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms::{Event, Events, Group};
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+pub(crate) use self::flags::ServerFlags;
+
+use self::entry::Entrance;
+use self::printer::{Printer, Start};
+use self::settings::ServerSettings;
+use self::signals::Signals;
+use crate::failure::{Failure, Outcome, complain, is_broken_pipe};
+
+/// How long a process that was told to stop while it was joining stays, so that a group that has let it in meanwhile
+/// hears that it leaves.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Runs a member until it is told to leave, or is no member any more.
+pub(crate) fn run(flags: ServerFlags) -> Outcome {
+    let settings = ServerSettings::resolve(flags).map_err(Failure::usage)?;
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(serve(settings));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(settings: ServerSettings) -> Outcome {
+    let mut signals = Signals::listen()?;
+    let entrance = Entrance::open(&settings).await?;
+    let mut printer = Printer::new(settings.format);
+    printer.start(Start {
+        id: entrance.id,
+        name: &settings.name,
+        address: entrance.address().to_string(),
+        multicast: settings.network.multicast.to_string(),
+        group: &settings.group,
+    })?;
+    let entered = tokio::select! {
+        entered = entrance.enter() => entered,
+        () = signals.next() => {
+            tokio::time::sleep(FAREWELL).await;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let (group, events) = match entered {
+        Ok(entered) => entered,
+        Err(failure) => {
+            tokio::time::sleep(FAREWELL).await;
+            return Err(failure);
+        }
+    };
+    let limit = group.view().map_or(gms::Params::default(), |view| view.params.clone()).message_limit;
+    tokio::spawn(departure::on_signal(group.clone(), signals));
+    tokio::spawn(send(group.clone(), lines::read(std::io::stdin(), limit as usize)));
+    match print(&mut printer, events).await {
+        Ok(code) => Ok(code),
+        Err(error) if is_broken_pipe(&error) => {
+            departure::leave(&group).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints until there is nothing more.
+async fn print(printer: &mut Printer, mut events: Events) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    while let Some(batch) = events.next_batch().await {
+        printer.events(&batch)?;
+        match batch.last() {
+            Some(Event::Left { released: false }) => departure::warn_unconfirmed(),
+            Some(Event::Excluded) => {
+                complain("error: excluded: the group went on without this member; start it again to join");
+                code = ExitCode::FAILURE;
+            }
+            Some(Event::Broken(why)) => {
+                complain(&format!("error: this member stopped: {why}; start it again to join"));
+                code = ExitCode::FAILURE;
+            }
+            _ => {}
+        }
+    }
+    Ok(code)
+}
+
+/// Multicasts what was typed. The end of the input is not the end of the server.
+async fn send(group: Group, mut lines: mpsc::Receiver<Vec<Bytes>>) {
+    while let Some(batch) = lines.recv().await {
+        if let Err(error) = group.queue_all(batch).await {
+            tracing::debug!(%error, "no more input is read");
+            return;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a server prints.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use anyhow::Result;
+use gms::Event;
+
+use super::settings::Format;
+use crate::event_lines::{EventLine, in_words};
+
+/// Standard output, flushed after each batch.
+pub(super) struct Printer {
+    out: BufWriter<StdoutLock<'static>>,
+    format: Format,
+}
+
+/// Who we are, before anything happens.
+pub(super) struct Start<'a> {
+    pub(super) id: u64,
+    pub(super) name: &'a str,
+    pub(super) address: String,
+    pub(super) multicast: String,
+    pub(super) group: &'a str,
+}
+
+impl Printer {
+    /// Takes standard output for itself.
+    pub(super) fn new(format: Format) -> Self {
+        Self { out: BufWriter::with_capacity(64 << 10, io::stdout().lock()), format }
+    }
+
+    /// The first lines.
+    pub(super) fn start(&mut self, start: Start<'_>) -> Result<()> {
+        let Start { id, name, address, multicast, group } = start;
+        match self.format {
+            Format::Json => self.json(&EventLine::Started { id, address, multicast, group })?,
+            Format::Words(palette) => {
+                let named = if name.is_empty() { String::new() } else { format!(" ({name})") };
+                let line = format!("server {id}{named}, group {group} at {multicast}, address {address}");
+                writeln!(self.out, "{}", palette.strong(line))?;
+            }
+        }
+        Ok(self.out.flush()?)
+    }
+
+    /// All lines of a batch.
+    pub(super) fn events(&mut self, batch: &[Event]) -> Result<()> {
+        for event in batch {
+            match self.format {
+                Format::Json => {
+                    if let Some(line) = EventLine::of(event) {
+                        self.json(&line)?;
+                    }
+                }
+                Format::Words(palette) => {
+                    if let Some(line) = in_words(event, palette) {
+                        writeln!(self.out, "{line}")?;
+                    }
+                }
+            }
+        }
+        Ok(self.out.flush()?)
+    }
+
+    fn json(&mut self, line: &EventLine<'_>) -> Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        Ok(self.out.write_all(b"\n")?)
+    }
+}

@@ -1,0 +1,148 @@
+//! What holds for a server: flags and environment before the file before the defaults.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use gms::{Bootstrap, Interface, Level, UdpConfig};
+
+use super::file::ServerFile;
+use super::flags::ServerFlags;
+use crate::color::Palette;
+
+/// Everything a server needs to know.
+#[derive(Debug)]
+pub(super) struct ServerSettings {
+    pub(super) group: String,
+    pub(super) network: UdpConfig,
+    /// Hosts and ports as given.
+    pub(super) peers: Vec<String>,
+    pub(super) bootstrap: Bootstrap,
+    pub(super) id: Option<u64>,
+    pub(super) name: String,
+    pub(super) level: Level,
+    pub(super) min_voters: u16,
+    pub(super) trace: Option<PathBuf>,
+    pub(super) loss: Option<Loss>,
+    pub(super) insecure: bool,
+    pub(super) format: Format,
+}
+
+/// Which datagrams are dropped.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Loss {
+    pub(super) probability: f64,
+    pub(super) seed: u64,
+}
+
+/// What the lines on standard output look like.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Format {
+    Words(Palette),
+    Json,
+}
+
+impl ServerSettings {
+    /// Puts them together.
+    pub(super) fn resolve(flags: ServerFlags) -> Result<Self> {
+        let file = flags.config.as_deref().map(ServerFile::read).transpose()?.unwrap_or_default();
+        let default = UdpConfig::default();
+        let multicast: SocketAddr = flags.multicast.or(file.multicast).unwrap_or(default.multicast);
+        let interface = flags.interface.or(file.interface).unwrap_or_else(|| "loopback".to_owned());
+        let Ok(interface) = interface.parse::<Interface>();
+        let peers = flags.peer.or(file.peer).unwrap_or_default();
+        let bootstrap = match (flags.bootstrap.or(file.bootstrap).unwrap_or(false), peers.is_empty()) {
+            (true, true) => Bootstrap::Found,
+            (true, false) => bail!("bootstrap founds a group and peer joins one: give only one of the two"),
+            (false, true) => Bootstrap::Auto,
+            (false, false) => Bootstrap::Join,
+        };
+        if let Some(peer) = peers.iter().find(|peer| !is_host_and_port(peer)) {
+            bail!("the peer '{peer}' is no HOST:PORT: give an address that a member printed when it started");
+        }
+        let loss = flags.loss.or(file.loss);
+        let seed = flags.seed.or(file.seed);
+        let loss = match (loss, seed) {
+            (Some(probability), seed) => Some(Loss { probability, seed: seed.unwrap_or_else(random_seed) }),
+            (None, Some(_)) => bail!("seed says which datagrams loss drops: give loss too, or leave seed out"),
+            (None, None) => None,
+        };
+        let json = flags.json.or(file.json).unwrap_or(false);
+        Ok(Self {
+            group: flags.group.or(file.group).unwrap_or_else(|| "gms".to_owned()),
+            network: UdpConfig { interface, ..UdpConfig::new(multicast) },
+            peers,
+            bootstrap,
+            id: flags.id.or(file.id),
+            name: flags.name.or(file.name).unwrap_or_default(),
+            level: flags.level.or(file.level).map_or(Level::Uniform, Level::from),
+            min_voters: flags.min_voters.or(file.min_voters).unwrap_or(1),
+            trace: flags.trace.or(file.trace),
+            loss,
+            insecure: flags.insecure.or(file.insecure).unwrap_or(false),
+            format: if json { Format::Json } else { Format::Words(flags.color.palette()) },
+        })
+    }
+}
+
+fn is_host_and_port(peer: &str) -> bool {
+    peer.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0))
+}
+
+/// The standard library draws the keys of its hash maps at random.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        flags: ServerFlags,
+    }
+
+    fn resolve(arguments: &[&str]) -> Result<ServerSettings, String> {
+        let typed = Typed::parse_from([&["server"], arguments].concat());
+        ServerSettings::resolve(typed.flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_defaults() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        write!(file, "group = 'orders'\nid = 3\nbootstrap = true\n").expect("writes");
+        let path = file.path().to_str().expect("text");
+        let settings = resolve(&["--config", path, "--id", "7"]).expect("resolves");
+        assert_eq!((settings.group.as_str(), settings.id, settings.min_voters), ("orders", Some(7), 1));
+        assert_eq!(settings.bootstrap, Bootstrap::Found);
+        let settings = resolve(&["--config", path, "--bootstrap=false"]).expect("resolves");
+        assert_eq!(settings.bootstrap, Bootstrap::Auto);
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        for (arguments, word) in [
+            (&["--bootstrap", "--peer", "host:1"][..], "only one"),
+            (&["--seed", "1"], "loss"),
+            (&["--peer", "host"], "HOST:PORT"),
+            (&["--config", "/nowhere/gms.toml"], "/nowhere/gms.toml"),
+        ] {
+            let error = resolve(arguments).expect_err("refused");
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn peers_are_several() {
+        let settings = resolve(&["--peer", "a:1", "b:2", "--peer", "c:3,d:4"]).expect("resolves");
+        assert_eq!(settings.peers, ["a:1", "b:2", "c:3", "d:4"]);
+        assert_eq!(settings.bootstrap, Bootstrap::Join);
+    }
+}

@@ -1,0 +1,57 @@
+//! Judging traces, and replaying seeds.
+
+mod common;
+
+use std::fs;
+
+use common::run;
+use serde_json::Value;
+
+#[test]
+fn a_trace_that_was_changed_breaks_a_property() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("seven.jsonl");
+    let name = path.to_str().expect("text");
+    let replayed = run(&["sim", "--replay", "7", "--trace", name]);
+    assert_eq!(replayed.code, 0, "{}", replayed.stderr);
+    assert!(replayed.stdout.starts_with("seed 7: ") && replayed.stdout.contains(" delivers #"));
+    let checked = run(&["check", name]);
+    assert_eq!(checked.code, 0, "{}", checked.stdout);
+
+    let text = fs::read_to_string(&path).expect("reads");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let delivery =
+        lines.iter().rposition(|line| line.contains(r#""event":"deliver""#)).expect("something is delivered");
+    let mut record: Value = serde_json::from_str(&lines[delivery]).expect("JSON");
+    record["digest"] = 1.into();
+    lines[delivery] = record.to_string();
+    fs::write(&path, lines.join("\n")).expect("writes");
+    let checked = run(&["check", name]);
+    assert_eq!(checked.code, 1, "{}", checked.stdout);
+    let place = format!("P5 Integrity at gseq {}", record["gseq"]);
+    assert!(checked.stdout.lines().any(|line| line.starts_with(&place)), "{}", checked.stdout);
+    assert!(checked.stdout.contains("VIOLATED"), "{}", checked.stdout);
+}
+
+#[test]
+fn files_that_cannot_be_read_name_the_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = dir.path().join("missing.jsonl").display().to_string();
+    let finished = run(&["check", &missing]);
+    assert_eq!(finished.code, 2);
+    assert!(finished.stderr.contains(&missing) && finished.stderr.lines().count() == 1, "{}", finished.stderr);
+    let bad = dir.path().join("bad.jsonl");
+    let good = r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"left"}"#;
+    fs::write(&bad, format!("{good}\nnonsense\n{good}\n")).expect("writes");
+    let finished = run(&["check", &bad.display().to_string()]);
+    assert_eq!(finished.code, 2);
+    assert!(finished.stderr.contains(&format!("{}:2:", bad.display())), "{}", finished.stderr);
+}
+
+#[test]
+fn seeds_run_on_all_cores_and_end_with_a_table() {
+    let finished = run(&["sim", "--seeds", "1..6"]);
+    assert_eq!(finished.code, 0, "{}", finished.stdout);
+    assert!(finished.stdout.contains("seeds") && finished.stdout.contains("P13"), "{}", finished.stdout);
+    assert_eq!(finished.stderr, "");
+}

@@ -1,0 +1,238 @@
+//! Running the program: with a time limit, and never left behind.
+#![allow(dead_code)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longest wait for anything.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The program, without anything from the environment of whoever runs the tests.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gms-cli"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GMS_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn run(arguments: &[&str]) -> Finished {
+    let output = program(arguments).output().expect("the program starts");
+    Finished::of(&output)
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+/// A multicast address and port that no other test uses.
+pub(crate) fn multicast() -> String {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 2000) as u16;
+    loop {
+        let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 2000 * 2;
+        let is_free = |port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+        if is_free(port) && is_free(port + 1) {
+            return format!("239.1.1.1:{port}");
+        }
+    }
+}
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Arc<Lines>,
+    warnings: Arc<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    all: Mutex<(Vec<String>, bool)>,
+    more: Condvar,
+}
+
+impl Server {
+    /// Starts one with an open standard input; the JSON lines it prints are kept.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut command = program(&[&["server", "--json"], arguments].concat());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let lines = Lines::of(child.stdout.take().expect("piped"));
+        let warnings = Lines::of(child.stderr.take().expect("piped"));
+        Self { stdin: child.stdin.take(), child, lines, warnings }
+    }
+
+    /// Types.
+    pub(crate) fn write(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().expect("open");
+        stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("the server reads");
+    }
+
+    /// Types, without waiting until it is read.
+    pub(crate) fn write_behind(&mut self, text: String) {
+        let mut stdin = self.stdin.take().expect("open");
+        thread::spawn(move || {
+            let _ = stdin.write_all(text.as_bytes());
+            // Open as long as the server lives.
+            thread::sleep(LIMIT);
+        });
+    }
+
+    /// Nothing more is typed.
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The lines so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.all.lock().unwrap().0.clone()
+    }
+
+    /// The `message` lines so far.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.lines().into_iter().filter(|line| line.starts_with(r#"{"event":"message""#)).collect()
+    }
+
+    /// What it complained about so far.
+    pub(crate) fn complaints(&self) -> String {
+        self.warnings.all.lock().unwrap().0.join("\n")
+    }
+
+    /// Waits until the lines so far are as wanted.
+    pub(crate) fn wait_until(&self, what: &str, wanted: impl Fn(&[String]) -> bool) {
+        let (start, mut lines) = (Instant::now(), self.lines.all.lock().unwrap());
+        while !wanted(&lines.0) {
+            let left = LIMIT.checked_sub(start.elapsed()).filter(|_| !lines.1);
+            let Some(left) = left else {
+                let tail = &lines.0[lines.0.len().saturating_sub(5)..];
+                panic!("waited in vain for {what}; {} lines, last: {tail:#?}\n{}", lines.0.len(), self.complaints());
+            };
+            lines = self.lines.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Waits for a line with this event; returns it.
+    pub(crate) fn wait_for(&self, event: &str) -> Value {
+        let start = format!(r#"{{"event":"{event}""#);
+        let found = |lines: &[String]| lines.iter().find(|line| line.starts_with(&start)).cloned();
+        self.wait_until(event, |lines| found(lines).is_some());
+        serde_json::from_str(&found(&self.lines()).unwrap()).expect("JSON")
+    }
+
+    /// Waits for a view with so many followers and no learner; returns its leader.
+    pub(crate) fn wait_for_followers(&self, count: usize) -> u64 {
+        let view = |lines: &[String]| {
+            let line = lines.iter().rfind(|line| line.starts_with(r#"{"event":"view""#))?;
+            let view: Value = serde_json::from_str(line).expect("JSON");
+            let len = |key: &str| view[key].as_array().map(Vec::len);
+            (len("followers") == Some(count) && len("learners") == Some(0)).then(|| view["leader"].as_u64().unwrap())
+        };
+        self.wait_until(&format!("a view of {count} followers"), |lines| view(lines).is_some());
+        view(&self.lines()).unwrap()
+    }
+
+    /// Sends SIGTERM; returns the exit code and how long it took.
+    pub(crate) fn terminate(&mut self) -> (i32, Duration) {
+        let start = Instant::now();
+        self.signal("-TERM");
+        (self.wait(), start.elapsed())
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill runs").success());
+    }
+
+    /// Kills it, as a crash does.
+    pub(crate) fn crash(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits for its end; returns the exit code.
+    pub(crate) fn wait(&mut self) -> i32 {
+        let start = Instant::now();
+        while start.elapsed() < LIMIT {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                self.lines.wait_for_end();
+                self.warnings.wait_for_end();
+                return status.code().unwrap_or(-1);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        panic!("the server does not end");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Lines {
+    /// Keeps what is read, line by line.
+    fn of(input: impl Read + Send + 'static) -> Arc<Self> {
+        let lines = Arc::new(Self::default());
+        let kept = lines.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(input).lines().map_while(Result::ok) {
+                kept.all.lock().unwrap().0.push(line);
+                kept.more.notify_all();
+            }
+            kept.all.lock().unwrap().1 = true;
+            kept.more.notify_all();
+        });
+        lines
+    }
+
+    fn wait_for_end(&self) {
+        let guard = self.all.lock().unwrap();
+        let _ended = self.more.wait_timeout_while(guard, LIMIT, |lines| !lines.1).unwrap();
+    }
+}
+
+/// Servers 0, 1 and so on in one view.
+pub(crate) fn group_of(count: u64, multicast: &str, trace: Option<&Path>) -> Vec<Server> {
+    let servers: Vec<Server> = (0..count)
+        .map(|id| {
+            let (id, trace) = (id.to_string(), trace.map(|dir| dir.join(format!("{id}.jsonl"))));
+            let mut arguments = vec!["--multicast", multicast, "--id", &id];
+            if id == "0" {
+                arguments.push("--bootstrap");
+            }
+            if let Some(trace) = &trace {
+                arguments.extend(["--trace", trace.to_str().expect("text")]);
+            }
+            Server::start(&arguments)
+        })
+        .collect();
+    for server in &servers {
+        server.wait_for_followers(count as usize - 1);
+    }
+    servers
+}

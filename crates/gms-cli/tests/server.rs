@@ -1,0 +1,185 @@
+//! Servers as processes: they agree, hand over, and go when told.
+#![cfg(unix)]
+
+mod common;
+
+use std::thread;
+use std::time::Duration;
+
+use common::{Server, group_of, multicast, run};
+
+/// A signal ends a server within about a second; tests run beside each other.
+const SOON: Duration = Duration::from_millis(1800);
+
+fn lines_of(id: usize, range: std::ops::Range<usize>) -> String {
+    range.map(|number| format!("{id} says {number}\n")).collect()
+}
+
+fn payloads(messages: &[String], sender: usize) -> Vec<String> {
+    let values = messages.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    values.filter(|v| v["sender"] == sender).map(|v| v["payload"].as_str().expect("text").to_owned()).collect()
+}
+
+#[test]
+fn servers_print_one_order_and_their_traces_hold() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut servers = group_of(3, &multicast(), Some(dir.path()));
+    let started = servers[1].lines().remove(0);
+    assert!(started.starts_with(r#"{"event":"started","id":1,"address":"127.0.0.1:"#), "{started}");
+    thread::scope(|scope| {
+        for (id, server) in servers.iter_mut().enumerate() {
+            scope.spawn(move || server.write(&lines_of(id, 0..2000)));
+        }
+    });
+    for server in &servers {
+        server.wait_until("all messages", |lines| {
+            lines.iter().filter(|line| line.starts_with(r#"{"event":"message""#)).count() == 6000
+        });
+    }
+    let messages = servers[0].messages();
+    assert_eq!(messages, servers[1].messages());
+    assert_eq!(messages, servers[2].messages());
+    for id in 0..3 {
+        let expected: Vec<String> = lines_of(id, 0..2000).lines().map(str::to_owned).collect();
+        assert_eq!(payloads(&messages, id), expected);
+    }
+    for mut server in servers {
+        let (code, took) = server.terminate();
+        assert!(code == 0 && took < SOON, "{code} after {took:?}");
+        assert_eq!(server.lines().last().map(String::as_str), Some(r#"{"event":"left","released":true}"#));
+        assert_eq!(server.complaints(), "");
+    }
+    let files: Vec<String> = (0..3).map(|id| dir.path().join(format!("{id}.jsonl")).display().to_string()).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let checked = run(&[&["check"], &files[..]].concat());
+    assert_eq!(checked.code, 0, "{}", checked.stdout);
+    assert!(checked.stdout.contains("18000"), "{}", checked.stdout);
+}
+
+#[test]
+fn a_leader_that_is_told_to_stop_hands_over_and_nothing_is_lost() {
+    let mut servers = group_of(3, &multicast(), None);
+    let leader = servers[0].wait_for_followers(2) as usize;
+    for (id, server) in servers.iter_mut().enumerate() {
+        server.write(&lines_of(id, 0..500));
+    }
+    servers[leader].wait_until("its own messages", |lines| {
+        lines.iter().filter(|line| line.contains(&format!(r#""payload":"{leader} says"#))).count() == 500
+    });
+    let stayers: Vec<usize> = (0..3).filter(|id| *id != leader).collect();
+    for id in &stayers {
+        let server = &mut servers[*id];
+        server.write_behind(lines_of(*id, 500..20_000));
+    }
+    let (code, took) = servers[leader].terminate();
+    assert!(code == 0 && took < SOON, "{code} after {took:?}");
+    let view = servers[stayers[0]].wait_for_followers(1);
+    assert_ne!(view, leader as u64);
+    for id in &stayers {
+        servers[*id].wait_until("all messages", |lines| {
+            lines.iter().filter(|line| line.starts_with(r#"{"event":"message""#)).count() == 40_500
+        });
+    }
+    let messages = servers[stayers[0]].messages();
+    assert_eq!(messages, servers[stayers[1]].messages());
+    for id in &stayers {
+        let expected: Vec<String> = lines_of(*id, 0..20_000).lines().map(str::to_owned).collect();
+        assert_eq!(payloads(&messages, *id), expected);
+    }
+    assert_eq!(payloads(&messages, leader).len(), 500);
+    let before = servers[leader].messages();
+    assert_eq!(before, messages[..before.len()]);
+}
+
+#[test]
+fn without_the_leader_all_are_blocked_and_can_still_be_stopped() {
+    let mut servers = group_of(3, &multicast(), None);
+    let leader = servers[0].wait_for_followers(2) as usize;
+    servers[leader].crash();
+    let mut stayers = (0..3).filter(|id| *id != leader);
+    let (idle, busy) = (stayers.next().unwrap(), stayers.next().unwrap());
+    // More than may wait.
+    servers[busy].write_behind((["x"; 99].concat() + "\n").repeat(100_000));
+    for id in [idle, busy] {
+        let why = servers[id].wait_for("blocked")["why"].as_str().expect("text").to_owned();
+        assert!(why.contains(&leader.to_string()), "{why}");
+        let (code, took) = servers[id].terminate();
+        assert!(code == 0 && took < SOON, "{id}: {code} after {took:?}");
+        let complaints = servers[id].complaints();
+        assert!(complaints.starts_with("warning: the group has not confirmed the leave"), "{complaints}");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_the_group() {
+    let mut servers = group_of(2, &multicast(), None);
+    let leader = servers[0].wait_for_followers(1) as usize;
+    servers[leader].crash();
+    let stayer = &mut servers[1 - leader];
+    stayer.wait_for("blocked");
+    stayer.signal("-INT");
+    thread::sleep(Duration::from_millis(100));
+    stayer.signal("-INT");
+    assert_eq!(stayer.wait(), 1);
+    assert!(stayer.complaints().starts_with("stopped without leaving"), "{}", stayer.complaints());
+}
+
+#[test]
+fn a_member_the_group_cannot_spare_says_so_and_goes() {
+    let meeting = multicast();
+    let arguments = ["--multicast", &meeting, "--min-voters", "2", "--id"];
+    let mut first = Server::start(&[&arguments[..], &["1", "--bootstrap"]].concat());
+    let second = Server::start(&[&arguments[..], &["2"]].concat());
+    second.wait_for_followers(1);
+    first.wait_for_followers(1);
+    let (code, took) = first.terminate();
+    assert!(code == 0 && took < SOON, "{code} after {took:?}");
+    assert!(first.complaints().contains("at least 2 voters"), "{}", first.complaints());
+}
+
+#[test]
+fn a_server_joins_through_a_peer_and_an_id_in_use_is_refused() {
+    let meeting = multicast();
+    let first = Server::start(&["--multicast", &meeting, "--bootstrap", "--id", "7"]);
+    let address = first.wait_for("started")["address"].as_str().expect("text").to_owned();
+    let second = Server::start(&["--multicast", &meeting, "--peer", &address]);
+    second.wait_for_followers(1);
+    first.wait_for_followers(1);
+    let mut third = Server::start(&["--multicast", &meeting, "--peer", &address, "--id", "7"]);
+    assert_eq!(third.wait(), 1);
+    assert!(third.complaints().contains("node id 7 is taken"), "{}", third.complaints());
+    let mut other = Server::start(&["--multicast", &meeting, "--peer", &address, "--group", "other"]);
+    assert_eq!(other.wait(), 1);
+    assert!(other.complaints().contains("group 'gms'"), "{}", other.complaints());
+}
+
+#[test]
+fn servers_agree_although_datagrams_are_lost() {
+    let meeting = multicast();
+    let start = |id: &str| Server::start(&["--multicast", &meeting, "--id", id, "--loss", "0.2", "--seed", id]);
+    let mut servers = [start("0"), start("1")];
+    for (id, server) in servers.iter_mut().enumerate() {
+        server.wait_for_followers(1);
+        server.write(&lines_of(id, 0..300));
+    }
+    for server in &servers {
+        server.wait_until("all messages", |lines| lines.iter().filter(|l| l.contains("says")).count() == 600);
+        assert!(server.complaints().contains("dropping 20 %"), "{}", server.complaints());
+    }
+    assert_eq!(servers[0].messages(), servers[1].messages());
+}
+
+#[test]
+fn the_end_of_the_input_is_not_the_end_of_the_server() {
+    let mut server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    server.write("first\n\nlast without an end");
+    server.close_input();
+    let expected = ["first", "", "last without an end"];
+    server.wait_until("all messages", |lines| lines.iter().filter(|l| l.contains(r#""payload":"#)).count() == 3);
+    let messages = server.messages();
+    for (message, payload) in messages.iter().zip(expected) {
+        assert!(message.ends_with(&format!(r#""payload":"{payload}"}}"#)), "{message}");
+    }
+    let (code, took) = server.terminate();
+    assert!(code == 0 && took < SOON, "{code} after {took:?}");
+}
