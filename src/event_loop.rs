@@ -52,11 +52,15 @@ pub(crate) struct EventLoop<T> {
     buffer: Vec<u8>,
     /// Messages taken from the mailbox that the node has no room for yet.
     submissions: VecDeque<Submission>,
+    /// Number of the last message that the node has taken.
+    accepted: u64,
     receipts: VecDeque<(u64, Receipt)>,
     events: Vec<Event>,
     leading: bool,
     known_view: Option<u64>,
+    /// When this member goes without the group's word, and whether it has asked to leave yet.
     leave_by: Option<Time>,
+    leave_asked: bool,
     /// Room granted to a reader that awaits a send.
     extra: usize,
     status_at: Time,
@@ -76,11 +80,13 @@ impl<T: Transport> EventLoop<T> {
             train: None,
             buffer: Vec::with_capacity(64 << 10),
             submissions: VecDeque::new(),
+            accepted: 0,
             receipts: VecDeque::new(),
             events: Vec::new(),
             leading: false,
             known_view: None,
             leave_by: None,
+            leave_asked: false,
             extra: 0,
             status_at: Time::ZERO,
             ended: None,
@@ -114,15 +120,19 @@ impl<T: Transport> EventLoop<T> {
         while self.node.has_room()
             && let Some(Submission { payload, level, addressing, receipt }) = self.submissions.pop_front()
         {
-            match (self.node.send(now, payload, level, addressing), receipt) {
+            let accepted = self.node.send(now, payload, level, addressing);
+            self.accepted += u64::from(accepted.is_ok());
+            match (accepted, receipt) {
                 (Ok(sseq), Some(receipt)) => self.receipts.push_back((sseq, receipt)),
                 // The mailbox has checked the limit already; whoever does not wait learns no more.
                 (Err(error), Some(receipt)) => _ = receipt.answer.send(Err(error.into())),
                 (_, None) => {}
             }
         }
-        if leaving && self.leave_by.is_none() && self.submissions.is_empty() {
+        if leaving && self.leave_by.is_none() {
             self.leave_by = Some(now + self.settings.leave_within);
+        }
+        if self.leave_by.is_some() && self.submissions.is_empty() && !mem::replace(&mut self.leave_asked, true) {
             self.node.handle(now, Input::Leave);
         }
     }
@@ -173,7 +183,7 @@ impl<T: Transport> EventLoop<T> {
                 _ => None,
             });
             if let Some(min_voters) = refused {
-                self.leave_by = None;
+                (self.leave_by, self.leave_asked) = (None, false);
                 self.mailbox.refuse_leave(LeaveError::TooFew { min_voters });
             }
             self.mailbox.publish(&mut self.events, used);
@@ -250,6 +260,27 @@ impl<T: Transport> EventLoop<T> {
         [heard, self.leave_by, status].into_iter().flatten().min().unwrap_or(Time::ZERO + Duration::from_secs(3600))
     }
 
+    /// The leave has taken too long: go without the group's word.
+    fn abandon(&mut self, now: Time) {
+        self.node.handle(now, Input::Abandon);
+        self.node.poll_events(&mut self.events, 0);
+        self.settle_receipts();
+        let left = self.events.pop();
+        // What the node never took in was sent to nobody; some of it is still in the mailbox.
+        let mut untaken = mem::take(&mut self.submissions);
+        self.mailbox.collect(&mut self.submissions);
+        untaken.append(&mut self.submissions);
+        for submission in untaken {
+            self.accepted += 1;
+            match submission.receipt {
+                Some(receipt) => _ = receipt.answer.send(Err(SendError::Closed)),
+                None => self.events.push(Event::Outcome { sseq: self.accepted, outcome: Outcome::NotOrdered }),
+            }
+        }
+        self.events.extend(left);
+        self.mailbox.publish(&mut self.events, 0);
+    }
+
     fn finish(&mut self, now: Time, left: bool) {
         self.write_trace(now);
         self.update_status(now);
@@ -281,8 +312,7 @@ impl<T: Transport> EventLoop<T> {
             return Ok(Turn::Ended(left));
         }
         if self.leave_by.is_some_and(|by| now >= by) {
-            self.events.push(Event::Left { released: false });
-            self.mailbox.publish(&mut self.events, 0);
+            self.abandon(now);
             return Ok(Turn::Ended(false));
         }
         if more {

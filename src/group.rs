@@ -109,12 +109,17 @@ impl Group {
         match tokio::time::timeout(config.join_within, events.peek()).await {
             Ok(Some(Event::View(_))) => Ok((group, events)),
             Ok(Some(Event::Refused(refusal))) => Err(JoinError::Refused(refusal.clone())),
-            Ok(other) => Err(JoinError::Io(std::io::Error::other(format!("the member ended: {other:?}")))),
-            Err(_) => Err(JoinError::NoAnswer {
-                seconds: config.join_within.as_secs(),
-                asked: asked(&config.contacts, &config.network.multicast),
-                group: config.group,
-            }),
+            Ok(Some(Event::Broken(why))) => Err(JoinError::Io(std::io::Error::other(why.clone()))),
+            Ok(_) => Err(JoinError::Io(std::io::Error::other("the member ended before its first view"))),
+            Err(_) => {
+                // Should the group let this process in all the same, it hears that it has left.
+                let _ = group.leave().await;
+                Err(JoinError::NoAnswer {
+                    seconds: config.join_within.as_secs(),
+                    asked: asked(&config.contacts, &config.network.multicast),
+                    group: config.group,
+                })
+            }
         }
     }
 

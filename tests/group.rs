@@ -184,3 +184,68 @@ async fn sixty_four_mebibytes_arrive_whole_among_small_messages() {
     assert!(orders[0].iter().any(|(_, sender, len)| (*sender, *len) == (1, 64 << 20)));
     assert!(orders.iter().all(|order| *order == orders[0]));
 }
+
+#[tokio::test]
+async fn leaving_a_dead_group_ends_in_time_and_every_send_gets_an_outcome() {
+    let network = MemoryNetwork::new(7, FaultRates::NONE);
+    let short = |config: &mut Config| {
+        config.leave_within = Duration::from_millis(200);
+        config.pending = 10 << 10;
+    };
+    let mut members = group_of(&network, 2, short).await;
+    let (follower, mut events) = members.pop().unwrap();
+    let addresses = [members[0].0.address(), follower.address()];
+    network.with_faults(|faults| faults.partition(&[&addresses[..1], &addresses[1..]]));
+    let mut sent = 0;
+    while follower.try_queue(vec![1; 1000]).is_ok() {
+        sent += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(sent > 20, "more than the protocol takes in are waiting");
+    assert_eq!(follower.leave().await, Ok(false));
+    let mut outcomes = Vec::new();
+    let mut last = None;
+    while let Some(event) = events.next().await {
+        if let Event::Outcome { sseq, .. } = event {
+            outcomes.push(sseq);
+        }
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(Event::Left { released: false })));
+    outcomes.sort();
+    assert_eq!(outcomes, (1..=sent).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
+async fn a_leave_below_min_voters_is_refused_and_the_member_goes_on() {
+    let network = MemoryNetwork::new(8, FaultRates::NONE);
+    let members = group_of(&network, 2, |config| config.params.min_voters = 2).await;
+    for (group, _) in &members {
+        while group.view().is_none_or(|view| view.voters().count() < 2) {
+            tokio::task::yield_now().await;
+        }
+    }
+    for (group, _) in &members {
+        assert_eq!(group.leave().await, Err(gms::LeaveError::TooFew { min_voters: 2 }));
+        group.multicast("still here").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nobody_answers_and_different_settings_are_named() {
+    let network = MemoryNetwork::new(9, FaultRates::NONE);
+    let joins = |change: fn(&mut Config)| {
+        let mut config = Config::new("test");
+        config.bootstrap = Bootstrap::Join;
+        config.join_within = Duration::from_millis(300);
+        change(&mut config);
+        Group::join_over(config, network.attach())
+    };
+    let error = joins(|_| {}).await.err().expect("nobody is there");
+    assert!(error.to_string().contains("multicast group"), "{error}");
+    let _founder = member(&network, 0, |_| {}).await;
+    let error = joins(|config| config.params.datagram = 1000).await.err().expect("differs");
+    assert!(error.to_string().contains("datagram size is 1400 in the group and 1000 here"), "{error}");
+    let error = joins(|config| config.id = Some(0)).await.err().expect("taken");
+    assert!(error.to_string().contains("node id 0 is taken"), "{error}");
+}

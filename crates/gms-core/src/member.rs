@@ -32,6 +32,8 @@ pub enum Input {
     Tick,
     /// The application wants to leave. Own messages are ordered first.
     Leave,
+    /// The application goes now, whatever the group says; what is in flight has the outcome `Unknown`.
+    Abandon,
 }
 
 /// Why a message was not accepted. It has no number and was not sent.
@@ -103,6 +105,7 @@ impl Member {
             Input::Datagram { from, datagram } => self.receive(from, datagram),
             Input::Tick => {}
             Input::Leave => self.leave(),
+            Input::Abandon => self.abandon(),
         }
         self.run_timers();
     }
@@ -269,6 +272,19 @@ impl Member {
                 cx.timers.set(Timer::Request, cx.now);
             }
             _ => {}
+        }
+    }
+
+    fn abandon(&mut self) {
+        let cx = &mut self.cx;
+        match &mut self.phase {
+            Phase::In(m) if !m.over => m.abandon(cx),
+            Phase::In(_) | Phase::Out => {}
+            Phase::Joining(_) => {
+                self.phase = Phase::Out;
+                cx.timers.stop_all();
+                cx.events.push_back(Event::Left { released: false });
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::event::Event;
+use crate::event::{Event, Trace};
 use crate::id::{Uid, Vid};
 use crate::membership::{Membership, Stage};
 use crate::time::Time;
@@ -99,5 +99,16 @@ impl Membership {
         self.settled = self.log.have();
         cx.timers.stop_all();
         self.finale = Some(Event::Left { released: true });
+    }
+
+    /// Goes without waiting for anybody: nothing is delivered any more.
+    pub(crate) fn abandon(&mut self, cx: &mut Context) {
+        self.stage = Stage::Gone;
+        self.sequencer = None;
+        self.over = true;
+        cx.timers.stop_all();
+        self.abandon_pending(cx);
+        cx.trace(|| Trace::Left);
+        cx.events.push_back(Event::Left { released: false });
     }
 }
