@@ -11,6 +11,21 @@ use crate::membership::{Membership, Stage};
 use crate::timers::Timer;
 use crate::wire::{Control, Envelope, Kind};
 
+/// A datagram of the next view.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Early {
+    from: SocketAddr,
+    envelope: Envelope,
+    body: Bytes,
+}
+
+impl Early {
+    /// Bytes held.
+    pub(crate) fn len(&self) -> usize {
+        self.body.len()
+    }
+}
+
 impl Membership {
     /// Sorts a datagram by lineage, sender and view (the rules on vid of protocol 3).
     pub(crate) fn receive(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: Bytes) {
@@ -25,35 +40,30 @@ impl Membership {
         if envelope.gid != self.view.gid {
             return cx.stats.strangers += 1;
         }
-        let sender = self.view.index_of(envelope.sender);
         if self.stage == Stage::Gone {
             return self.answer_for_the_past(cx, envelope.sender, from, envelope.vid);
         }
-        let Some(index) = sender else {
-            match envelope.vid.cmp(&self.view.vid) {
-                Ordering::Less => self.tell_successor(cx, envelope.sender, from, envelope.vid),
-                // It joined after the view I am in.
-                Ordering::Greater => self.seek_successor(cx, from),
-                Ordering::Equal => {}
+        let sender = self.view.index_of(envelope.sender);
+        if let Some(index) = sender {
+            self.peers[index].heard = cx.now;
+            if kind == Kind::Repair {
+                return self.on_repair(cx, body);
             }
-            return cx.stats.strangers += 1;
-        };
-        self.peers[index].heard = cx.now;
-        if kind == Kind::Repair {
-            return self.on_repair(cx, body);
         }
-        if envelope.vid < self.view.vid {
-            if self.may_tell(cx, index) {
-                self.tell_successor(cx, envelope.sender, from, envelope.vid);
+        match envelope.vid.cmp(&self.view.vid) {
+            Ordering::Less => {
+                if sender.is_none_or(|index| self.may_tell(cx, index)) {
+                    self.tell_successor(cx, envelope.sender, from, envelope.vid);
+                }
+                return;
             }
-            return;
-        }
-        if envelope.vid > self.view.vid {
-            if kind == Kind::Ordered {
-                self.on_repair(cx, body);
+            Ordering::Greater => {
+                self.keep_early(cx, from, envelope, body);
+                return self.seek_successor(cx, from);
             }
-            return self.seek_successor(cx, from);
+            Ordering::Equal => {}
         }
+        let Some(index) = sender else { return cx.stats.strangers += 1 };
         if !self.peers[index].arrived {
             self.peers[index].arrived = true;
             self.release_leavers(cx);
@@ -68,6 +78,23 @@ impl Membership {
             }
             Kind::Ack => self.on_ack(cx, index, envelope.status),
             _ => cx.stats.strangers += 1,
+        }
+    }
+
+    /// Others are in the next view already, and its INSTALL has not come: what they send is kept for
+    /// then, or a hand-over would begin with everything lost.
+    fn keep_early(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: Bytes) {
+        if envelope.vid == self.view.vid + 1 && self.early.len() < cx.config.limits.early_datagrams {
+            self.early.push(Early { from, envelope, body });
+        } else {
+            cx.stats.overflow += 1;
+        }
+    }
+
+    /// The next view is installed: takes in what came for it before.
+    pub(crate) fn take_early(&mut self, cx: &mut Context) {
+        for Early { from, envelope, body } in std::mem::take(&mut self.early) {
+            self.receive(cx, from, envelope, body);
         }
     }
 

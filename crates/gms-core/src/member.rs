@@ -239,23 +239,22 @@ impl Member {
         let Phase::In(m) = &self.phase else { return Memory { used: 0, cap: 0 } };
         let params = &m.view.params;
         let held = m.sequencer.as_ref().map_or(0, |s| s.held());
-        let future: u64 = m.future.iter().map(|f| f.charge()).sum();
+        let early: u64 = m.early.iter().map(|e| e.len() as u64).sum();
         let used = m.pending.bytes() as u64
             + m.pending.in_flight()
             + m.log.used()
             + held
             + m.delivery.partial_bytes() as u64
-            + future;
+            + early;
         let window = m.window_charge();
         let members = m.view.members.len() as u64;
         let own = self.cx.config.pending as u64 + u64::from(params.message_limit);
-        let frame = (2 * u64::from(params.datagram)).max(1024);
         let cap = own
             + window
             + (m.store_cap() + 2 * window)
             + members * 2 * window
             + params.reassembly
-            + self.cx.config.limits.future_frames as u64 * frame;
+            + self.cx.config.limits.early_datagrams as u64 * u64::from(params.datagram);
         Memory { used, cap }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::change::{Change, Departure, Handover, Proposal};
 use crate::context::Context;
 use crate::deliver::Delivery;
+use crate::dispatch::Early;
 use crate::event::{Blocked, Event};
 use crate::id::{Ballot, Fseq, Gid, Gseq, Position, Uid};
 use crate::log::{Log, Stored};
@@ -71,8 +72,8 @@ pub(crate) struct Membership {
     pub(crate) acks: Acks,
     pub(crate) gaps: Gaps,
     pub(crate) repairs: Repairs,
-    /// Frames of the next view that came before its INSTALL.
-    pub(crate) future: Vec<Frame>,
+    /// Datagrams of the next view that came before its INSTALL.
+    pub(crate) early: Vec<Early>,
     pub(crate) promised: Ballot,
     pub(crate) accepted: Option<(Ballot, Next)>,
     /// An ACCEPT whose cut is not reached yet.
@@ -131,7 +132,7 @@ impl Membership {
             acks: Acks::default(),
             gaps: Gaps::new(view.at),
             repairs: Repairs::default(),
-            future: Vec::new(),
+            early: Vec::new(),
             promised: Ballot { round: 0, node: view.leader.node },
             accepted: None,
             accepting: None,

@@ -47,15 +47,13 @@ impl Membership {
         self.fold(cx);
     }
 
-    /// Stores a frame of my view, or sets one of the next view aside, which may overtake its INSTALL.
+    /// Stores a frame of my view.
     fn keep(&mut self, cx: &mut Context, frame: Frame) {
         let limits = &cx.config.limits;
         let (fseq, vid, have) = (frame.header.fseq, frame.header.vid, self.log.have());
         // A little more than is promised to the leader: repairs may arrive beside new frames.
         let cap = self.store_cap() + self.window_charge();
         if self.stage == Stage::Gone {
-        } else if vid == self.view.vid + 1 && self.future.len() < limits.future_frames {
-            self.future.push(frame);
         } else if vid != self.view.vid || fseq <= have {
             cx.stats.duplicates += 1;
         } else if fseq - have > limits.window_frames as u64 || self.log.used() + frame.charge() > cap {
@@ -92,14 +90,5 @@ impl Membership {
             }
         }
         self.reach_cut(cx);
-    }
-
-    /// Frames of this view that came before it did.
-    pub(crate) fn take_future(&mut self, cx: &mut Context) {
-        for frame in std::mem::take(&mut self.future) {
-            self.keep(cx, frame);
-        }
-        self.fold(cx);
-        self.after_storing(cx);
     }
 }

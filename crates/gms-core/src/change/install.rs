@@ -143,7 +143,8 @@ impl Membership {
         if self.stage == Stage::Leaving {
             cx.timers.set(Timer::Request, cx.now);
         }
-        self.take_future(cx);
+        self.after_storing(cx);
+        self.take_early(cx);
     }
 
     fn confirm(&mut self, cx: &mut Context, vid: Vid) {

@@ -323,10 +323,13 @@ impl Membership {
         let snapshot = self.snapshot_at(&next);
         let install = Control::Install { next: next.clone(), snapshot: snapshot.clone() };
         let before: Arc<View> = self.view.clone();
-        for member in before.members.iter().chain(next.view.members.iter().filter(|m| !before.contains(m.uid))) {
-            if member.uid != cx.config.uid {
-                cx.tell(member.address, before.gid, before.vid, &install);
-            }
+        let joined = next.view.members.iter().filter(|m| !before.contains(m.uid));
+        let mut told: Vec<&ViewMember> =
+            before.members.iter().chain(joined).filter(|m| m.uid != cx.config.uid).collect();
+        // The next leader first: the others will send to it at once.
+        told.sort_by_key(|m| m.uid != next.view.leader);
+        for member in told {
+            cx.tell(member.address, before.gid, before.vid, &install);
         }
         self.install(cx, next, snapshot);
     }

@@ -24,8 +24,8 @@ pub struct Limits {
     pub window_frames: usize,
     /// Frames of one sender that wait at the leader for an earlier one, or for the window.
     pub hold_frames: usize,
-    /// Frames of a view not installed yet.
-    pub future_frames: usize,
+    /// Datagrams of a view not installed yet.
+    pub early_datagrams: usize,
     /// Repairs queued for one requester.
     pub repairs: usize,
     /// Decided views kept to answer members that lag behind.
@@ -45,7 +45,7 @@ impl Default for Limits {
             joiners: 16,
             window_frames: 65_536,
             hold_frames: 8_192,
-            future_frames: 4_096,
+            early_datagrams: 4_096,
             repairs: 1_024,
             decided: 16,
         }
