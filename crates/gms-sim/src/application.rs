@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use gms::Node;
-use gms_core::{Addressing, Event, Refusal, SendError, Time};
+use gms_core::{Addressing, Event, Level, Refusal, SendError, Time};
 
 use crate::draw::Draw;
 use crate::scenario::{Reader, Traffic};
+use crate::situation::{LARGE, Situation, SituationCounts};
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,9 @@ pub(crate) struct Application {
     pub(crate) outcomes: u64,
     pub(crate) delivered: u64,
     pub(crate) views: u64,
+    pub(crate) situations: SituationCounts,
+    /// Of the last message sent.
+    level: Option<Level>,
     /// Asked to leave.
     pub(crate) leaving: bool,
     pub(crate) end: Option<End>,
@@ -52,6 +56,8 @@ impl Application {
             outcomes: 0,
             delivered: 0,
             views: 0,
+            situations: SituationCounts::new(),
+            level: None,
             leaving: false,
             end: None,
         }
@@ -78,17 +84,34 @@ impl Application {
         let mut answered = false;
         for event in events.drain(..) {
             match event {
-                Event::Message(_) => self.delivered += 1,
+                Event::Message(message) => {
+                    self.delivered += 1;
+                    if message.payload.len() >= LARGE {
+                        self.met(Situation::LargeMessage);
+                    }
+                }
                 Event::View(change) => {
                     self.views += 1;
+                    if self.vid.is_some() && change.joined.len() > 1 && node.is_leader() {
+                        self.met(Situation::JoinBurst);
+                    }
                     self.vid = Some(change.view.vid);
                     if sends && self.traffic.at_views && self.traffic.count > 0 && !self.leaving {
+                        let before = self.sent;
                         (0..3).for_each(|_| answered |= self.send(node, now, self.vid));
+                        if self.sent > before {
+                            self.met(Situation::SentAtView);
+                        }
                     }
                 }
                 Event::Outcome { .. } => self.outcomes += 1,
                 Event::LeaveRefused { .. } => self.leaving = false,
-                Event::Left { released } => self.end = Some(End::Left { released }),
+                Event::Left { released } => {
+                    self.end = Some(End::Left { released });
+                    if !released {
+                        self.met(Situation::NotReleased);
+                    }
+                }
                 Event::Excluded => self.end = Some(End::Excluded),
                 Event::Refused(refusal) => self.end = Some(End::Refused(refusal)),
                 Event::Broken(what) => self.end = Some(End::Broken(what)),
@@ -96,6 +119,10 @@ impl Application {
             }
         }
         answered
+    }
+
+    pub(crate) fn met(&mut self, situation: Situation) {
+        *self.situations.entry(situation).or_default() += 1;
     }
 
     /// A view to bind a message to: mostly the present one, sometimes one that is over or to come.
@@ -118,6 +145,9 @@ impl Application {
         match node.send(now, self.payload(size), level, addressing) {
             Ok(sseq) => {
                 self.sent += 1;
+                if self.level.replace(level).is_some_and(|before| before != level) {
+                    self.met(Situation::MixedLevels);
+                }
                 assert_eq!(sseq, self.sent, "numbers of messages are dense");
                 true
             }

@@ -8,6 +8,7 @@ use gms_check::{Counters, Property};
 
 use crate::network::FaultCounts;
 use crate::report::RunReport;
+use crate::situation::{Situation, SituationCounts, add_situations};
 
 /// The sum of many runs. Runs are independent: sum those of one thread, then add the campaigns of all threads up.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,8 @@ pub struct Campaign {
     pub datagrams: u64,
     /// What was done to them.
     pub faults: FaultCounts,
+    /// What the runs got into.
+    pub situations: SituationCounts,
     /// How often each property was exercised.
     pub counters: Counters,
     /// Violations of each property.
@@ -48,6 +51,7 @@ impl Campaign {
         self.views += run.views;
         self.datagrams += run.datagrams;
         add_counts(&mut self.faults, &run.faults);
+        add_situations(&mut self.situations, &run.situations);
         self.counters += &run.report.counters;
         for violation in &run.report.violations {
             *self.violations.entry(violation.property).or_default() += 1;
@@ -66,6 +70,7 @@ impl Campaign {
         self.views += other.views;
         self.datagrams += other.datagrams;
         add_counts(&mut self.faults, &other.faults);
+        add_situations(&mut self.situations, &other.situations);
         self.counters += &other.counters;
         for (property, count) in &other.violations {
             *self.violations.entry(*property).or_default() += count;
@@ -101,6 +106,11 @@ impl fmt::Display for Campaign {
         for (kind, count) in &self.faults {
             writeln!(f, "{kind:<24}{count:>14}")?;
         }
+        writeln!(f, "\n{:<24}{:>14}", "situation", "times")?;
+        for situation in Situation::ALL {
+            let count = self.situations.get(&situation).copied().unwrap_or(0);
+            writeln!(f, "{:<24}{count:>14}", situation.name())?;
+        }
         writeln!(f, "\n{:<5}{:<33}{:>11}{:>14}", "", "property", "violations", "exercised")?;
         for property in Property::ALL {
             let violations = self.violations.get(&property).copied().unwrap_or(0);
@@ -113,7 +123,7 @@ impl fmt::Display for Campaign {
         }
         writeln!(f, "{:<5}{:<33}{:>11}", "", "stalled", self.stalled)?;
         for (seed, failure) in &self.failed {
-            writeln!(f, "failed: seed {seed}, {failure}")?;
+            writeln!(f, "failed: seed {seed}, {failure}; gms-cli sim --replay {seed}")?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! | `upheaval` | departures, returns, cuts, pauses |
 //! | `host`, `application` | one process: its node and socket, and the program above |
 //! | `network` | delays, losses, cuts |
+//! | `situation` | what a run got into, so that a fault never met shows |
 //! | `witness` | the checker and the digest of the run |
 //! | `report`, `campaign` | [`RunReport`], [`Campaign`]: what came of one run, and of many |
 #![doc = include_str!("../README.md")]
@@ -27,6 +28,7 @@ mod queue;
 mod report;
 pub mod scenario;
 mod settled;
+mod situation;
 mod upheaval;
 mod witness;
 mod world;
@@ -35,6 +37,7 @@ pub use campaign::Campaign;
 pub use network::FaultCounts;
 pub use report::RunReport;
 pub use scenario::Scenario;
+pub use situation::{Situation, SituationCounts};
 
 use gms_check::Record;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gms_check::Report;
 
 use crate::network::FaultCounts;
+use crate::situation::SituationCounts;
 
 /// What came of one run.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct RunReport {
     pub datagrams: u64,
     /// What was done to them.
     pub faults: FaultCounts,
+    /// What the run got into.
+    pub situations: SituationCounts,
     /// Simulated time.
     pub time: Duration,
     /// The same for the same run only.

@@ -9,6 +9,7 @@ use gms_core::{Input, Time};
 
 use crate::host::address;
 use crate::scenario::{Birth, Entry, Reader, Shape};
+use crate::situation::Situation;
 use crate::world::{Happening, World};
 
 impl World<'_> {
@@ -28,7 +29,11 @@ impl World<'_> {
             Some(index) if leader => *index,
             _ => self.draw.pick(&candidates),
         };
+        let loaded = self.hosts.iter().flatten().any(|host| host.app.sent > host.app.outcomes);
         self.act(index, |host, _, now| {
+            if loaded && host.node.is_leader() {
+                host.app.met(Situation::LeaderLeaves);
+            }
             host.app.leaving = true;
             host.node.handle(now, Input::Leave);
         });
@@ -49,6 +54,9 @@ impl World<'_> {
                 if self.draw.chance(0.5) { Entry::Multicast } else { Entry::Through(vec![self.scenario.anchor]) };
             self.births.push(Birth { at, entry, ..self.births[index].clone() });
             self.hosts.push(None);
+            if let Some(host) = &mut self.hosts[index] {
+                host.app.met(Situation::Return);
+            }
             self.queue.push(at, Happening::Start(self.hosts.len() - 1));
         }
     }

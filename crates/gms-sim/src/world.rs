@@ -15,6 +15,7 @@ use crate::queue::Queue;
 use crate::report::RunReport;
 use crate::scenario::{Birth, Entry, Reader, Scenario};
 use crate::settled::{dump, unsettled};
+use crate::situation::{SituationCounts, add_situations, given};
 use crate::witness::Witness;
 
 /// Between two looks at memory and at whether all is done.
@@ -84,6 +85,7 @@ impl<'a> World<'a> {
             views: born().map(|h| h.app.views).sum(),
             datagrams: self.network.datagrams,
             faults: std::mem::take(&mut self.network.counts),
+            situations: self.situations(),
             time: self.now.since(Time::ZERO),
             digest: self.witness.digest(),
             report: self.witness.finish(),
@@ -312,6 +314,12 @@ impl<'a> World<'a> {
             host.as_ref().filter(|host| host.app.end.is_none() && which(host)).map(|_| index)
         };
         self.hosts.iter().enumerate().filter_map(living).collect()
+    }
+
+    fn situations(&self) -> SituationCounts {
+        let mut all = given(self.scenario);
+        self.hosts.iter().flatten().for_each(|host| add_situations(&mut all, &host.app.situations));
+        all
     }
 
     /// Writes down what the harness did.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gms_check::Property;
-use gms_sim::{Campaign, Scenario, run};
+use gms_sim::{Campaign, Scenario, Situation, run};
 
 /// Runs all seeds on two threads and returns their sum; fails with the reports of those that failed.
 fn campaign(seeds: &[u64]) -> Campaign {
@@ -49,6 +49,10 @@ fn no_seed_breaks_a_property_and_every_property_is_exercised() {
         (P17, "not ordered"),
     ] {
         assert!(campaign.counters.part(property, part) > 0, "{property} '{part}' was never exercised\n{campaign}");
+    }
+    for situation in Situation::ALL {
+        let count = campaign.situations.get(&situation);
+        assert!(count.is_some_and(|count| *count > 0), "never: {}\n{campaign}", situation.name());
     }
     let kinds =
         ["lost", "duplicated", "held back", "spike", "pause", "overrun", "cut link", "cut one-way", "cut in halves"];

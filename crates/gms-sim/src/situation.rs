@@ -1,0 +1,107 @@
+//! What a run was meant to get into, and how often it did: a fault never met proves nothing.
+
+use std::collections::BTreeMap;
+
+use crate::scenario::{Entry, Reader, Scenario};
+
+/// How often each situation came up.
+pub type SituationCounts = BTreeMap<Situation, u64>;
+
+/// Something that a run may get into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Situation {
+    /// The whole run has no fault.
+    NoFault,
+    /// Several processes that may found the group start at the same time.
+    Rivals,
+    /// A process has a receive buffer smaller than usual.
+    SmallBudget,
+    /// An application reads slowly.
+    SlowReader,
+    /// A message is sent at another level than its sender's last one.
+    MixedLevels,
+    /// A message of 200 kB or more is delivered.
+    LargeMessage,
+    /// A message bound to a view is sent the moment the view is delivered.
+    SentAtView,
+    /// Several processes join in one view.
+    JoinBurst,
+    /// The leader is asked to leave while messages are under way.
+    LeaderLeaves,
+    /// A process leaves without a word that it may.
+    NotReleased,
+    /// A process that left comes again.
+    Return,
+}
+
+impl Situation {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::NoFault,
+        Self::Rivals,
+        Self::SmallBudget,
+        Self::SlowReader,
+        Self::MixedLevels,
+        Self::LargeMessage,
+        Self::SentAtView,
+        Self::JoinBurst,
+        Self::LeaderLeaves,
+        Self::NotReleased,
+        Self::Return,
+    ];
+
+    /// What the closing table calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoFault => "no fault at all",
+            Self::Rivals => "rivals start together",
+            Self::SmallBudget => "small receive buffer",
+            Self::SlowReader => "slow application",
+            Self::MixedLevels => "levels mixed",
+            Self::LargeMessage => "200 kB or more",
+            Self::SentAtView => "sent at a view",
+            Self::JoinBurst => "several join at once",
+            Self::LeaderLeaves => "leader leaves, loaded",
+            Self::NotReleased => "left unreleased",
+            Self::Return => "came again",
+        }
+    }
+}
+
+/// Of one size and up, a message is large.
+pub(crate) const LARGE: usize = 200_000;
+
+/// Adds `from` to `to`.
+pub(crate) fn add_situations(to: &mut SituationCounts, from: &SituationCounts) {
+    for (situation, count) in from {
+        *to.entry(*situation).or_default() += count;
+    }
+}
+
+/// The situations that a scenario is in from the start.
+pub(crate) fn given(scenario: &Scenario) -> SituationCounts {
+    let rivals = scenario.births.iter().filter(|birth| birth.entry == Entry::Auto).count();
+    let slow = scenario.births.iter().filter(|birth| birth.reader != Reader::Eager).count();
+    let small = scenario.births.iter().filter(|birth| birth.budget < 4 << 20).count();
+    let counts = [
+        (Situation::NoFault, usize::from(scenario.network.is_calm())),
+        (Situation::Rivals, usize::from(rivals > 1)),
+        (Situation::SlowReader, slow),
+        (Situation::SmallBudget, small),
+    ];
+    counts.into_iter().filter(|(_, count)| *count > 0).map(|(situation, count)| (situation, count as u64)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scenarios_are_in_every_situation_of_theirs() {
+        let mut counts = SituationCounts::new();
+        (0..200).for_each(|seed| add_situations(&mut counts, &given(&Scenario::draw(seed))));
+        let given = [Situation::NoFault, Situation::Rivals, Situation::SmallBudget, Situation::SlowReader];
+        assert!(given.iter().all(|situation| counts[situation] > 0) && counts.len() == given.len(), "{counts:?}");
+        assert_eq!(Situation::ALL.iter().collect::<std::collections::BTreeSet<_>>().len(), Situation::ALL.len());
+    }
+}
