@@ -1,0 +1,218 @@
+//! What directories tell each other, and its bytes.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::entry::{Entry, NAME_LIMIT};
+use crate::wire::{self, WireError};
+
+/// Bytes of one body, at most. With an envelope it fits any usual MTU.
+pub const BODY_LIMIT: usize = 1024;
+/// Bytes of a probe, always: as many as the largest answer may have. Whoever forges the origin of a
+/// probe has the directory send its victim no more bytes than it spends itself.
+pub const PROBE_LEN: usize = BODY_LIMIT;
+/// Servers a probe may name as known.
+pub const KNOWN_LIMIT: usize = 32;
+
+/// One message between directories.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Message<Id> {
+    /// Here I am; sent to all, now and then.
+    Announce(Entry<Id>),
+    /// Here I am, and who is there? Sent to all, answered at once.
+    Probe {
+        /// Who asks.
+        from: Entry<Id>,
+        /// Servers that need not answer: the asker has their entries. At most [`KNOWN_LIMIT`].
+        #[serde(deserialize_with = "short_list")]
+        known: Vec<Id>,
+    },
+    /// Answer to a probe, sent to who asked.
+    ProbeReply(Entry<Id>),
+    /// I go; sent to all.
+    Leave(Id),
+}
+
+impl<Id> Message<Id> {
+    fn within_limits(&self) -> bool {
+        match self {
+            Self::Announce(entry) | Self::ProbeReply(entry) => entry.name.len() <= NAME_LIMIT,
+            Self::Probe { from, known } => from.name.len() <= NAME_LIMIT && known.len() <= KNOWN_LIMIT,
+            Self::Leave(_) => true,
+        }
+    }
+}
+
+impl<Id: Serialize> Message<Id> {
+    /// The bytes of the message. Fails only for one that no directory makes: over a limit, or with an
+    /// id so long that the body is.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        if !self.within_limits() {
+            return Err(WireError::Malformed);
+        }
+        let mut body = wire::write(self, BODY_LIMIT)?;
+        if matches!(self, Self::Probe { .. }) {
+            body.resize(PROBE_LEN, 0);
+        }
+        Ok(body)
+    }
+}
+
+impl<'de, Id: Deserialize<'de>> Message<Id> {
+    /// Reads exactly one message.
+    pub fn decode(body: &'de [u8]) -> Result<Self, WireError> {
+        let (message, rest) = wire::read::<Self>(body, BODY_LIMIT)?;
+        match message {
+            Self::Probe { .. } if body.len() != PROBE_LEN => {
+                Err(WireError::Unpadded { len: body.len(), expected: PROBE_LEN })
+            }
+            Self::Probe { .. } if rest.iter().all(|byte| *byte == 0) => Ok(message),
+            _ if rest.is_empty() => Ok(message),
+            _ => Err(WireError::Malformed),
+        }
+    }
+}
+
+/// Reads ids one by one and stops at the limit, whatever count the sender claims.
+fn short_list<'de, D: Deserializer<'de>, Id: Deserialize<'de>>(deserializer: D) -> Result<Vec<Id>, D::Error> {
+    struct ShortList<Id>(PhantomData<Id>);
+    impl<'de, Id: Deserialize<'de>> Visitor<'de> for ShortList<Id> {
+        type Value = Vec<Id>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {KNOWN_LIMIT} ids")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut ids: A) -> Result<Vec<Id>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(id) = ids.next_element()? {
+                if list.len() == KNOWN_LIMIT {
+                    return Err(A::Error::invalid_length(KNOWN_LIMIT + 1, &self));
+                }
+                list.push(id);
+            }
+            Ok(list)
+        }
+    }
+    deserializer.deserialize_seq(ShortList(PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(name: usize) -> Entry<u64> {
+        Entry {
+            id: 7,
+            address: "[2001:db8::7]:7000".parse().unwrap(),
+            name: "n".repeat(name),
+            gid: u128::MAX,
+            vid: u64::MAX,
+            leader: Some(u64::MAX),
+            size: u32::MAX,
+        }
+    }
+
+    fn all(name: usize, known: usize) -> [Message<u64>; 4] {
+        [
+            Message::Announce(entry(name)),
+            Message::Probe { from: entry(name), known: (0..known as u64).collect() },
+            Message::ProbeReply(entry(name)),
+            Message::Leave(7),
+        ]
+    }
+
+    #[test]
+    fn messages_come_back_and_leftovers_are_rejected() {
+        for message in all(3, 2) {
+            let mut body = message.encode().unwrap();
+            assert_eq!(Message::decode(&body), Ok(message));
+            body.push(0);
+            assert!(Message::<u64>::decode(&body).is_err());
+            body.truncate(body.len() - 2);
+            assert!(Message::<u64>::decode(&body).is_err());
+        }
+    }
+
+    #[test]
+    fn no_answer_is_larger_than_its_probe() {
+        let probe = |name| Message::Probe { from: entry(name), known: vec![] }.encode().unwrap().len();
+        assert_eq!((probe(0), probe(NAME_LIMIT)), (PROBE_LEN, PROBE_LEN));
+        assert!(Message::ProbeReply(entry(NAME_LIMIT)).encode().unwrap().len() <= PROBE_LEN);
+        let mut long_ids = Entry::new([u64::MAX; 32], entry(0).address, "x".repeat(NAME_LIMIT));
+        assert!(Message::ProbeReply(long_ids.clone()).encode().unwrap().len() <= PROBE_LEN);
+        long_ids.leader = Some(long_ids.id);
+        long_ids.gid = u128::MAX;
+        assert!(matches!(
+            Message::Probe { from: long_ids, known: vec![[u64::MAX; 32]] }.encode(),
+            Err(WireError::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn a_short_probe_and_one_with_dirty_padding_are_rejected() {
+        let probe = Message::Probe { from: entry(3), known: vec![1, 2] };
+        let short = postcard::to_stdvec(&probe).unwrap();
+        assert!(matches!(Message::<u64>::decode(&short), Err(WireError::Unpadded { .. })));
+        let mut dirty = probe.encode().unwrap();
+        *dirty.last_mut().unwrap() = 1;
+        assert_eq!(Message::<u64>::decode(&dirty), Err(WireError::Malformed));
+    }
+
+    #[test]
+    fn each_limit_is_accepted_and_one_more_is_rejected_on_both_sides() {
+        let raw = |message: &Message<u64>| {
+            let mut body = postcard::to_stdvec(message).unwrap();
+            if matches!(message, Message::Probe { .. }) {
+                body.resize(PROBE_LEN, 0);
+            }
+            body
+        };
+        for (name, known, good) in [
+            (NAME_LIMIT, KNOWN_LIMIT, [true; 4]),
+            (NAME_LIMIT + 1, 0, [false, false, false, true]),
+            (0, KNOWN_LIMIT + 1, [true, false, true, true]),
+        ] {
+            for (message, good) in all(name, known).into_iter().zip(good) {
+                assert_eq!(message.encode().is_ok(), good, "{message:?}");
+                assert_eq!(Message::<u64>::decode(&raw(&message)).is_ok(), good, "{message:?}");
+            }
+        }
+        assert_eq!(
+            Message::<u64>::decode(&[0; BODY_LIMIT + 1]),
+            Err(WireError::TooLong { len: BODY_LIMIT + 1, limit: BODY_LIMIT })
+        );
+    }
+
+    #[test]
+    fn the_bytes_are_these() {
+        let entry = Entry { leader: Some(2), gid: 300, vid: 9, size: 3, ..Entry::new(1u64, address(), "ab") };
+        let reply = [2, 1, 0, 10, 0, 0, 1, 0xd8, 0x36, 2, b'a', b'b', 0xac, 2, 9, 1, 2, 3];
+        assert_eq!(Message::ProbeReply(entry).encode().unwrap(), reply);
+        assert_eq!(Message::Leave(300u64).encode().unwrap(), [3, 0xac, 2]);
+    }
+
+    fn address() -> std::net::SocketAddr {
+        "10.0.0.1:7000".parse().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_fail_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1100)) {
+            let _ = Message::<u64>::decode(&bytes);
+        }
+
+        #[test]
+        fn a_changed_byte_decodes_to_a_message_or_fails(at in 0..PROBE_LEN, byte: u8, kind in 0..4usize) {
+            let mut body = all(20, 20)[kind].encode().unwrap();
+            let at = at % body.len();
+            body[at] = byte;
+            if let Ok(message) = Message::<u64>::decode(&body) {
+                prop_assert!(message.within_limits());
+            }
+        }
+    }
+}
