@@ -1,4 +1,4 @@
-//! A leader and a follower driven by hand, for the benches of single steps.
+//! A leader and a follower driven by hand, for the bench of single steps.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,16 +1,43 @@
-//! The follower's step: ORDERED datagrams in, messages out. Time per message.
+//! The two steps of the core that every message takes, timed apart: the leader's (`sequencing`: FORWARD
+//! datagrams in, ORDERED trains out) and the follower's (`delivery`: ORDERED datagrams in, messages out).
+//! Time per message.
 
-#[allow(dead_code)]
 mod lockstep;
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lockstep::{Pair, deliver, receive, transmit};
 
-/// Messages ordered at once.
+/// Messages on their way at once.
 const BURST: usize = 480;
+
+fn sequencing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("sequencing");
+    for size in [16, 100, 1024] {
+        let payload = Bytes::from(vec![7; size]);
+        let mut pair = Pair::new();
+        group.throughput(Throughput::Elements(BURST as u64));
+        group.bench_function(BenchmarkId::from_parameter(format!("{size}B")), |bencher| {
+            bencher.iter_custom(|iterations| {
+                let mut spent = Duration::ZERO;
+                for _ in 0..iterations {
+                    let forwards = pair.forwards(BURST, &payload);
+                    let start = Instant::now();
+                    receive(&mut pair.leader, pair.now, 1, &forwards);
+                    let ordered = black_box(transmit(&mut pair.leader, pair.now));
+                    spent += start.elapsed();
+                    receive(&mut pair.follower, pair.now, 0, &ordered);
+                    pair.exchange(Duration::from_millis(10));
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+}
 
 fn delivery(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("delivery");
@@ -40,5 +67,5 @@ fn delivery(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, delivery);
+criterion_group!(benches, sequencing, delivery);
 criterion_main!(benches);
