@@ -148,7 +148,7 @@ pub struct Timing {
     pub discover: Duration,
     /// No quorum, or no leader, heard for this long is reported (T_q).
     pub quorum: Duration,
-    /// A learner silent for this long is removed again.
+    /// A member silent for this long is removed by the leader, if a quorum agrees.
     pub slow: Duration,
     /// How long a process that left keeps answering for its last view (T_linger).
     pub linger: Duration,

@@ -33,6 +33,10 @@ impl Membership {
     /// Reports the beginning and the end of every time without progress.
     pub(crate) fn watch(&mut self, cx: &mut Context) {
         let why = self.why_blocked(cx);
+        if self.blocked_by_quorum() && !matches!(why, Some(Blocked::Quorum { .. })) {
+            // Whoever is not heard yet may have been cut off with the others, and gets the same time to return.
+            self.peers.iter_mut().for_each(|peer| peer.heard = cx.now);
+        }
         match (&self.blocked, &why) {
             (None, Some(why)) => {
                 cx.trace(|| Trace::Blocked(why.to_string()));

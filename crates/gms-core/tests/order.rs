@@ -15,6 +15,8 @@ struct World {
     flying: VecDeque<(Time, usize, SocketAddr, Bytes)>,
     drop: fn(u64) -> bool,
     sent: u64,
+    /// Crashed: neither hears nor says anything.
+    dead: Option<usize>,
 }
 
 fn address(index: usize) -> SocketAddr {
@@ -23,7 +25,15 @@ fn address(index: usize) -> SocketAddr {
 
 impl World {
     fn new() -> Self {
-        Self { now: Time::ZERO, members: vec![], events: vec![], flying: VecDeque::new(), drop: |_| false, sent: 0 }
+        Self {
+            now: Time::ZERO,
+            members: vec![],
+            events: vec![],
+            flying: VecDeque::new(),
+            drop: |_| false,
+            sent: 0,
+            dead: None,
+        }
     }
 
     fn start(&mut self, start: Start) -> usize {
@@ -48,7 +58,7 @@ impl World {
 
     /// One step: all members say what they have to say, then the next thing in time happens.
     fn step(&mut self) {
-        for index in 0..self.members.len() {
+        for index in (0..self.members.len()).filter(|index| Some(*index) != self.dead) {
             let mut out = Vec::new();
             while let Some(transmit) = self.members[index].poll_transmit(self.now, 16, &mut out) {
                 let leaders: Vec<bool> = self.members.iter().map(Member::is_leader).collect();
@@ -60,7 +70,7 @@ impl World {
                             Destination::Unicast(at) => at == address(to),
                         };
                         self.sent += 1;
-                        if wanted && to != index && !(self.drop)(self.sent) {
+                        if wanted && to != index && Some(to) != self.dead && !(self.drop)(self.sent) {
                             let at = self.now + Duration::from_micros(100);
                             self.flying.push_back((at, to, address(index), Bytes::copy_from_slice(datagram)));
                         }
@@ -70,7 +80,8 @@ impl World {
             }
             self.members[index].poll_events(&mut self.events[index], usize::MAX);
         }
-        let timeout = self.members.iter().filter_map(Member::poll_timeout).min();
+        let living = self.members.iter().enumerate().filter(|(index, _)| Some(*index) != self.dead);
+        let timeout = living.filter_map(|(_, m)| m.poll_timeout()).min();
         let arrival = self.flying.front().map(|f| f.0);
         let Some(next) = timeout.into_iter().chain(arrival).min() else { return };
         self.now = self.now.max(next);
@@ -222,4 +233,31 @@ fn a_dead_leader_is_reported_and_so_is_its_return() {
     world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(_))));
     world.drop = |_| false;
     world.run_until(|w| matches!(w.events[1].last(), Some(Event::Unblocked)));
+}
+
+#[test]
+fn a_dead_follower_is_removed_and_the_others_go_on() {
+    let mut world = World::group_of(3);
+    world.dead = Some(1);
+    let sent = (0..50).map(|i| world.send(2, format!("{i}"), Level::Stable)).count();
+    world.run_until(|w| w.outcomes(2).len() == sent && w.messages(0).len() == sent);
+    let view = world.members[0].view().unwrap();
+    assert_eq!(view.to_string(), "6: leader 0, followers [2]".replace('6', &view.vid.to_string()));
+    // It was only cut off: what it hears now is that the group went on without it.
+    world.dead = None;
+    world.run_until(|w| matches!(w.events[1].last(), Some(Event::Excluded)));
+}
+
+#[test]
+fn a_leader_without_a_quorum_removes_nobody() {
+    let mut world = World::group_of(3);
+    world.drop = |_| true;
+    let until = world.now + Duration::from_secs(20);
+    world.run_until(|w| w.now > until);
+    assert!(world.events[0].iter().any(|e| matches!(e, Event::Blocked(_))));
+    world.drop = |_| false;
+    world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == 3)));
+    let sseq = world.send(1, "together again", Level::Stable);
+    world.run_until(|w| w.outcomes(1).iter().any(|(of, _)| *of == sseq));
+    assert!(world.events.iter().flatten().all(|e| !matches!(e, Event::Excluded)));
 }

@@ -92,7 +92,7 @@ impl Membership {
 
     /// Starts a planned change if one is wanted and its conditions hold (5.1, *without commitment*).
     pub(crate) fn consider(&mut self, cx: &mut Context) {
-        if !self.is_leader() || self.proposal.is_some() || self.stage == Stage::Gone {
+        if !self.is_leader() || self.proposal.is_some() || self.stage == Stage::Gone || self.blocked_by_quorum() {
             return;
         }
         self.change.joins.retain(|j| !self.view.contains(j.uid));
@@ -100,7 +100,7 @@ impl Membership {
             self.change.since = None;
         }
         let promotions = self.caught_up(cx);
-        let silent = self.silent_learners(cx);
+        let silent = self.silent_members(cx);
         // A leader does not go while others that left may still need its frames.
         let leaving = self.stage == Stage::Leaving && self.pending.is_empty() && !self.leavers_need_frames(cx);
         let wanted = self.joins_ripe(cx)
@@ -182,10 +182,11 @@ impl Membership {
         self.view.members.iter().enumerate().filter_map(learner).collect()
     }
 
-    /// Learners that gave up, or never came: nobody counts on them, and they would hold up freeing.
-    fn silent_learners(&self, cx: &Context) -> Vec<Uid> {
+    /// Members that have said nothing for very long: nothing they may need can be freed, so that in
+    /// the end everybody waits for them (4.3).
+    fn silent_members(&self, cx: &Context) -> Vec<Uid> {
         let silent = |(index, m): (usize, &ViewMember)| {
-            (m.role == Role::Learner && cx.now - self.peers[index].heard > cx.config.timing.slow).then_some(m.uid)
+            (m.uid != cx.config.uid && cx.now - self.peers[index].heard > cx.config.timing.slow).then_some(m.uid)
         };
         self.view.members.iter().enumerate().filter_map(silent).collect()
     }
@@ -237,7 +238,11 @@ impl Membership {
         // learners who have not are given up when they stay silent.
         let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
         let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
-        heard && is_quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i)))
+        // Without a quorum of the present view nothing could be decided, and stamping has stopped for it.
+        let deciders = |uid| uid == me || index(uid).is_some_and(|i| self.present(cx, i));
+        heard
+            && is_quorum(&self.view, deciders)
+            && is_quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i)))
     }
 
     /// From here on nothing is stamped in this view any more (I3): the order up to here is the cut.
