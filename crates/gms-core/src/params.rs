@@ -50,10 +50,14 @@ impl Params {
             .map(|(name, ours, theirs)| format!("{name} is {ours} in the group and {theirs} here"))
     }
 
-    /// Why these settings cannot work, if they cannot.
+    /// Why these settings cannot work, if they cannot: with each other, or with the default [`Limits`].
     pub fn check(&self) -> Result<(), ParamsError> {
-        if self.datagram < 512 {
+        let limits = Limits::default();
+        if self.datagram < 512 || usize::from(self.datagram) > limits.datagram {
             return Err(ParamsError::Datagram(self.datagram));
+        }
+        if self.message_limit > limits.message {
+            return Err(ParamsError::Message { limit: self.message_limit, most: limits.message });
         }
         if u64::from(self.message_limit) > self.reassembly {
             return Err(ParamsError::Reassembly { message: self.message_limit, budget: self.reassembly });
@@ -68,9 +72,17 @@ impl Params {
 /// Settings that contradict themselves.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ParamsError {
-    /// Headers would leave no room.
-    #[error("a datagram of {0} bytes is too small: set it to 512 or more")]
+    /// Headers would leave no room, or UDP has none for it.
+    #[error("a datagram cannot have {0} bytes: set it to 512 to 65507")]
     Datagram(u16),
+    /// Over what members accept.
+    #[error("a message limit of {limit} bytes is over what members accept: set it to {most} or less")]
+    Message {
+        /// Limit asked for.
+        limit: u32,
+        /// The largest there can be.
+        most: u32,
+    },
     /// The largest message could never be admitted.
     #[error(
         "the largest message ({message} B) is over the reassembly budget ({budget} B): raise the budget or lower the limit"
@@ -172,5 +184,31 @@ impl Default for Timing {
             linger: ms(10_000),
             farewell: ms(1000),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_is_checked_at_its_edge() {
+        let ok = |change: fn(&mut Params)| {
+            let mut params = Params::default();
+            change(&mut params);
+            params.check().is_ok()
+        };
+        assert!(ok(|p| p.datagram = 512) && !ok(|p| p.datagram = 511));
+        assert!(ok(|p| p.datagram = 65_507) && !ok(|p| p.datagram = 65_508));
+        assert!(ok(|p| p.message_limit = 64 << 20) && !ok(|p| p.message_limit = (64 << 20) + 1));
+        assert!(ok(|p| p.reassembly = 64 << 20) && !ok(|p| p.reassembly = (64 << 20) - 1));
+        assert!(!ok(|p| p.min_voters = 0));
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let other = Params { window: 7, ..Params::default() };
+        assert_eq!(Params::default().difference(&Params::default()), None);
+        assert_eq!(Params::default().difference(&other).unwrap(), "window is 2097152 in the group and 7 here");
     }
 }

@@ -35,13 +35,6 @@ impl Add<Duration> for Time {
     }
 }
 
-impl Sub<Duration> for Time {
-    type Output = Self;
-    fn sub(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(by.as_nanos().min(u128::from(u64::MAX)) as u64))
-    }
-}
-
 impl Sub for Time {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {

@@ -158,7 +158,13 @@ impl Control {
 
     fn within(&self, limits: &Limits) -> bool {
         let view = |next: &Next| {
-            next.view.members.len() <= limits.members && next.view.at > 0 && next.view.contains(next.view.leader)
+            let view = &next.view;
+            view.members.len() <= limits.members
+                && view.contains(view.leader)
+                && view.vid > 0
+                && view.at > 0
+                && view.gseq > 0
+                && view.params.check().is_ok()
         };
         match self {
             Self::JoinRequest(request) | Self::JoinProof { request, .. } => request.name.len() <= limits.name,
