@@ -130,8 +130,14 @@ impl Membership {
             }
             // Among them VIEW_REQ; nobody learns anything from one who is behind.
             _ if envelope.vid < self.view.vid => self.tell_successor(cx, who, from, envelope.vid),
-            Control::LeaveRequest if current && index.is_some() && self.is_leader() => self.on_leave(cx, who),
-            Control::LeaveRefused { min_voters } if current && from_leader => self.stay(cx, min_voters),
+            Control::LeaveRequest { attempt } if current && index.is_some() && self.is_leader() => {
+                self.on_leave(cx, who, attempt);
+            }
+            Control::LeaveRefused { attempt, min_voters }
+                if current && from_leader && attempt == self.leave_attempt =>
+            {
+                self.stay(cx, min_voters);
+            }
             Control::Accept { ballot, next } if current && from_leader => self.on_accept(cx, ballot, next),
             Control::Accepted { ballot } if current && index.is_some() && self.is_leader() => {
                 self.on_accepted(cx, who, ballot)
@@ -161,7 +167,12 @@ impl Membership {
         if self.is_leader() {
             self.consider(cx);
         } else if self.pending.is_empty() {
-            cx.tell(self.leader().address, self.view.gid, self.view.vid, &Control::LeaveRequest);
+            cx.tell(
+                self.leader().address,
+                self.view.gid,
+                self.view.vid,
+                &Control::LeaveRequest { attempt: self.leave_attempt },
+            );
         }
         let again = cx.config.timing.repeat * 2;
         cx.timers.set(Timer::Request, cx.now + again);

@@ -268,6 +268,7 @@ impl Member {
             }
             Phase::In(m) if m.stage == Stage::Member => {
                 m.stage = Stage::Leaving;
+                m.leave_attempt += 1;
                 cx.timers.set(Timer::Request, cx.now);
             }
             _ => {}

@@ -51,6 +51,8 @@ pub(crate) enum Stage {
 pub(crate) struct Membership {
     pub(crate) view: Arc<View>,
     pub(crate) stage: Stage,
+    /// How often the application has wished to leave.
+    pub(crate) leave_attempt: u32,
     pub(crate) log: Log,
     /// `next[Uid]`, a fold over the stored prefix; parallel to the view's member list. At the leader,
     /// whose prefix is all there is, this is the stamping counter.
@@ -118,6 +120,7 @@ impl Membership {
         log.push_view(view.clone());
         let mut membership = Self {
             stage: Stage::Member,
+            leave_attempt: 0,
             log,
             next: snapshot.next,
             next_gseq: view.gseq + 1,

@@ -23,7 +23,9 @@ const REPEAT: Duration = Duration::from_millis(10);
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Change {
     joins: VecDeque<JoinRequest>,
-    leaves: Vec<Uid>,
+    leaves: Vec<(Uid, u32)>,
+    /// Wishes to leave that were refused, by member; the last of each.
+    refused: Vec<(Uid, u32)>,
     /// When the first of `joins` came.
     since: Option<Time>,
 }
@@ -66,9 +68,12 @@ impl Membership {
     }
 
     /// A member wants to leave. Only the leader is asked.
-    pub(crate) fn on_leave(&mut self, cx: &mut Context, who: Uid) {
-        if !self.change.leaves.contains(&who) {
-            self.change.leaves.push(who);
+    pub(crate) fn on_leave(&mut self, cx: &mut Context, who: Uid, attempt: u32) {
+        if self.change.refused.contains(&(who, attempt)) {
+            return self.refuse(cx, who, attempt);
+        }
+        if !self.change.leaves.contains(&(who, attempt)) {
+            self.change.leaves.push((who, attempt));
         }
         cx.timers.start(Timer::Change, cx.now);
     }
@@ -119,7 +124,7 @@ impl Membership {
             member.role = Role::Voter;
         }
         let gone = |m: &ViewMember| {
-            self.change.leaves.contains(&m.uid)
+            self.change.leaves.iter().any(|(who, _)| *who == m.uid)
                 || silent.contains(&m.uid)
                 || (leaving && m.uid == cx.config.uid)
                 || self.change.joins.iter().any(|j| j.uid.node == m.uid.node && j.uid != m.uid)
@@ -192,14 +197,20 @@ impl Membership {
     }
 
     fn refuse_leaves(&mut self, cx: &mut Context) {
-        let refused = Control::LeaveRefused { min_voters: self.view.params.min_voters };
-        for who in std::mem::take(&mut self.change.leaves) {
-            if let Some(member) = self.view.member(who) {
-                cx.tell(member.address, self.view.gid, self.view.vid, &refused);
-            }
+        for (who, attempt) in std::mem::take(&mut self.change.leaves) {
+            self.change.refused.retain(|(refused, _)| *refused != who && self.view.contains(*refused));
+            self.change.refused.push((who, attempt));
+            self.refuse(cx, who, attempt);
         }
         if self.stage == Stage::Leaving {
             self.stay(cx, self.view.params.min_voters);
+        }
+    }
+
+    fn refuse(&self, cx: &mut Context, who: Uid, attempt: u32) {
+        if let Some(member) = self.view.member(who) {
+            let refused = Control::LeaveRefused { attempt, min_voters: self.view.params.min_voters };
+            cx.tell(member.address, self.view.gid, self.view.vid, &refused);
         }
     }
 

@@ -34,9 +34,14 @@ pub enum Control {
     /// The request is refused for good.
     JoinReject(Refusal),
     /// A member wants to leave; everything it sent has been ordered.
-    LeaveRequest,
+    LeaveRequest {
+        /// Which of its wishes to leave: a repeat of one that was refused must not be taken for a new one.
+        attempt: u32,
+    },
     /// A leave that would bring the voters below `min_voters`.
     LeaveRefused {
+        /// The wish that is refused, for good.
+        attempt: u32,
         /// The least number of voters the group keeps.
         min_voters: u16,
     },
