@@ -45,21 +45,23 @@ impl Campaign {
 
     /// Adds one run.
     pub fn add(&mut self, run: &RunReport) {
-        self.seeds += 1;
-        self.time += run.time;
-        self.deliveries += run.deliveries;
-        self.views += run.views;
-        self.datagrams += run.datagrams;
-        add_counts(&mut self.faults, &run.faults);
-        add_situations(&mut self.situations, &run.situations);
-        self.counters += &run.report.counters;
+        let mut violations = BTreeMap::new();
         for violation in &run.report.violations {
-            *self.violations.entry(violation.property).or_default() += 1;
+            *violations.entry(violation.property).or_default() += 1;
         }
-        self.stalled += u64::from(run.stalled.is_some());
-        if let Some(failure) = run.failure() {
-            self.failed.insert(run.seed, failure);
-        }
+        self.merge(&Self {
+            seeds: 1,
+            time: run.time,
+            deliveries: run.deliveries,
+            views: run.views,
+            datagrams: run.datagrams,
+            faults: run.faults.clone(),
+            situations: run.situations.clone(),
+            counters: run.report.counters.clone(),
+            violations,
+            stalled: u64::from(run.stalled.is_some()),
+            failed: run.failure().map(|failure| (run.seed, failure)).into_iter().collect(),
+        });
     }
 
     /// Adds the runs of another campaign.

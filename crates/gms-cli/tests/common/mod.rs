@@ -166,6 +166,11 @@ impl Server {
         assert!(Command::new("kill").args([name, &pid]).status().expect("kill runs").success());
     }
 
+    /// Whether it has not ended yet. It stays a process that can be signalled until it is waited for.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.lines.ended()
+    }
+
     /// Kills it, as a crash does.
     pub(crate) fn crash(&mut self) {
         self.child.kill().expect("it can be killed");
@@ -208,6 +213,11 @@ impl Lines {
             kept.more.notify_all();
         });
         lines
+    }
+
+    /// Whether there will be no more.
+    fn ended(&self) -> bool {
+        self.all.lock().unwrap().1
     }
 
     fn wait_for_end(&self) {
