@@ -22,8 +22,6 @@ const REPEAT: Duration = Duration::from_millis(10);
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Handover {
     leavers: Vec<Leaver>,
-    /// Members of the view before: all of them must hold its frames before anybody may go.
-    before: Vec<Uid>,
     pause: Duration,
 }
 
@@ -35,6 +33,8 @@ struct Leaver {
     vid: Vid,
     since: Time,
     confirmed: bool,
+    /// Members of the view it left: while one of them is behind, it may need what only the leaver has.
+    fellows: Vec<Uid>,
 }
 
 impl Membership {
@@ -123,9 +123,13 @@ impl Membership {
         // Before the seats are taken, for leavers keep frames from being freed.
         let (vid, since) = (self.view.vid, cx.now);
         let gone = before.members.iter().filter(|m| !self.view.contains(m.uid));
-        let gone = gone.map(|m| Leaver { uid: m.uid, address: m.address, vid, since, confirmed: false });
+        let fellows: Vec<Uid> = before.members.iter().map(|m| m.uid).collect();
+        let leaver = |m: &ViewMember| {
+            let (uid, address, fellows) = (m.uid, m.address, fellows.clone());
+            Leaver { uid, address, vid, since, confirmed: false, fellows }
+        };
+        let gone = gone.map(leaver);
         self.handover.leavers.extend(gone);
-        self.handover.before = before.members.iter().map(|m| m.uid).collect();
         self.handover.pause = REPEAT;
         self.take_seats(cx, &peers);
         let me = self.me(cx);
@@ -166,27 +170,24 @@ impl Membership {
         self.release_leavers(cx);
     }
 
-    /// Lets those go who have confirmed a view that stands.
+    /// Lets those go who have confirmed, once a quorum has installed this view and all who were with
+    /// them in the last view they share are here, so that nobody needs their frames any more.
     pub(crate) fn release_leavers(&mut self, cx: &mut Context) {
         if !self.is_leader() || self.handover.leavers.is_empty() {
             return;
         }
-        let (gid, vid, stands) = (self.view.gid, self.view.vid, self.stands(cx));
-        self.handover.leavers.retain(|leaver| {
-            let released = leaver.confirmed && (leaver.vid < vid || stands);
+        let Self { view, peers, handover, .. } = self;
+        let me = cx.config.uid;
+        let arrived = |uid| uid == me || view.index_of(uid).is_some_and(|i| peers[i].arrived);
+        let stands = is_quorum(view, arrived);
+        handover.leavers.retain(|leaver| {
+            let mut survivors = leaver.fellows.iter().copied().filter(|uid| view.contains(*uid));
+            let released = leaver.confirmed && stands && survivors.all(arrived);
             if released {
-                cx.tell(leaver.address, gid, leaver.vid, &Control::Release { vid: leaver.vid });
+                cx.tell(leaver.address, view.gid, leaver.vid, &Control::Release { vid: leaver.vid });
             }
             !released
         });
-    }
-
-    /// Whether this view stands without those who left: a quorum has installed it, and all who were
-    /// in the view before have its frames, which perhaps only a leaver had.
-    fn stands(&self, cx: &Context) -> bool {
-        let arrived = |uid| uid == cx.config.uid || self.view.index_of(uid).is_some_and(|i| self.peers[i].arrived);
-        let survivors = self.handover.before.iter().filter(|uid| self.view.contains(**uid));
-        is_quorum(&self.view, arrived) && survivors.copied().all(arrived)
     }
 
     /// Whether somebody who left may still lack frames of its last view. One that stays silent is not
