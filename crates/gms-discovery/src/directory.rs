@@ -238,8 +238,10 @@ impl<Id: Copy + Ord> Directory<Id> {
         match message {
             Message::Announce(entry) | Message::ProbeReply(entry) => self.learn(entry),
             Message::Probe { from, known } => {
-                let own = from.id == self.me.id && from.address == self.me.address;
-                self.learn(from);
+                let own = from.as_ref().is_some_and(|from| from.id == self.me.id && from.address == self.me.address);
+                if let Some(from) = from {
+                    self.learn(from);
+                }
                 if !own && !known.contains(&self.me.id) {
                     self.reply(source);
                 }
@@ -304,7 +306,7 @@ impl<Id: Copy + Ord> Directory<Id> {
             // On the first probe all answer, for what is known from before may be stale.
             let first = self.probes_left == self.config.probes;
             let known = known.into_iter().take(if first { 0 } else { KNOWN_LIMIT }).map(|(_, id)| id).collect();
-            self.send(Destination::All, Message::Probe { from: self.me.clone(), known });
+            self.send(Destination::All, Message::Probe { from: Some(self.me.clone()), known });
             self.probes_left -= 1;
             self.probe_at = (self.probes_left > 0).then_some(self.now.saturating_add(self.config.probe_every));
         }

@@ -27,12 +27,14 @@ pub struct Entry<Id> {
     pub leader: Option<Id>,
     /// Members of its view.
     pub size: u32,
+    /// Where it serves programs that are no members, if it does.
+    pub clients: Option<SocketAddr>,
 }
 
 impl<Id> Entry<Id> {
     /// A server that is in no group yet.
     pub fn new(id: Id, address: SocketAddr, name: impl Into<String>) -> Self {
-        Self { id, address, name: name.into(), gid: 0, vid: 0, leader: None, size: 0 }
+        Self { id, address, name: name.into(), gid: 0, vid: 0, leader: None, size: 0, clients: None }
     }
 
     /// Whether it can be called and can be written.

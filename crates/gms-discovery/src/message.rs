@@ -22,10 +22,10 @@ pub const KNOWN_LIMIT: usize = 32;
 pub enum Message<Id> {
     /// Here I am; sent to all, now and then.
     Announce(Entry<Id>),
-    /// Here I am, and who is there? Sent to all, answered at once.
+    /// Who is there? Sent to all, answered at once.
     Probe {
-        /// Who asks.
-        from: Entry<Id>,
+        /// The server that asks; `None` for a program that is none and only wants to know.
+        from: Option<Entry<Id>>,
         /// Servers that need not answer: the asker has their entries. At most [`KNOWN_LIMIT`].
         #[serde(deserialize_with = "short_list")]
         known: Vec<Id>,
@@ -40,7 +40,9 @@ impl<Id> Message<Id> {
     fn within_limits(&self) -> bool {
         match self {
             Self::Announce(entry) | Self::ProbeReply(entry) => entry.name.len() <= NAME_LIMIT,
-            Self::Probe { from, known } => from.name.len() <= NAME_LIMIT && known.len() <= KNOWN_LIMIT,
+            Self::Probe { from, known } => {
+                from.as_ref().is_none_or(|from| from.name.len() <= NAME_LIMIT) && known.len() <= KNOWN_LIMIT
+            }
             Self::Leave(_) => true,
         }
     }
@@ -113,13 +115,14 @@ mod tests {
             vid: u64::MAX,
             leader: Some(u64::MAX),
             size: u32::MAX,
+            clients: Some("[2001:db8::7]:7001".parse().unwrap()),
         }
     }
 
     fn all(name: usize, known: usize) -> [Message<u64>; 4] {
         [
             Message::Announce(entry(name)),
-            Message::Probe { from: entry(name), known: (0..known as u64).collect() },
+            Message::Probe { from: Some(entry(name)), known: (0..known as u64).collect() },
             Message::ProbeReply(entry(name)),
             Message::Leave(7),
         ]
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn no_answer_is_larger_than_its_probe() {
-        let probe = |name| Message::Probe { from: entry(name), known: vec![] }.encode().unwrap().len();
+        let probe = |name| Message::Probe { from: Some(entry(name)), known: vec![] }.encode().unwrap().len();
         assert_eq!((probe(0), probe(NAME_LIMIT)), (PROBE_LEN, PROBE_LEN));
         assert!(Message::ProbeReply(entry(NAME_LIMIT)).encode().unwrap().len() <= PROBE_LEN);
         let mut long_ids = Entry::new([u64::MAX; 32], entry(0).address, "x".repeat(NAME_LIMIT));
@@ -147,14 +150,14 @@ mod tests {
         long_ids.leader = Some(long_ids.id);
         long_ids.gid = u128::MAX;
         assert!(matches!(
-            Message::Probe { from: long_ids, known: vec![[u64::MAX; 32]] }.encode(),
+            Message::Probe { from: Some(long_ids), known: vec![[u64::MAX; 32]] }.encode(),
             Err(WireError::TooLong { .. })
         ));
     }
 
     #[test]
     fn a_short_probe_and_one_with_dirty_padding_are_rejected() {
-        let probe = Message::Probe { from: entry(3), known: vec![1, 2] };
+        let probe = Message::Probe { from: Some(entry(3)), known: vec![1, 2] };
         let short = postcard::to_stdvec(&probe).unwrap();
         assert!(matches!(Message::<u64>::decode(&short), Err(WireError::Unpadded { .. })));
         let mut dirty = probe.encode().unwrap();
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn the_bytes_are_these() {
         let entry = Entry { leader: Some(2), gid: 300, vid: 9, size: 3, ..Entry::new(1u64, address(), "ab") };
-        let reply = [2, 1, 0, 10, 0, 0, 1, 0xd8, 0x36, 2, b'a', b'b', 0xac, 2, 9, 1, 2, 3];
+        let reply = [2, 1, 0, 10, 0, 0, 1, 0xd8, 0x36, 2, b'a', b'b', 0xac, 2, 9, 1, 2, 3, 0];
         assert_eq!(Message::ProbeReply(entry).encode().unwrap(), reply);
         assert_eq!(Message::Leave(300u64).encode().unwrap(), [3, 0xac, 2]);
     }

@@ -217,7 +217,7 @@ fn a_lost_probe_is_repeated_and_answered_by_those_not_known_yet() {
     assert_eq!(world.knows(5), [0, 1, 2, 3, 4]);
 
     let mut one = directory(DirectoryConfig::default());
-    let probe = |known: &[u64]| Message::Probe { from: entry(1), known: known.to_vec() };
+    let probe = |known: &[u64]| Message::Probe { from: Some(entry(1)), known: known.to_vec() };
     one.handle(SECOND / 10, received(probe(&[3, 0])));
     assert_eq!(one.poll_transmit(), None);
     assert_eq!(events(&mut one), [Event::Appeared(entry(1))]);
@@ -225,6 +225,15 @@ fn a_lost_probe_is_repeated_and_answered_by_those_not_known_yet() {
     let reply = one.poll_transmit().unwrap();
     assert_eq!(reply.destination, Destination::One(address(99)), "the origin, not what the entry says");
     assert_eq!(reply.message, Message::ProbeReply(entry(0)));
+}
+
+#[test]
+fn a_program_that_is_no_server_is_answered_and_not_listed() {
+    let mut one = directory(DirectoryConfig::default());
+    one.handle(SECOND / 10, received(Message::Probe { from: None, known: vec![] }));
+    let reply = one.poll_transmit().unwrap();
+    assert_eq!((reply.destination, reply.message), (Destination::One(address(99)), Message::ProbeReply(entry(0))));
+    assert_eq!((events(&mut one), one.servers().len()), (vec![], 0));
 }
 
 #[test]
@@ -298,7 +307,7 @@ fn answers_are_limited_by_the_second() {
     let mut one = directory(DirectoryConfig { replies: 5, probes: 0, ..DirectoryConfig::default() });
     let mut answers = |now: Duration, probes: u64| {
         for _ in 0..probes {
-            one.handle(now, received(Message::Probe { from: entry(1), known: vec![] }));
+            one.handle(now, received(Message::Probe { from: Some(entry(1)), known: vec![] }));
         }
         let answered = std::iter::from_fn(|| one.poll_transmit()).count() as u64;
         (answered, one.stats().unanswered)
@@ -353,7 +362,7 @@ fn after_a_pause_of_its_own_a_directory_forgets_nobody_and_asks() {
     assert_eq!(events(&mut one), [Event::Appeared(entry(1))]);
     assert_eq!(one.stats().pauses, 1);
     let sent: Vec<_> = std::iter::from_fn(|| one.poll_transmit()).map(|t| t.message).collect();
-    assert_eq!(sent, [Message::Probe { from: entry(0), known: vec![] }, Message::Announce(entry(0))]);
+    assert_eq!(sent, [Message::Probe { from: Some(entry(0)), known: vec![] }, Message::Announce(entry(0))]);
     while let Some(at) = one.poll_timeout().filter(|at| *at < SECOND * 150) {
         one.handle(at, Input::Tick);
     }
@@ -371,7 +380,7 @@ fn the_largest_times_overflow_nothing() {
         ..DirectoryConfig::default()
     };
     let mut one = Directory::new(most, entry(0), SECOND).unwrap();
-    one.handle(SECOND, received(Message::Probe { from: entry(1), known: vec![] }));
+    one.handle(SECOND, received(Message::Probe { from: Some(entry(1)), known: vec![] }));
     one.update(SECOND, Entry { size: 2, ..entry(0) }).unwrap();
     one.handle(Duration::MAX, Input::Tick);
     one.handle(Duration::MAX, Input::Leave);
