@@ -5,27 +5,24 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use gms_core::{Level, Params, Timing};
+use gms_discovery::{DetectorConfig, DirectoryConfig};
 use gms_net::UdpConfig;
 
-/// How this process comes to the group.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Bootstrap {
-    /// Looks for the group first and founds it when nobody answers for [`Timing::discover`]; of several
-    /// that look at the same time, the one with the highest id founds.
-    #[default]
-    Auto,
-    /// Founds it at once.
-    Found,
-    /// Only joins; [`crate::JoinError::NoAnswer`] when nobody lets it in within [`Config::join_within`].
-    Join,
-}
+use crate::node::Bootstrap;
 
 /// Settings of one member. [`Config::new`] has defaults that work for members on one machine.
 pub struct Config {
     /// Name of the group. Default `gms`.
     pub group: String,
-    /// Id of this member and its rank; the highest takes over when a leader leaves. Default: random, 32 bits.
+    /// Id of this member and its rank; the highest takes over when a leader leaves. Two live servers of a
+    /// group cannot have the same: the second is refused. Default: random, 32 bits.
     pub id: Option<u64>,
+    /// Whether another id is drawn when a live server has [`Self::id`] already. Default no.
+    pub redraw_id: bool,
+    /// What people call this server. Default: nothing.
+    pub server_name: String,
+    /// Where this process serves clients, to be announced with the rest. Default: nowhere.
+    pub clients: Option<SocketAddr>,
     /// Sockets. Default: 239.1.1.1:10000 on loopback.
     pub network: UdpConfig,
     /// Members to ask, by their unicast addresses; when empty, the multicast group is asked.
@@ -36,8 +33,14 @@ pub struct Config {
     pub level: Level,
     /// What the group fixes for all its members when it is founded. A joiner must have the same.
     pub params: Params,
-    /// Timers.
+    /// Timers of the protocol.
     pub timing: Timing,
+    /// How long to look for the group, at least, before one is founded (T_discover). Default 300 ms.
+    pub discover: Duration,
+    /// Times of the directory: announcing, probing, forgetting.
+    pub directory: DirectoryConfig,
+    /// Times of the failure detector. Default [`DetectorConfig::lan`].
+    pub detector: DetectorConfig,
     /// Bytes of own messages that may wait to be ordered. Default 4 MiB.
     pub pending: usize,
     /// Bytes of events that may wait for the application before this member holds the group's senders
@@ -59,12 +62,18 @@ impl Config {
         Self {
             group: group.into(),
             id: None,
+            redraw_id: false,
+            server_name: String::new(),
+            clients: None,
             network: UdpConfig::default(),
             contacts: Vec::new(),
             bootstrap: Bootstrap::Auto,
             level: Level::Uniform,
             params: Params::default(),
             timing: Timing::default(),
+            discover: Duration::from_millis(300),
+            directory: DirectoryConfig::default(),
+            detector: DetectorConfig::lan(),
             pending: 4 << 20,
             unread: 8 << 20,
             join_within: Duration::from_secs(10),

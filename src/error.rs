@@ -3,10 +3,11 @@
 
 use std::io;
 
-use gms_core::{ParamsError, Refusal};
+use gms_core::Refusal;
 use gms_net::BindError;
 
 use crate::group::MessageId;
+use crate::node::NodeError;
 
 /// Why a process did not become a member. Nothing of it is left in the group.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum JoinError {
     Bind(#[from] BindError),
     /// Settings contradict each other.
     #[error(transparent)]
-    Params(#[from] ParamsError),
+    Settings(#[from] NodeError),
     /// Without a key, only loopback is served.
     #[error(
         "{interface} is not loopback and nothing is encrypted or authenticated: stay on loopback, or allow it with `insecure`"

@@ -15,7 +15,7 @@ use gms_net::Transport;
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{LeaveError, SendError};
-use crate::mailbox::{Mailbox, Receipt, Status, Submission};
+use crate::mailbox::{KnownServer, Mailbox, Receipt, Status, Submission};
 use crate::node::Node;
 use crate::trace::TraceWriter;
 
@@ -27,6 +27,8 @@ const SEND_BATCH: usize = 8;
 const DELIVER_BATCH: usize = 1 << 20;
 /// How often the status for [`crate::Group::status`] is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(20);
+/// How often the directory in it is.
+const SERVERS_EVERY: Duration = Duration::from_millis(200);
 /// A reader that awaits a send cannot read before the send ends: so much more room its events get
 /// each time they have none, so that the send can end,
 const EXTRA_ROOM: usize = 2 << 20;
@@ -64,6 +66,8 @@ pub(crate) struct EventLoop<T> {
     /// Room granted to a reader that awaits a send.
     extra: usize,
     status_at: Time,
+    servers: Arc<[KnownServer]>,
+    servers_at: Time,
     /// Set by the last event: nothing follows.
     ended: Option<bool>,
 }
@@ -89,6 +93,8 @@ impl<T: Transport> EventLoop<T> {
             leave_asked: false,
             extra: 0,
             status_at: Time::ZERO,
+            servers: Arc::new([]),
+            servers_at: Time::ZERO,
             ended: None,
         }
     }
@@ -240,17 +246,36 @@ impl<T: Transport> EventLoop<T> {
 
     fn update_status(&mut self, now: Time) {
         self.status_at = now;
+        let servers = self.servers(now);
         self.mailbox.set_status(Status {
             view: self.node.view().cloned(),
             protocol: self.node.stats(),
             network: self.transport.counters(),
             progress: self.node.progress(),
             memory: self.node.memory(),
+            uid: self.node.uid(),
+            servers,
         });
         if let Some(trace) = &mut self.settings.trace {
             trace.write(&self.node.memory_trace(now));
             trace.flush();
         }
+    }
+
+    /// The directory, renewed now and then: it changes slowly.
+    fn servers(&mut self, now: Time) -> Arc<[KnownServer]> {
+        if now >= self.servers_at {
+            self.servers_at = now + SERVERS_EVERY;
+            let present = now.since(Time::ZERO);
+            let known = self.node.servers();
+            self.servers = known
+                .map(|known| KnownServer {
+                    entry: known.entry.clone(),
+                    silent_for: present.saturating_sub(known.heard),
+                })
+                .collect();
+        }
+        self.servers.clone()
     }
 
     /// When the loop must run again although nobody wakes it.
@@ -309,6 +334,8 @@ impl<T: Transport> EventLoop<T> {
             self.update_status(now);
         }
         if let Some(left) = self.ended {
+            // The last word to the others is that this server goes.
+            self.transmit(cx, now)?;
             return Ok(Turn::Ended(left));
         }
         if self.leave_by.is_some_and(|by| now >= by) {

@@ -10,11 +10,11 @@ use gms_net::{Transport, Udp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::config::{Bootstrap, Config};
+use crate::config::Config;
 use crate::error::{JoinError, LeaveError, SendError};
 use crate::event_loop::{EventLoop, Settings};
-use crate::mailbox::{Mailbox, Party, Receipt, Status, Submission};
-use crate::node::Node;
+use crate::mailbox::{KnownServer, Mailbox, Party, Receipt, Status, Submission};
+use crate::node::{Bootstrap, Node, NodeConfig};
 use crate::trace::TraceWriter;
 
 /// Number of an own message, dense from 1; its outcome arrives as [`Event::Outcome`] with this `sseq`.
@@ -38,7 +38,6 @@ pub struct Group {
 
 struct Inner {
     mailbox: Arc<Mailbox>,
-    uid: Uid,
     level: Level,
     address: std::net::SocketAddr,
 }
@@ -93,16 +92,25 @@ impl Group {
         core.pending = config.pending;
         core.seed = seed;
         core.trace = config.trace.is_some();
-        let start = match config.bootstrap {
-            Bootstrap::Found => gms_core::Start::Found,
-            Bootstrap::Auto if config.contacts.is_empty() => gms_core::Start::Auto,
-            Bootstrap::Auto | Bootstrap::Join => gms_core::Start::Join(config.contacts.clone()),
+        let node = NodeConfig {
+            bootstrap: match config.bootstrap {
+                Bootstrap::Auto if !config.contacts.is_empty() => Bootstrap::Join,
+                bootstrap => bootstrap,
+            },
+            contacts: config.contacts.clone(),
+            drawn_id: config.id.is_none() || config.redraw_id,
+            server_name: config.server_name,
+            clients: config.clients,
+            discover: config.discover,
+            directory: config.directory,
+            detector: config.detector,
+            ..NodeConfig::new(core)
         };
-        let node = Node::new(core, start, Time::ZERO)?;
-        let mailbox = Arc::new(Mailbox::new(config.params.message_limit));
+        let node = Node::new(node, Time::ZERO)?;
+        let mailbox = Arc::new(Mailbox::new(config.params.message_limit, uid));
         let trace = config.trace.map(TraceWriter::new);
         let settings = Settings { unread: config.unread, leave_within: config.leave_within, trace };
-        let group = Self { inner: Arc::new(Inner { mailbox: mailbox.clone(), uid, level: config.level, address }) };
+        let group = Self { inner: Arc::new(Inner { mailbox: mailbox.clone(), level: config.level, address }) };
         let mut events = Events { mailbox: mailbox.clone(), batch: Vec::new().into_iter() };
         tokio::spawn(EventLoop::new(node, transport, mailbox, settings, Instant::now()));
 
@@ -125,7 +133,12 @@ impl Group {
 
     /// Who this member is.
     pub fn uid(&self) -> Uid {
-        self.inner.uid
+        self.inner.mailbox.status().uid
+    }
+
+    /// The other servers of the group's name that have been seen lately, members or not, by id.
+    pub fn servers(&self) -> Arc<[KnownServer]> {
+        self.inner.mailbox.status().servers
     }
 
     /// The unicast address at which others reach this member, for their `contacts`.

@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Addressing, Event, Level, Memory, Outcome, Stats, View};
+use gms_core::{Addressing, Event, Level, Memory, Outcome, Stats, Uid, View};
+use gms_discovery::Entry as ServerEntry;
 use gms_net::Counters;
 use tokio::sync::oneshot;
 
@@ -84,6 +86,8 @@ struct Inbound {
 /// Counters and state of a member, as of a few milliseconds ago.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
+    /// Who this member is.
+    pub uid: Uid,
     /// The view, while this process is a member.
     pub view: Option<Arc<View>>,
     /// Counters of the protocol.
@@ -94,6 +98,17 @@ pub struct Status {
     pub progress: (u64, u64, u64),
     /// Bytes held, and what they may be at most.
     pub memory: Memory,
+    /// The other servers of the group's name that have been seen lately, by id.
+    pub servers: Arc<[KnownServer]>,
+}
+
+/// Another server, as it described itself when it was last heard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownServer {
+    /// What it said of itself.
+    pub entry: ServerEntry<u64>,
+    /// How long ago, as of this status.
+    pub silent_for: Duration,
 }
 
 /// Shared by a [`crate::Group`], its [`crate::Events`] and its event loop.
@@ -115,9 +130,10 @@ pub(crate) enum Submitted {
 }
 
 impl Mailbox {
-    pub(crate) fn new(message_limit: u32) -> Self {
+    pub(crate) fn new(message_limit: u32, uid: Uid) -> Self {
         let outbound = Outbound { message_limit, ..Outbound::default() };
-        Self { outbound: Mutex::new(outbound), inbound: Mutex::default(), status: Mutex::default() }
+        let status = Status { uid, ..Status::default() };
+        Self { outbound: Mutex::new(outbound), inbound: Mutex::default(), status: Mutex::new(status) }
     }
 
     // The application's side.

@@ -247,5 +247,5 @@ async fn nobody_answers_and_different_settings_are_named() {
     let error = joins(|config| config.params.datagram = 1000).await.err().expect("differs");
     assert!(error.to_string().contains("datagram size is 1400 in the group and 1000 here"), "{error}");
     let error = joins(|config| config.id = Some(0)).await.err().expect("taken");
-    assert!(error.to_string().contains("node id 0 is taken"), "{error}");
+    assert!(error.to_string().contains("id 0 is taken by the live server at"), "{error}");
 }

@@ -149,7 +149,7 @@ fn a_server_joins_through_a_peer_and_an_id_in_use_is_refused() {
     first.wait_for_followers(1);
     let mut third = Server::start(&["--multicast", &meeting, "--peer", &address, "--id", "7"]);
     assert_eq!(third.wait(), 1);
-    assert!(third.complaints().contains("node id 7 is taken"), "{}", third.complaints());
+    assert!(third.complaints().contains("id 7 is taken by the live server at"), "{}", third.complaints());
     let mut other = Server::start(&["--multicast", &meeting, "--peer", &address, "--group", "other"]);
     assert_eq!(other.wait(), 1);
     assert!(other.complaints().contains("group 'gms'"), "{}", other.complaints());

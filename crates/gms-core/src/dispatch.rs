@@ -119,7 +119,7 @@ impl Membership {
         match control {
             // What former members may ask, whatever their view (I10).
             Control::Nack { ranges } => self.on_nack(cx, who, from, envelope.vid, &ranges),
-            Control::Install { next, snapshot } => self.on_install(cx, next, snapshot),
+            Control::Install { next, snapshot } => self.on_install(cx, from, next, snapshot),
             Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
             Control::Release { vid } => self.on_release(vid),
             // Only a later view can stand without me.

@@ -1,5 +1,4 @@
-//! Becoming a member: asking, proving one's address, being installed; or founding the group when
-//! nobody is there (protocol 6, 7).
+//! Becoming a member: asking, proving one's address, being installed (protocol 6).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
@@ -26,11 +25,8 @@ pub enum Start {
     /// Founds the group at once, alone.
     Found,
     /// Joins through any of these members, or whoever answers on the control group when empty.
-    /// Asks until it is let in or refused.
+    /// Asks until it is let in or refused, or told to found the group itself ([`crate::Input::Found`]).
     Join(Vec<SocketAddr>),
-    /// Looks for the group for [`crate::Timing::discover`]; founds it when nobody answers and no process of
-    /// higher rank is looking too.
-    Auto,
 }
 
 /// A process on its way in.
@@ -40,19 +36,14 @@ pub(crate) struct Joiner {
     /// Where a member told us to ask.
     leader: Option<SocketAddr>,
     attempts: u32,
-    /// When it may found the group, if it may at all.
-    found_at: Option<Time>,
+    /// When a member last answered: there is a group then.
+    pub(crate) answered: Option<Time>,
 }
 
 impl Joiner {
-    pub(crate) fn new(cx: &mut Context, start: Start) -> Self {
-        let found_at = match start {
-            Start::Auto => Some(cx.now + cx.config.timing.discover),
-            _ => None,
-        };
-        let contacts = if let Start::Join(contacts) = start { contacts } else { Vec::new() };
+    pub(crate) fn new(cx: &mut Context, contacts: Vec<SocketAddr>) -> Self {
         cx.timers.set(Timer::Request, cx.now);
-        Self { contacts, leader: None, attempts: 0, found_at }
+        Self { contacts, leader: None, attempts: 0, answered: None }
     }
 
     fn request(&self, cx: &Context, broadcast: bool) -> JoinRequest {
@@ -64,30 +55,22 @@ impl Joiner {
             budget: config.budget,
             params: config.params.clone(),
             broadcast,
-            may_found: self.found_at.is_some(),
         }
     }
 
-    /// Asks again, or gives up looking and founds the group.
-    pub(crate) fn on_timer(&mut self, cx: &mut Context) -> Option<Box<Membership>> {
-        if self.found_at.is_some_and(|at| cx.now >= at) {
-            return Some(Box::new(Membership::found(cx)));
-        }
+    /// Asks again.
+    pub(crate) fn on_timer(&mut self, cx: &mut Context) {
         // A leader that was named once is asked every other time only: it may be gone by now.
         let round = self.attempts as usize / if self.leader.is_some() { 2 } else { 1 };
         let named = self.leader.filter(|_| self.attempts.is_multiple_of(2));
-        let contact = (!self.contacts.is_empty()).then(|| self.contacts[round % self.contacts.len()]);
+        // Contacts may be gone by now: in between, everybody is asked.
+        let contact = self.contacts.get(round % (self.contacts.len() + 1)).copied();
         let to = named.or(contact).map_or(Destination::Control, Destination::Unicast);
         let request = self.request(cx, to == Destination::Control);
         cx.send(to, Gid::NONE, 0, &Control::JoinRequest(request));
         self.attempts += 1;
-        // One who may found the group asks often: a rival must have had the time to answer before.
-        let slowest = self.found_at.map_or(SLOWEST, |_| SLOWEST.min(cx.config.timing.discover / 4));
-        let pause = (REPEAT * (1 << self.attempts.min(4))).min(slowest);
-        let pause = cx.random.stretched(pause);
-        let at = self.found_at.map_or(cx.now + pause, |found| found.min(cx.now + pause));
-        cx.timers.set(Timer::Request, at);
-        None
+        let pause = cx.random.stretched((REPEAT * (1 << self.attempts.min(4))).min(SLOWEST));
+        cx.timers.set(Timer::Request, cx.now + pause);
     }
 
     /// A control message for one who is not a member yet.
@@ -96,11 +79,10 @@ impl Joiner {
             Control::JoinChallenge { cookie } => {
                 let proof = Control::JoinProof { cookie, request: self.request(cx, false) };
                 cx.tell(from, gid, 0, &proof);
-                // A member has answered: there is a group, so none is to be founded.
-                self.found_at = None;
+                self.answered = Some(cx.now);
             }
             Control::JoinRedirect { leader } => {
-                self.found_at = None;
+                self.answered = Some(cx.now);
                 if self.leader != Some(leader) {
                     self.leader = Some(leader);
                     let request = self.request(cx, false);
@@ -114,13 +96,6 @@ impl Joiner {
                 let vid = membership.view.vid;
                 cx.tell(membership.leader().address, membership.view.gid, vid, &Control::InstallAck { vid });
                 return Joining::In(Box::new(membership));
-            }
-            // Another process is looking for the same group: the one of higher rank founds it.
-            Control::JoinRequest(rival) => {
-                let founding = self.found_at.is_some() && rival.may_found && rival.name == cx.config.name;
-                if founding && rival.uid > cx.config.uid {
-                    self.found_at = Some(cx.now + cx.config.timing.discover);
-                }
             }
             _ => {}
         }

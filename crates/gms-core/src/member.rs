@@ -30,6 +30,15 @@ pub enum Input {
     },
     /// Time has passed; see [`Member::poll_timeout`].
     Tick,
+    /// Nobody else is there, or all agree that this process founds the group. Ignored once it is in one.
+    Found,
+    /// This process is taken to be dead, by a failure detector. A leader removes it by a planned
+    /// change, if a quorum is heard.
+    Suspect(Uid),
+    /// It lives after all.
+    Trust(Uid),
+    /// The process at this address is in a later view of the same lineage: asks it what ended mine.
+    Overtaken(SocketAddr),
     /// The application wants to leave. Own messages are ordered first.
     Leave,
     /// The application goes now, whatever the group says; what is in flight has the outcome `Unknown`.
@@ -92,7 +101,7 @@ impl Member {
         cx.now = now;
         let phase = match start {
             Start::Found => Phase::In(Box::new(Membership::found(&mut cx))),
-            other => Phase::Joining(Joiner::new(&mut cx, other)),
+            Start::Join(contacts) => Phase::Joining(Joiner::new(&mut cx, contacts)),
         };
         Ok(Self { cx, phase, ready: Default::default() })
     }
@@ -104,6 +113,10 @@ impl Member {
         match input {
             Input::Datagram { from, datagram } => self.receive(from, datagram),
             Input::Tick => {}
+            Input::Found => self.found(),
+            Input::Suspect(who) => self.suspect(who, true),
+            Input::Trust(who) => self.suspect(who, false),
+            Input::Overtaken(by) => self.overtaken(by),
             Input::Leave => self.leave(),
             Input::Abandon => self.abandon(),
         }
@@ -220,6 +233,37 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.is_leader())
     }
 
+    /// When each other member was last heard, for a failure detector. Any datagram is a sign of life.
+    pub fn heard(&self) -> impl Iterator<Item = (Uid, Time)> {
+        let membership = match &self.phase {
+            Phase::In(m) if m.stage != Stage::Gone => Some(m),
+            _ => None,
+        };
+        let me = self.cx.config.uid;
+        let members = membership.into_iter().flat_map(|m| m.view.members.iter().zip(&m.peers));
+        members.filter(move |(member, _)| member.uid != me).map(|(member, peer)| (member.uid, peer.heard))
+    }
+
+    /// When a member last answered the request to join: there is a group.
+    pub fn answered(&self) -> Option<Time> {
+        match &self.phase {
+            Phase::Joining(joiner) => joiner.answered,
+            _ => None,
+        }
+    }
+
+    /// When the leader was last heard, at a follower.
+    pub fn leader_heard(&self) -> Option<Time> {
+        let Phase::In(m) = &self.phase else { return None };
+        let leader = m.view.index_of(m.view.leader)?;
+        (m.stage != Stage::Gone && !m.is_leader()).then(|| m.peers[leader].heard)
+    }
+
+    /// Whether this process still looks for a way in.
+    pub fn is_joining(&self) -> bool {
+        matches!(self.phase, Phase::Joining(_))
+    }
+
     /// Counters since the start.
     pub fn stats(&self) -> Stats {
         self.cx.stats
@@ -258,6 +302,25 @@ impl Member {
         Memory { used, cap }
     }
 
+    fn found(&mut self) {
+        if let Phase::Joining(_) = self.phase {
+            self.cx.timers.stop(Timer::Request);
+            self.phase = Phase::In(Box::new(Membership::found(&mut self.cx)));
+        }
+    }
+
+    fn suspect(&mut self, who: Uid, dead: bool) {
+        if let Phase::In(m) = &mut self.phase {
+            m.suspect(&mut self.cx, who, dead);
+        }
+    }
+
+    fn overtaken(&mut self, by: SocketAddr) {
+        if let Phase::In(m) = &mut self.phase {
+            m.on_overtaken(&mut self.cx, by);
+        }
+    }
+
     fn leave(&mut self) {
         let cx = &mut self.cx;
         match &mut self.phase {
@@ -292,12 +355,7 @@ impl Member {
         let now = self.cx.now;
         while let Some(timer) = self.cx.timers.take_due(now) {
             match &mut self.phase {
-                Phase::Joining(joiner) => {
-                    if let Some(membership) = joiner.on_timer(&mut self.cx) {
-                        self.cx.timers.stop(Timer::Request);
-                        self.phase = Phase::In(membership);
-                    }
-                }
+                Phase::Joining(joiner) => joiner.on_timer(&mut self.cx),
                 Phase::In(m) => m.on_timer(&mut self.cx, timer),
                 Phase::Out => {}
             }

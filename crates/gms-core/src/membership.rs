@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     pub(crate) arrived: bool,
     /// When it was last told that its view is over.
     pub(crate) told: Option<Time>,
+    /// When it was taken to be dead. Void if it has been heard since.
+    pub(crate) suspected: Option<Time>,
 }
 
 /// Why this process is about to be no member any more.
@@ -80,8 +82,8 @@ pub(crate) struct Membership {
     pub(crate) accepted: Option<(Ballot, Next)>,
     /// An ACCEPT whose cut is not reached yet.
     pub(crate) accepting: Option<(Ballot, Next)>,
-    /// An INSTALL whose cut is not reached yet.
-    pub(crate) installing: Option<(Next, Snapshot)>,
+    /// An INSTALL whose cut is not reached yet, and since when.
+    pub(crate) installing: Option<(Next, Snapshot, Time)>,
     /// What ended the last views, for those who lag behind.
     pub(crate) decided: Vec<(Next, Snapshot)>,
     /// Changes the leader is asked for, and the one it proposes.
@@ -164,11 +166,11 @@ impl Membership {
         // Only the log of the leader counts charge: what a new leader knows of room elsewhere is nothing.
         let led = self.sequencer.is_some();
         let peer = |m: &ViewMember| {
-            let (heard, edge) = match before.iter().find(|(uid, _)| *uid == m.uid) {
-                Some((_, peer)) => (peer.heard, if led { peer.edge } else { charge }),
-                None => (cx.now, fresh),
+            let (heard, suspected, edge) = match before.iter().find(|(uid, _)| *uid == m.uid) {
+                Some((_, peer)) => (peer.heard, peer.suspected, if led { peer.edge } else { charge }),
+                None => (cx.now, None, fresh),
             };
-            Peer { heard, have: 0, edge, arrived: false, told: None }
+            Peer { heard, have: 0, edge, arrived: false, told: None, suspected }
         };
         self.peers = self.view.members.iter().map(peer).collect();
         let leads = self.view.leader == cx.config.uid;

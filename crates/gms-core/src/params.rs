@@ -156,12 +156,8 @@ pub struct Timing {
     pub join_batch: Duration,
     /// A large message under way holds up a join for at most this long.
     pub join_patience: Duration,
-    /// How long a starting process looks for a group before it may found one (T_discover).
-    pub discover: Duration,
     /// No quorum, or no leader, heard for this long is reported (T_q).
     pub quorum: Duration,
-    /// A member silent for this long is removed by the leader, if a quorum agrees.
-    pub slow: Duration,
     /// How long a process that left keeps answering for its last view (T_linger).
     pub linger: Duration,
     /// How long a leaver waits for its release before it reports that it goes without.
@@ -178,9 +174,7 @@ impl Default for Timing {
             ack_delay: ms(5),
             join_batch: ms(20),
             join_patience: ms(2000),
-            discover: ms(300),
             quorum: ms(1000),
-            slow: ms(5000),
             linger: ms(10_000),
             farewell: ms(1000),
         }

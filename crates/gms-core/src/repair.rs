@@ -92,6 +92,12 @@ impl Membership {
         }
     }
 
+    /// Asks somebody else than the members of my view for what is missing up to a decided cut.
+    pub(crate) fn ask_elsewhere(&mut self, cx: &mut Context, to: SocketAddr) {
+        let ranges = self.log.missing(self.log.have() + 1, self.gaps.top, cx.config.limits.ranges, ASK_FRAMES);
+        self.ask(cx, to, ranges);
+    }
+
     pub(crate) fn random_member(&self, cx: &mut Context) -> SocketAddr {
         let me = self.me(cx);
         let others = self.view.members.len() - 1;
@@ -113,8 +119,11 @@ impl Membership {
             if fseq < self.log.base() {
                 // Only one who is no member any more can miss what all members have. For a member it
                 // means that I joined later, and somebody else must help.
-                if vid < self.view.vid && !self.view.contains(who) && fseq >= self.log.first() {
-                    cx.tell(from, self.view.gid, self.view.vid, &Control::Gone { upto: self.log.base() - 1 });
+                if vid < self.view.vid && !self.view.contains(who) {
+                    let upto = self.log.base() - 1;
+                    let had = fseq >= self.log.first();
+                    let answer = if had { Control::Gone { upto } } else { Control::Excluded { next: None } };
+                    cx.tell(from, self.view.gid, self.view.vid, &answer);
                 }
                 return;
             }

@@ -28,6 +28,7 @@ impl Membership {
         }
         self.watch(cx);
         self.consider(cx);
+        self.give_up_on_cut(cx);
     }
 
     /// Reports the beginning and the end of every time without progress.

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Addressing, Config, Destination, Event, Input, Level, Member, Outcome, SendError, Start, Time, Uid};
+use gms_core::{
+    Addressing, Config, Destination, Event, Input, Level, Member, Outcome, Refusal, SendError, Start, Time, Uid,
+};
 
 /// Members on a perfect network whose every hop takes a tenth of a millisecond; `drop` may lose datagrams.
 struct World {
@@ -191,24 +193,48 @@ fn a_large_message_arrives_whole_among_small_ones() {
 }
 
 #[test]
-fn a_process_that_finds_nobody_founds_and_rivals_settle() {
+fn a_joiner_that_is_told_to_founds_the_group_and_the_others_find_it() {
     let mut world = World::new();
-    (0..3).for_each(|_| _ = world.start(Start::Auto));
+    (0..3).for_each(|_| _ = world.start(Start::Join(vec![])));
+    let now = world.now;
+    world.members[2].handle(now, Input::Found);
     world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == 3)));
-    assert_eq!(world.members[0].view().unwrap().leader.node.0, 2, "the highest rank founds");
+    assert_eq!(world.members[0].view().unwrap().leader.node.0, 2);
+    world.members[0].handle(now, Input::Found);
+    assert_eq!(world.members[0].view().unwrap().gid, world.members[2].view().unwrap().gid, "in a group already");
 }
 
 #[test]
 fn a_taken_node_id_is_refused_and_a_message_over_the_limit_names_it() {
     let mut world = World::group_of(2);
-    let twin = Config::new("test", Uid::new(1, 9), address(2));
-    world.members.push(Member::new(twin, Start::Join(vec![address(1)]), world.now).unwrap());
-    world.events.push(vec![]);
-    world.run_until(|w| matches!(w.events[2].last(), Some(Event::Refused(_))));
+    for taken in 0..2 {
+        let twin = Config::new("test", Uid::new(taken, 9), address(2 + taken as usize));
+        world.members.push(Member::new(twin, Start::Join(vec![address(1)]), world.now).unwrap());
+        world.events.push(vec![]);
+        world.run_until(|w| matches!(w.events.last().unwrap().last(), Some(Event::Refused(_))));
+        let refusal = Refusal::NodeTaken { node: taken, address: address(taken as usize) };
+        assert_eq!(world.events.last().unwrap(), &[Event::Refused(refusal)]);
+    }
     let huge = Bytes::from(vec![0; (64 << 20) + 1]);
     let error = world.members[0].send(world.now, huge, Level::Agreed, Addressing::default()).unwrap_err();
     assert_eq!(error, SendError::TooLarge { len: (64 << 20) + 1, limit: 64 << 20 });
     assert!(error.to_string().contains("67108864"));
+}
+
+#[test]
+fn a_restarted_process_takes_the_place_of_its_dead_former_life() {
+    let mut world = World::group_of(3);
+    world.dead = Some(1);
+    let again = Config::new("test", Uid::new(1, 9), address(3));
+    world.members.push(Member::new(again, Start::Join(vec![address(0)]), world.now).unwrap());
+    world.events.push(vec![]);
+    let until = world.now + Duration::from_millis(500);
+    world.run_until(|w| w.now > until);
+    assert!(world.events[3].is_empty(), "neither refused nor let in while nobody knows");
+    let (now, former) = (world.now, world.members[1].uid());
+    world.members[0].handle(now, Input::Suspect(former));
+    world.run_until(|w| w.members[3].view().is_some_and(|v| v.voters().count() == 3));
+    assert!(!world.members[0].view().unwrap().contains(former));
 }
 
 #[test]
@@ -240,6 +266,8 @@ fn a_dead_follower_is_removed_and_the_others_go_on() {
     let mut world = World::group_of(3);
     world.dead = Some(1);
     let sent = (0..50).map(|i| world.send(2, format!("{i}"), Level::Stable)).count();
+    let (now, dead) = (world.now, world.members[1].uid());
+    world.members[0].handle(now, Input::Suspect(dead));
     world.run_until(|w| w.outcomes(2).len() == sent && w.messages(0).len() == sent);
     let view = world.members[0].view().unwrap();
     assert_eq!(view.to_string(), "6: leader 0, followers [2]".replace('6', &view.vid.to_string()));
@@ -249,9 +277,29 @@ fn a_dead_follower_is_removed_and_the_others_go_on() {
 }
 
 #[test]
+fn a_member_that_is_heard_again_is_not_suspected_any_more() {
+    let mut world = World::group_of(3);
+    let (now, accused) = (world.now, world.members[1].uid());
+    // Without a quorum nothing can be decided, and by the time there is one the accused has been heard.
+    world.drop = |_| true;
+    let until = now + Duration::from_secs(2);
+    world.run_until(|w| w.now > until);
+    let now = world.now;
+    world.members[0].handle(now, Input::Suspect(accused));
+    world.drop = |_| false;
+    let until = now + Duration::from_secs(2);
+    world.run_until(|w| w.now > until);
+    assert!(world.members[0].view().unwrap().contains(accused));
+}
+
+#[test]
 fn a_leader_without_a_quorum_removes_nobody() {
     let mut world = World::group_of(3);
     world.drop = |_| true;
+    for suspect in [1, 2] {
+        let (now, suspect) = (world.now, world.members[suspect].uid());
+        world.members[0].handle(now, Input::Suspect(suspect));
+    }
     let until = world.now + Duration::from_secs(20);
     world.run_until(|w| w.now > until);
     assert!(world.events[0].iter().any(|e| matches!(e, Event::Blocked(_))));

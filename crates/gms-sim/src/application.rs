@@ -112,7 +112,10 @@ impl Application {
                         self.met(Situation::NotReleased);
                     }
                 }
-                Event::Excluded => self.end = Some(End::Excluded),
+                Event::Excluded => {
+                    self.end = Some(End::Excluded);
+                    self.met(Situation::Excluded);
+                }
                 Event::Refused(refusal) => self.end = Some(End::Refused(refusal)),
                 Event::Broken(what) => self.end = Some(End::Broken(what)),
                 Event::Blocked(_) | Event::Unblocked => {}

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use gms::Node;
+use gms::{Bootstrap, DetectorConfig, DirectoryConfig, Node, NodeConfig};
 use gms_check::{Record, Uid};
-use gms_core::{Config, Event, Input, Start, Time, Transmit};
+use gms_core::{Config, Event, Input, Time, Transmit};
 
 use crate::application::{Application, End};
 use crate::draw::Draw;
-use crate::scenario::{Birth, Reader, Scenario};
+use crate::scenario::{Birth, Entry, Reader, Scenario};
 use crate::witness::Witness;
 
 /// A process.
@@ -48,10 +49,10 @@ pub(crate) fn address(index: usize) -> SocketAddr {
 
 impl Host {
     /// Starts process `index` of `scenario` the way `birth` says.
-    pub(crate) fn start(scenario: &Scenario, index: usize, birth: &Birth, start: Start, now: Time) -> Self {
+    pub(crate) fn start(scenario: &Scenario, index: usize, birth: &Birth, now: Time) -> Self {
         let mut draw = Draw::new(scenario.seed, 100 + index as u64);
         let uid = gms_core::Uid::new(birth.node, draw.bits());
-        let config = Config {
+        let core = Config {
             params: scenario.params.clone(),
             budget: birth.budget,
             pending: birth.pending,
@@ -59,8 +60,18 @@ impl Host {
             trace: true,
             ..Config::new("simulated", uid, address(index))
         };
+        let mut config = NodeConfig::new(core);
+        (config.bootstrap, config.contacts) = match &birth.entry {
+            Entry::Found => (Bootstrap::Found, vec![]),
+            Entry::Auto => (Bootstrap::Auto, vec![]),
+            Entry::Multicast => (Bootstrap::Join, vec![]),
+            Entry::Through(contacts) => (Bootstrap::Join, contacts.iter().map(|contact| address(*contact)).collect()),
+        };
+        if !scenario.watchful {
+            (config.directory, config.detector) = (silent(), patient());
+        }
         Self {
-            node: Node::new(config, start, now).expect("scenarios draw settings that fit together"),
+            node: Node::new(config, now).expect("scenarios draw settings that fit together"),
             uid: Uid { node: uid.node.0, incarnation: uid.incarnation },
             address: address(index),
             app: Application::new(birth.traffic.clone(), birth.reader.clone(), draw),
@@ -130,13 +141,31 @@ impl Host {
     }
 
     /// The end of the process, if it is one that should not have been.
-    pub(crate) fn failure(&self) -> Option<String> {
+    pub(crate) fn failure(&self, may_be_excluded: bool) -> Option<String> {
         match self.app.end.as_ref()? {
             End::Left { .. } => None,
-            End::Excluded if self.app.leaving => None,
+            End::Excluded if self.app.leaving || may_be_excluded => None,
             end => Some(format!("{} ended with {end:?}", self.uid)),
         }
     }
+}
+
+/// A directory that never says anything.
+fn silent() -> DirectoryConfig {
+    let never = Duration::from_secs(1 << 20);
+    DirectoryConfig {
+        announce_every: never,
+        change_gap: never,
+        forget_after: 2 * never,
+        probes: 0,
+        ..Default::default()
+    }
+}
+
+/// A detector that waits longer than any fault of a scenario lasts.
+fn patient() -> DetectorConfig {
+    let long = Duration::from_secs(5);
+    DetectorConfig { floor: long, cap: long, ..DetectorConfig::lan() }
 }
 
 fn handled(record: &Record) -> Option<u64> {

@@ -15,6 +15,9 @@ pub(crate) fn unsettled(hosts: &[Option<Host>]) -> Option<String> {
     if let Some(host) = hosts.iter().flatten().find(|h| h.app.end.is_none() && h.app.leaving) {
         return Some(format!("{} has not left", host.uid));
     }
+    if nobody_can_know(hosts) {
+        return None;
+    }
     let members: Vec<&Host> = hosts.iter().flatten().filter(|h| h.app.end.is_none()).collect();
     let Some(first) = members.first() else { return Some("nobody is left".to_owned()) };
     let Some(view) = first.node.view() else { return Some(format!("{} is in no view", first.uid)) };
@@ -32,6 +35,13 @@ pub(crate) fn unsettled(hosts: &[Option<Host>]) -> Option<String> {
     }
     (view.voters().count() != members.len() || view.members.len() != members.len())
         .then(|| format!("view {view} is not of the {} who stay", members.len()))
+}
+
+/// Whether all who were in the latest view have left: who was excluded before can never learn it (P23 asks
+/// for a quorum of that view).
+fn nobody_can_know(hosts: &[Option<Host>]) -> bool {
+    let latest = hosts.iter().flatten().map(|host| host.app.vid).max();
+    !hosts.iter().flatten().any(|host| host.app.vid == latest.flatten() && host.app.end.is_none())
 }
 
 /// The state of all processes, for a run that stalled.

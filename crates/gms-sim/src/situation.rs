@@ -30,13 +30,15 @@ pub enum Situation {
     LeaderLeaves,
     /// A process leaves without a word that it may.
     NotReleased,
-    /// A process that left comes again.
+    /// A process that left, or was excluded, comes again.
     Return,
+    /// A process that lives is taken to be dead, and told so.
+    Excluded,
 }
 
 impl Situation {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NoFault,
         Self::Rivals,
         Self::SmallBudget,
@@ -48,6 +50,7 @@ impl Situation {
         Self::LeaderLeaves,
         Self::NotReleased,
         Self::Return,
+        Self::Excluded,
     ];
 
     /// What the closing table calls it.
@@ -64,6 +67,7 @@ impl Situation {
             Self::LeaderLeaves => "leader leaves, loaded",
             Self::NotReleased => "left unreleased",
             Self::Return => "came again",
+            Self::Excluded => "excluded alive",
         }
     }
 }

@@ -21,7 +21,7 @@ impl World<'_> {
         };
         let candidates: Vec<usize> = staying.iter().copied().filter(may).collect();
         let anchored = self.hosts[self.scenario.anchor].as_ref().is_some_and(|host| host.app.vid.is_some());
-        if staying.len() < 2 || candidates.is_empty() || !anchored {
+        if staying.len() < 2 || candidates.is_empty() || !anchored || !self.somebody_remains() {
             return;
         }
         let leads = candidates.iter().find(|index| self.hosts[**index].as_ref().is_some_and(|h| h.node.is_leader()));
@@ -37,6 +37,15 @@ impl World<'_> {
             host.app.leaving = true;
             host.node.handle(now, Input::Leave);
         });
+    }
+
+    /// Whether two of those who stay are in the latest view: one that was cut off and does not know that
+    /// the group went on without it could never learn it if all others left.
+    fn somebody_remains(&self) -> bool {
+        let views = self.hosts.iter().flatten().filter(|host| host.stays()).filter_map(|host| host.node.view());
+        let vids: Vec<u64> = views.map(|view| view.vid).collect();
+        let latest = vids.iter().max();
+        !self.scenario.may_exclude() || vids.iter().filter(|vid| Some(*vid) == latest).count() >= 2
     }
 
     /// A process has left for good; in some runs it comes again, as another.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gms_check::{Event, Record};
-use gms_core::{Destination, Start, Time, Transmit};
+use gms_core::{Destination, Time, Transmit};
 
 use crate::application::End;
 use crate::draw::Draw;
@@ -13,7 +13,7 @@ use crate::host::{Host, address};
 use crate::network::Network;
 use crate::queue::Queue;
 use crate::report::RunReport;
-use crate::scenario::{Birth, Entry, Reader, Scenario};
+use crate::scenario::{Birth, Reader, Scenario};
 use crate::settled::{dump, unsettled};
 use crate::situation::{SituationCounts, add_situations, given};
 use crate::witness::Witness;
@@ -127,7 +127,7 @@ impl<'a> World<'a> {
                 return None;
             }
             self.happen(happening);
-            let failure = self.hosts.iter().flatten().find_map(Host::failure);
+            let failure = self.hosts.iter().flatten().find_map(|host| host.failure(self.scenario.may_exclude()));
             let late = || (self.now > deadline).then(|| unsettled(&self.hosts).unwrap_or_default());
             let stuck = || (crowd > CROWD).then(|| "time stands still".to_owned());
             if let Some(why) = failure.or_else(late).or_else(stuck) {
@@ -180,13 +180,7 @@ impl<'a> World<'a> {
 
     fn start(&mut self, index: usize) {
         let birth = &self.births[index];
-        let start = match &birth.entry {
-            Entry::Found => Start::Found,
-            Entry::Auto => Start::Auto,
-            Entry::Multicast => Start::Join(Vec::new()),
-            Entry::Through(contacts) => Start::Join(contacts.iter().map(|contact| address(*contact)).collect()),
-        };
-        self.hosts[index] = Some(Host::start(self.scenario, index, birth, start, self.now));
+        self.hosts[index] = Some(Host::start(self.scenario, index, birth, self.now));
         self.queue.push(self.now + birth.traffic.gap, Happening::Send(index));
         self.queue.push(self.now, Happening::Read(index));
         self.settle(index, false);
@@ -265,7 +259,7 @@ impl<'a> World<'a> {
         }
         let host = self.hosts[index].as_mut().expect("seen above");
         host.testify(self.now, &mut self.witness);
-        if let Some(End::Left { released: true }) = host.app.end {
+        if let Some(End::Left { released: true } | End::Excluded) = host.app.end {
             host.gone = true;
             return self.left(index);
         }

@@ -15,6 +15,10 @@ pub(crate) enum EventLine<'a> {
         multicast: String,
         group: &'a str,
     },
+    Renamed {
+        taken: u64,
+        id: u64,
+    },
     View {
         gid: String,
         view: u64,

@@ -30,12 +30,14 @@ impl Entrance {
         let udp = Udp::bind(settings.network.clone()).map_err(bind_failure)?;
         let address = udp.local_address();
         allow_interface(settings, udp.interface(), address)?;
-        let id = settings.id.unwrap_or_else(|| default_id(&host_name(), address, &settings.name));
+        let id = settings.id.unwrap_or_else(|| default_id(&host_name(), address.ip(), &settings.name));
         let mut config = Config::new(settings.group.clone());
         config.id = Some(id);
+        config.redraw_id = settings.id.is_none();
+        config.server_name = settings.name.clone();
         config.network = settings.network.clone();
         config.contacts = contacts(&settings.peers, address).await?;
-        config.bootstrap = settings.bootstrap;
+        config.bootstrap = settings.bootstrap.clone();
         config.level = settings.level;
         config.params.min_voters = settings.min_voters;
         config.params.check().map_err(Failure::usage)?;
@@ -124,7 +126,7 @@ fn bind_failure(error: BindError) -> Failure {
 fn join_failure(error: JoinError) -> Failure {
     match error {
         JoinError::NoAnswer { .. } => Failure::no_server(error),
-        JoinError::Params(_) => Failure::usage(error),
+        JoinError::Settings(_) => Failure::usage(error),
         // What the member says when the sockets fail is for its reader, not for an operator.
         JoinError::Io(error) if error.kind() == io::ErrorKind::Other => anyhow!("cannot join: {error}").into(),
         other => other.into(),

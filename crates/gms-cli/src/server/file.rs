@@ -19,6 +19,7 @@ pub(super) struct ServerFile {
     pub(super) peer: Option<Vec<String>>,
     pub(super) id: Option<u64>,
     pub(super) name: Option<String>,
+    pub(super) expect: Option<Vec<u64>>,
     pub(super) bootstrap: Option<bool>,
     pub(super) level: Option<LevelName>,
     pub(super) min_voters: Option<u16>,

@@ -1,9 +1,10 @@
 //! The number of a server that was given none.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
-/// A hash of what tells this server from others, 32 bits: short enough to be read, and the same for the same server.
-pub(super) fn default_id(host: &str, address: SocketAddr, name: &str) -> u64 {
+/// A hash of what tells this server from others, 32 bits: short enough to be read, and the same at each start. Of
+/// several on one host that are given no name, the second draws another one.
+pub(super) fn default_id(host: &str, address: IpAddr, name: &str) -> u64 {
     let hash = gms_check::digest(format!("{host}\n{address}\n{name}").as_bytes());
     (hash >> 32) ^ (hash & 0xffff_ffff)
 }
@@ -19,7 +20,7 @@ mod tests {
 
     #[test]
     fn host_address_and_name_all_count() {
-        let (here, there) = (SocketAddr::from(([127, 0, 0, 1], 7)), SocketAddr::from(([127, 0, 0, 1], 8)));
+        let (here, there) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         let id = default_id("a", here, "x");
         assert_eq!(id, default_id("a", here, "x"));
         assert!(id <= u64::from(u32::MAX));

@@ -45,6 +45,7 @@ pub(crate) fn run(flags: ServerFlags) -> Outcome {
 async fn serve(settings: ServerSettings) -> Outcome {
     let mut signals = Signals::listen()?;
     let entrance = Entrance::open(&settings).await?;
+    let wanted = entrance.id;
     let mut printer = Printer::new(settings.format);
     printer.start(Start {
         id: entrance.id,
@@ -67,6 +68,10 @@ async fn serve(settings: ServerSettings) -> Outcome {
             return Err(failure);
         }
     };
+    let id = group.uid().node.0;
+    if id != wanted {
+        printer.renamed(wanted, id)?;
+    }
     let limit = group.view().map_or(gms::Params::default(), |view| view.params.clone()).message_limit;
     tokio::spawn(departure::on_signal(group.clone(), signals));
     tokio::spawn(send(group.clone(), lines::read(std::io::stdin(), limit as usize)));

@@ -43,6 +43,17 @@ impl Printer {
         Ok(self.out.flush()?)
     }
 
+    /// The default id was taken, and another one was drawn.
+    pub(super) fn renamed(&mut self, taken: u64, id: u64) -> Result<()> {
+        match self.format {
+            Format::Json => self.json(&EventLine::Renamed { taken, id })?,
+            Format::Words(_) => {
+                writeln!(self.out, "id {taken} is taken by another server: this is server {id} (choose one with --id)")?
+            }
+        }
+        Ok(self.out.flush()?)
+    }
+
     /// All lines of a batch.
     pub(super) fn events(&mut self, batch: &[Event]) -> Result<()> {
         for event in batch {

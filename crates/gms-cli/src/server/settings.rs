@@ -1,5 +1,6 @@
 //! What holds for a server: flags and environment before the file before the defaults.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -51,11 +52,20 @@ impl ServerSettings {
         let interface = flags.interface.or(file.interface).unwrap_or_else(|| "loopback".to_owned());
         let Ok(interface) = interface.parse::<Interface>();
         let peers = flags.peer.or(file.peer).unwrap_or_default();
-        let bootstrap = match (flags.bootstrap.or(file.bootstrap).unwrap_or(false), peers.is_empty()) {
+        let expect: BTreeSet<u64> = flags.expect.or(file.expect).unwrap_or_default().into_iter().collect();
+        let id = flags.id.or(file.id);
+        let bootstrap = match (flags.bootstrap.or(file.bootstrap).unwrap_or(false), expect.is_empty()) {
+            (true, false) => bail!("bootstrap founds the group at once and expect waits for others: give only one"),
+            (true, true) if !peers.is_empty() => {
+                bail!("bootstrap founds a group and peer joins one: give only one of the two")
+            }
             (true, true) => Bootstrap::Found,
-            (true, false) => bail!("bootstrap founds a group and peer joins one: give only one of the two"),
-            (false, true) => Bootstrap::Auto,
-            (false, false) => Bootstrap::Join,
+            (false, false) if id.is_none() => {
+                bail!("expect names servers by their ids: give this one its own with --id")
+            }
+            (false, false) => Bootstrap::Expect(expect),
+            (false, true) if peers.is_empty() => Bootstrap::Auto,
+            (false, true) => Bootstrap::Join,
         };
         if let Some(peer) = peers.iter().find(|peer| !is_host_and_port(peer)) {
             bail!("the peer '{peer}' is no HOST:PORT: give an address that a member printed when it started");
@@ -73,7 +83,7 @@ impl ServerSettings {
             network: UdpConfig { interface, ..UdpConfig::new(multicast) },
             peers,
             bootstrap,
-            id: flags.id.or(file.id),
+            id,
             name: flags.name.or(file.name).unwrap_or_default(),
             level: flags.level.or(file.level).map_or(Level::Uniform, Level::from),
             min_voters: flags.min_voters.or(file.min_voters).unwrap_or(1),
@@ -130,6 +140,8 @@ mod tests {
     fn settings_that_contradict_each_other_are_refused() {
         for (arguments, word) in [
             (&["--bootstrap", "--peer", "host:1"][..], "only one"),
+            (&["--bootstrap", "--expect", "1,2"], "only one"),
+            (&["--expect", "1,2"], "--id"),
             (&["--seed", "1"], "loss"),
             (&["--peer", "host"], "HOST:PORT"),
             (&["--config", "/nowhere/gms.toml"], "/nowhere/gms.toml"),
@@ -137,6 +149,12 @@ mod tests {
             let error = resolve(arguments).expect_err("refused");
             assert!(error.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn expected_servers_are_several() {
+        let settings = resolve(&["--expect", "0,1,2", "--id", "1"]).expect("resolves");
+        assert_eq!(settings.bootstrap, Bootstrap::Expect([0, 1, 2].into()));
     }
 
     #[test]

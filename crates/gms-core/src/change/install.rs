@@ -33,6 +33,8 @@ struct Leaver {
     vid: Vid,
     since: Time,
     confirmed: bool,
+    /// Taken to be dead when the view ended: nobody waits for it.
+    suspect: bool,
     /// Members of the view it left: while one of them is behind, it may need what only the leaver has.
     fellows: Vec<Uid>,
 }
@@ -54,7 +56,7 @@ impl Membership {
     }
 
     /// INSTALL, from anybody.
-    pub(crate) fn on_install(&mut self, cx: &mut Context, next: Next, snapshot: Snapshot) {
+    pub(crate) fn on_install(&mut self, cx: &mut Context, from: SocketAddr, next: Next, snapshot: Snapshot) {
         if next.view.gid != self.view.gid {
             return;
         }
@@ -62,15 +64,25 @@ impl Membership {
             self.confirm(cx, next.view.vid);
         } else if next.view.vid == self.view.vid + 1 && self.installing.is_none() && self.stage != Stage::Gone {
             self.gaps.top = self.gaps.top.max(next.cut());
-            self.installing = Some((next, snapshot));
+            self.installing = Some((next, snapshot, cx.now));
             self.after_storing(cx);
         } else if next.view.vid > self.view.vid + 1 && self.stage != Stage::Gone {
             let both = self.view.members.iter().filter(|m| m.uid != cx.config.uid && next.view.contains(m.uid));
             let both: Vec<SocketAddr> = both.map(|m| m.address).collect();
-            if !both.is_empty() {
-                let pick = cx.random.below(both.len());
-                self.seek_successor(cx, both[pick]);
-            }
+            // With no fellow left in it, the group has gone on without me: the sender will say so.
+            let to = if both.is_empty() { from } else { both[cx.random.below(both.len())] };
+            self.seek_successor(cx, to);
+        }
+    }
+
+    /// The process at `by` is in a later view. Where the end of mine is known already, and only frames
+    /// are missing that nobody of my view gives me, it may have them, or know that I am out.
+    pub(crate) fn on_overtaken(&mut self, cx: &mut Context, by: SocketAddr) {
+        match &self.installing {
+            _ if self.stage == Stage::Gone => {}
+            None => cx.tell(by, self.view.gid, self.view.vid, &Control::ViewRequest),
+            Some((.., since)) if cx.now - *since >= cx.config.timing.farewell => self.ask_elsewhere(cx, by),
+            Some(_) => {}
         }
     }
 
@@ -82,12 +94,23 @@ impl Membership {
         }
     }
 
+    /// One whom the next view does not hold delivers what it can still obtain, and waits no longer for
+    /// the rest: those who had it may be gone.
+    pub(crate) fn give_up_on_cut(&mut self, cx: &mut Context) {
+        let Some((next, _, since)) = &self.installing else { return };
+        let fellow = self.view.members.iter().any(|m| m.uid != cx.config.uid && next.view.contains(m.uid));
+        if !next.view.contains(cx.config.uid) && (!fellow || cx.now - *since >= cx.config.timing.farewell) {
+            let next = next.clone();
+            self.on_excluded(cx, Some(next));
+        }
+    }
+
     /// Everything that waits for the last frame of this view.
     pub(crate) fn reach_cut(&mut self, cx: &mut Context) {
         self.accept_at_cut(cx);
-        if self.installing.as_ref().is_some_and(|(next, _)| self.log.have() >= next.cut()) && self.stage != Stage::Gone
+        if self.installing.as_ref().is_some_and(|(next, ..)| self.log.have() >= next.cut()) && self.stage != Stage::Gone
         {
-            let (next, snapshot) = self.installing.take().expect("just seen");
+            let (next, snapshot, _) = self.installing.take().expect("just seen");
             if self.digest != next.cut_digest {
                 return self.stop(cx, format!("view {} was decided on another order than mine", next.view.vid));
             }
@@ -111,6 +134,7 @@ impl Membership {
         if !next.view.contains(cx.config.uid) {
             return self.depart(cx, next);
         }
+        let suspects: Vec<bool> = (0..before.members.len()).map(|index| self.is_suspect(cx, index)).collect();
         let peers: Vec<_> = before.members.iter().map(|m| m.uid).zip(self.peers.drain(..)).collect();
         self.view = Arc::new(next.view);
         self.log.push_view(self.view.clone());
@@ -122,13 +146,14 @@ impl Membership {
         self.accepted = None;
         // Before the seats are taken, for leavers keep frames from being freed.
         let (vid, since) = (self.view.vid, cx.now);
-        let gone = before.members.iter().filter(|m| !self.view.contains(m.uid));
+        let gone = before.members.iter().enumerate().filter(|(_, m)| !self.view.contains(m.uid));
         let fellows: Vec<Uid> = before.members.iter().map(|m| m.uid).collect();
-        let leaver = |m: &ViewMember| {
+        let leaver = |(index, m): (usize, &ViewMember)| {
             let (uid, address, fellows) = (m.uid, m.address, fellows.clone());
-            Leaver { uid, address, vid, since, confirmed: false, fellows }
+            let suspect = suspects[index];
+            Leaver { uid, address, vid, since, confirmed: false, suspect, fellows }
         };
-        let gone = gone.map(leaver);
+        let gone: Vec<Leaver> = gone.map(leaver).collect();
         self.handover.leavers.extend(gone);
         self.handover.pause = REPEAT;
         self.take_seats(cx, &peers);
@@ -193,7 +218,7 @@ impl Membership {
     /// Whether somebody who left may still lack frames of its last view. One that stays silent is not
     /// waited for beyond the time it would itself wait.
     pub(crate) fn leavers_need_frames(&self, cx: &Context) -> bool {
-        self.handover.leavers.iter().any(|l| !l.confirmed && cx.now - l.since < cx.config.timing.farewell)
+        self.handover.leavers.iter().any(|l| !l.confirmed && !l.suspect && cx.now - l.since < cx.config.timing.farewell)
     }
 
     /// Tells those who have not confirmed their last view again.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::change::admission::Candidate;
 use crate::context::Context;
 use crate::event::{Event, Trace};
 use crate::id::{Ballot, Uid};
@@ -12,7 +13,7 @@ use crate::quorum::is_quorum;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Role, View, ViewMember};
-use crate::wire::{Control, JoinRequest, Refusal};
+use crate::wire::Control;
 
 /// How long the leader waits before it looks again whether a change can start.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -22,12 +23,12 @@ const REPEAT: Duration = Duration::from_millis(10);
 /// What the leader is asked to change.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Change {
-    joins: VecDeque<JoinRequest>,
+    pub(super) joins: VecDeque<Candidate>,
     leaves: Vec<(Uid, u32)>,
     /// Wishes to leave that were refused, by member; the last of each.
     refused: Vec<(Uid, u32)>,
     /// When the first of `joins` came.
-    since: Option<Time>,
+    pub(super) since: Option<Time>,
 }
 
 /// The value the leader has proposed. While there is one, nothing is stamped any more in this view.
@@ -39,34 +40,6 @@ pub(crate) struct Proposal {
 }
 
 impl Membership {
-    /// A process has proved its address and wants to join. Only the leader is asked.
-    pub(crate) fn on_join(&mut self, cx: &mut Context, request: JoinRequest) {
-        let to = request.address;
-        if let Some(refusal) = self.refusal(cx, &request) {
-            cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
-        } else if self.view.contains(request.uid) {
-            self.tell_installed(cx, to);
-        } else if self.change.joins.iter().all(|j| j.uid != request.uid)
-            && self.change.joins.len() < cx.config.limits.joiners
-        {
-            self.change.joins.push_back(request);
-            self.change.since.get_or_insert(cx.now);
-            cx.timers.start(Timer::Change, cx.now + cx.config.timing.join_batch);
-        }
-    }
-
-    fn refusal(&self, cx: &Context, request: &JoinRequest) -> Option<Refusal> {
-        if let Some(difference) = self.view.params.difference(&request.params) {
-            return Some(Refusal::Params(difference));
-        }
-        if self.view.members.len() >= cx.config.limits.members {
-            return Some(Refusal::Full(self.view.members.len()));
-        }
-        let namesake = self.view.members.iter().position(|m| m.uid.node == request.uid.node)?;
-        let live = self.view.members[namesake].uid == cx.config.uid || self.present(cx, namesake);
-        (self.view.members[namesake].uid != request.uid && live).then_some(Refusal::NodeTaken(request.uid.node.0))
-    }
-
     /// A member wants to leave. Only the leader is asked.
     pub(crate) fn on_leave(&mut self, cx: &mut Context, who: Uid, attempt: u32) {
         if self.change.refused.contains(&(who, attempt)) {
@@ -79,7 +52,7 @@ impl Membership {
     }
 
     /// Whether member `index` has been heard within T_hb.
-    fn present(&self, cx: &Context, index: usize) -> bool {
+    pub(super) fn present(&self, cx: &Context, index: usize) -> bool {
         cx.now - self.peers[index].heard <= cx.config.timing.presence
     }
 
@@ -100,18 +73,23 @@ impl Membership {
         if !self.is_leader() || self.proposal.is_some() || self.stage == Stage::Gone || self.blocked_by_quorum() {
             return;
         }
-        self.change.joins.retain(|j| !self.view.contains(j.uid));
+        self.change.joins.retain(|j| !self.view.contains(j.request.uid));
+        self.refuse_namesakes(cx);
         if self.change.joins.is_empty() {
             self.change.since = None;
         }
         let promotions = self.caught_up(cx);
-        let silent = self.silent_members(cx);
-        // A leader does not go while others that left may still need its frames.
-        let leaving = self.stage == Stage::Leaving && self.pending.is_empty() && !self.leavers_need_frames(cx);
+        let suspects = self.suspects(cx);
+        // A leader does not go while others that left may still need its frames, nor as the last one that it
+        // hears: those it does not hear may be the group.
+        let leaving = self.stage == Stage::Leaving
+            && self.pending.is_empty()
+            && suspects.is_empty()
+            && !self.leavers_need_frames(cx);
         let wanted = self.joins_ripe(cx)
             || !self.change.leaves.is_empty()
             || !promotions.is_empty()
-            || !silent.is_empty()
+            || !suspects.is_empty()
             || leaving;
         if !wanted {
             if !self.change.joins.is_empty() {
@@ -125,9 +103,8 @@ impl Membership {
         }
         let gone = |m: &ViewMember| {
             self.change.leaves.iter().any(|(who, _)| *who == m.uid)
-                || silent.contains(&m.uid)
+                || suspects.contains(&m.uid)
                 || (leaving && m.uid == cx.config.uid)
-                || self.change.joins.iter().any(|j| j.uid.node == m.uid.node && j.uid != m.uid)
         };
         members.retain(|m| !gone(m));
         if members.is_empty() {
@@ -139,7 +116,7 @@ impl Membership {
             return self.refuse_leaves(cx);
         }
         if self.joins_ripe(cx) {
-            members.extend(self.change.joins.iter().map(|j| ViewMember {
+            members.extend(self.admissible(cx).map(|j| ViewMember {
                 uid: j.uid,
                 address: j.address,
                 role: Role::Learner,
@@ -165,35 +142,25 @@ impl Membership {
         }
     }
 
-    /// Joins are gathered for a while, and do not cut large messages short without need: a view
-    /// voids what is unfinished.
-    fn joins_ripe(&self, cx: &Context) -> bool {
-        let timing = &cx.config.timing;
-        let unfinished = self.sequencer.as_ref().is_some_and(|s| s.any_open());
-        let wait = if unfinished { timing.join_patience } else { timing.join_batch };
-        self.change.since.is_some_and(|since| cx.now - since >= wait) && !self.change.joins.is_empty()
+    pub(super) fn wants_to_leave(&self, index: usize) -> bool {
+        self.change.leaves.iter().any(|(who, _)| *who == self.view.members[index].uid)
     }
 
-    /// Learners that keep up with the order since the view that admitted them: they may vote from now
-    /// on (I8). Under load nobody is ever exactly at the last frame.
-    fn caught_up(&self, cx: &Context) -> Vec<Uid> {
-        let learner = |(index, m): (usize, &ViewMember)| {
-            let ready = m.role == Role::Learner
-                && self.peers[index].arrived
-                && self.have_of(cx, index) >= self.view.at
-                && self.nearly_there(cx, index);
-            ready.then_some(m.uid)
-        };
-        self.view.members.iter().enumerate().filter_map(learner).collect()
+    /// The failure detector's word on a member. It counts until the member is heard again.
+    pub(crate) fn suspect(&mut self, cx: &mut Context, who: Uid, dead: bool) {
+        let Some(index) = self.view.index_of(who) else { return };
+        self.peers[index].suspected = dead.then_some(cx.now);
+        self.consider(cx);
     }
 
-    /// Members that have said nothing for very long: nothing they may need can be freed, so that in
-    /// the end everybody waits for them (4.3).
-    fn silent_members(&self, cx: &Context) -> Vec<Uid> {
-        let silent = |(index, m): (usize, &ViewMember)| {
-            (m.uid != cx.config.uid && cx.now - self.peers[index].heard > cx.config.timing.slow).then_some(m.uid)
-        };
-        self.view.members.iter().enumerate().filter_map(silent).collect()
+    pub(super) fn is_suspect(&self, cx: &Context, index: usize) -> bool {
+        let peer = &self.peers[index];
+        self.view.members[index].uid != cx.config.uid && peer.suspected.is_some_and(|at| peer.heard <= at)
+    }
+
+    fn suspects(&self, cx: &Context) -> Vec<Uid> {
+        let members = self.view.members.iter().enumerate();
+        members.filter(|(index, _)| self.is_suspect(cx, *index)).map(|(_, m)| m.uid).collect()
     }
 
     fn refuse_leaves(&mut self, cx: &mut Context) {
@@ -238,7 +205,7 @@ impl Membership {
     }
 
     /// Within half a window of the last frame: under load nobody is ever exactly there.
-    fn nearly_there(&self, cx: &Context, index: usize) -> bool {
+    pub(super) fn nearly_there(&self, cx: &Context, index: usize) -> bool {
         self.log.charge() - self.log.charge_upto(self.have_of(cx, index)) <= self.window_charge() / 2
     }
 
@@ -250,7 +217,7 @@ impl Membership {
         let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
         let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
         // Without a quorum of the present view nothing could be decided, and stamping has stopped for it.
-        let deciders = |uid| uid == me || index(uid).is_some_and(|i| self.present(cx, i));
+        let deciders = |uid| uid == me || index(uid).is_some_and(|i| self.present(cx, i) && !self.is_suspect(cx, i));
         heard
             && is_quorum(&self.view, deciders)
             && is_quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i)))

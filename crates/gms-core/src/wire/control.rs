@@ -113,16 +113,19 @@ pub struct JoinRequest {
     pub params: Params,
     /// Sent to everybody (then only the leader answers) rather than to one member.
     pub broadcast: bool,
-    /// May found the group itself when nobody answers, so that rivals can settle who does.
-    pub may_found: bool,
 }
 
 /// Why a join is refused for good.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
-    /// Another life of the node is a live member.
-    #[error("node id {0} is taken by a live member: choose another id")]
-    NodeTaken(u64),
+    /// Another process with this id is alive.
+    #[error("id {node} is taken by the live server at {address}: choose another id, or stop that one")]
+    NodeTaken {
+        /// The id.
+        node: u64,
+        /// Where the one that has it is reached.
+        address: SocketAddr,
+    },
     /// Settings differ.
     #[error("settings differ: {0}: start with the group's setting")]
     Params(String),

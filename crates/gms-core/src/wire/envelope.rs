@@ -1,7 +1,7 @@
 //! The first bytes of every datagram: which protocol, which group, which view, from whom.
 
 use bytes::{Buf, Bytes};
-use zerocopy::byteorder::little_endian::{U16, U64, U128};
+use zerocopy::byteorder::little_endian::{U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::id::{Gid, NodeId, Uid, Vid};
@@ -81,8 +81,7 @@ struct Raw {
     version: u8,
     kind: u8,
     /// Bytes that mean something, this envelope included; the rest is padding of a train.
-    len: U16,
-    reserved: [u8; 2],
+    len: U32,
     gid: U128,
     vid: U64,
     node: U64,
@@ -104,7 +103,7 @@ impl Envelope {
             return Err(EnvelopeError::Version(raw.version));
         }
         let len = raw.len.get() as usize;
-        if len < ENVELOPE_LEN || len > datagram.len() || raw.reserved != [0; 2] {
+        if len < ENVELOPE_LEN || len > datagram.len() {
             return Err(EnvelopeError::Length);
         }
         let envelope = Self {
@@ -119,15 +118,19 @@ impl Envelope {
         Ok((envelope, datagram))
     }
 
+    /// The kind byte of a datagram that starts like one of ours; nothing else is checked.
+    pub fn peek_kind(datagram: &[u8]) -> Option<u8> {
+        (datagram.len() >= ENVELOPE_LEN && datagram.starts_with(&MAGIC)).then(|| datagram[MAGIC.len() + 1])
+    }
+
     /// Appends the envelope of a datagram of `len` meaningful bytes, itself included.
     pub fn encode(&self, len: usize, out: &mut Vec<u8>) {
-        debug_assert!((ENVELOPE_LEN..=usize::from(u16::MAX)).contains(&len));
+        debug_assert!(len >= ENVELOPE_LEN && u32::try_from(len).is_ok());
         let raw = Raw {
             magic: MAGIC,
             version: VERSION,
             kind: self.kind,
-            len: U16::new(len as u16),
-            reserved: [0; 2],
+            len: U32::new(len as u32),
             gid: U128::new(self.gid.0),
             vid: U64::new(self.vid),
             node: U64::new(self.sender.node.0),

@@ -29,6 +29,9 @@ pub struct Scenario {
     pub rejoin: bool,
     /// What the network does until `chaos` is over.
     pub network: NetworkPlan,
+    /// Processes keep a directory, and give up who is silent for half a second, as they do by default.
+    /// Otherwise they say nothing of themselves, and are more patient than any fault lasts.
+    pub watchful: bool,
     /// From the arrival of a datagram to the process looking at it; more may have come by then.
     pub wake: Duration,
     /// How long there are faults and sends.
@@ -61,7 +64,7 @@ pub struct Birth {
 pub enum Entry {
     /// It founds it.
     Found,
-    /// It joins, or founds if there is none.
+    /// It looks for the group, and may found it if there is none.
     Auto,
     /// It joins through these processes, by place in `births`.
     Through(Vec<usize>),
@@ -144,18 +147,29 @@ impl Scenario {
             })
             .collect();
         departures.sort_by_key(|departure| departure.at);
+        let rejoin = draw.chance(0.4);
+        let wake = if draw.chance(0.5) { Duration::ZERO } else { draw.micros(5..=200) };
         Self {
             seed,
             params,
             births,
             departures,
             anchor,
-            rejoin: draw.chance(0.4),
+            rejoin,
             network,
-            wake: if draw.chance(0.5) { Duration::ZERO } else { draw.micros(5..=200) },
+            // Drawn last, so that the rest of a seed's scenario is the same either way.
+            watchful: draw.chance(0.7) || auto,
+            wake,
             chaos: settled + chaos,
             limit: Duration::from_secs(60),
         }
+    }
+}
+
+impl Scenario {
+    /// Whether a live process may be taken to be dead.
+    pub fn may_exclude(&self) -> bool {
+        self.watchful && !self.network.is_calm()
     }
 }
 

@@ -1,0 +1,98 @@
+//! Who may come in, and when it may vote (protocol 6).
+
+use crate::context::Context;
+use crate::id::Uid;
+use crate::membership::Membership;
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::view::{Role, ViewMember};
+use crate::wire::{Control, JoinRequest, Refusal};
+
+/// A process that has proved its address and waits for the next view.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Candidate {
+    pub(super) request: JoinRequest,
+    /// When it came.
+    since: Time,
+}
+
+impl Membership {
+    /// A process has proved its address and wants to join. Only the leader is asked.
+    pub(crate) fn on_join(&mut self, cx: &mut Context, request: JoinRequest) {
+        let to = request.address;
+        if let Some(refusal) = self.refusal(cx, &request) {
+            cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+        } else if self.view.contains(request.uid) {
+            self.tell_installed(cx, to);
+        } else if self.change.joins.iter().all(|j| j.request.uid != request.uid)
+            && self.change.joins.len() < cx.config.limits.joiners
+        {
+            self.change.joins.push_back(Candidate { request, since: cx.now });
+            self.change.since.get_or_insert(cx.now);
+            cx.timers.start(Timer::Change, cx.now + cx.config.timing.join_batch);
+        }
+    }
+
+    fn refusal(&self, cx: &Context, request: &JoinRequest) -> Option<Refusal> {
+        if let Some(difference) = self.view.params.difference(&request.params) {
+            return Some(Refusal::Params(difference));
+        }
+        if self.view.members.len() >= cx.config.limits.members {
+            return Some(Refusal::Full(self.view.members.len()));
+        }
+        let mine = cx.config.uid.node == request.uid.node;
+        mine.then_some(Refusal::NodeTaken { node: request.uid.node.0, address: cx.config.address })
+    }
+
+    /// Another life of the same node, or another process with its id, in the present view.
+    fn namesake(&self, candidate: &Candidate) -> Option<usize> {
+        let uid = candidate.request.uid;
+        self.view.members.iter().position(|m| m.uid.node == uid.node && m.uid != uid)
+    }
+
+    /// Who has the id of a member waits until it is clear whether that one is alive: heard since, it
+    /// keeps the id.
+    pub(super) fn refuse_namesakes(&mut self, cx: &mut Context) {
+        let taken =
+            |candidate: &Candidate| self.namesake(candidate).filter(|index| self.peers[*index].heard > candidate.since);
+        let refused: Vec<(Uid, usize)> =
+            self.change.joins.iter().filter_map(|j| Some((j.request.uid, taken(j)?))).collect();
+        for (uid, index) in refused {
+            let at = self.change.joins.iter().position(|j| j.request.uid == uid).expect("just seen");
+            let candidate = self.change.joins.remove(at).expect("just seen");
+            let holder = &self.view.members[index];
+            let refusal = Refusal::NodeTaken { node: holder.uid.node.0, address: holder.address };
+            cx.tell(candidate.request.address, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+        }
+    }
+
+    /// Joins are gathered for a while, and do not cut large messages short without need: a view
+    /// voids what is unfinished.
+    pub(super) fn joins_ripe(&self, cx: &Context) -> bool {
+        let timing = &cx.config.timing;
+        let unfinished = self.sequencer.as_ref().is_some_and(|s| s.any_open());
+        let wait = if unfinished { timing.join_patience } else { timing.join_batch };
+        self.change.since.is_some_and(|since| cx.now - since >= wait) && self.admissible(cx).next().is_some()
+    }
+
+    /// Candidates whose id is free, or becomes free in the next view.
+    pub(super) fn admissible(&self, cx: &Context) -> impl Iterator<Item = &JoinRequest> {
+        let free = |j: &&Candidate| {
+            self.namesake(j).is_none_or(|index| self.is_suspect(cx, index) || self.wants_to_leave(index))
+        };
+        self.change.joins.iter().filter(free).map(|j| &j.request)
+    }
+
+    /// Learners that keep up with the order since the view that admitted them: they may vote from now
+    /// on (I8). Under load nobody is ever exactly at the last frame.
+    pub(super) fn caught_up(&self, cx: &Context) -> Vec<Uid> {
+        let learner = |(index, m): (usize, &ViewMember)| {
+            let ready = m.role == Role::Learner
+                && self.peers[index].arrived
+                && self.have_of(cx, index) >= self.view.at
+                && self.nearly_there(cx, index);
+            ready.then_some(m.uid)
+        };
+        self.view.members.iter().enumerate().filter_map(learner).collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! What a process brings into its [`Node`](super::Node).
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gms_core::ParamsError;
+use gms_discovery::{DetectorConfig, DetectorError, DirectoryConfig, DirectoryError};
+use gms_election::{ElectionConfig, ElectionError};
+
+/// How a process comes to its group (protocol 7).
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Bootstrap {
+    /// Looks for the group first; of several that find none at the same time, the one with the highest
+    /// id founds it. Convenient on one network; where some servers cannot see the others, each side
+    /// may found a group of its own.
+    #[default]
+    Auto,
+    /// Looks for the group first; it is founded by the highest of these ids, once all of them are there.
+    /// Never makes two groups.
+    Expect(BTreeSet<u64>),
+    /// Founds it at once.
+    Found,
+    /// Only joins.
+    Join,
+}
+
+/// Settings of a [`Node`](super::Node). Plain data: no sockets, no clock.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct NodeConfig {
+    /// Those of the protocol itself.
+    pub core: gms_core::Config,
+    /// How to come to the group.
+    pub bootstrap: Bootstrap,
+    /// Members to ask, by their unicast addresses; when empty, everybody is asked.
+    pub contacts: Vec<SocketAddr>,
+    /// Whether the id was drawn and not chosen: then another one is drawn when it is taken.
+    pub drawn_id: bool,
+    /// What people call this server.
+    pub server_name: String,
+    /// Where this server serves clients.
+    pub clients: Option<SocketAddr>,
+    /// How long to look for a group, at least, before one is founded (T_discover).
+    pub discover: Duration,
+    /// Times of the directory.
+    pub directory: DirectoryConfig,
+    /// Times of the failure detector.
+    pub detector: DetectorConfig,
+    /// Times of the election of a founder.
+    pub election: ElectionConfig,
+}
+
+impl NodeConfig {
+    /// Defaults around `core`.
+    pub fn new(core: gms_core::Config) -> Self {
+        Self {
+            core,
+            bootstrap: Bootstrap::Auto,
+            contacts: Vec::new(),
+            drawn_id: false,
+            server_name: String::new(),
+            clients: None,
+            discover: Duration::from_millis(300),
+            directory: DirectoryConfig::default(),
+            detector: DetectorConfig::lan(),
+            // Processes that start are slow to answer: many start at the same time, on the same machine.
+            election: ElectionConfig {
+                answer: Duration::from_millis(60),
+                coordinate: Duration::from_millis(200),
+                ..ElectionConfig::default()
+            },
+        }
+    }
+}
+
+/// Settings that contradict each other. Nothing has happened.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Of the group.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// Of the directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// Of the failure detector.
+    #[error(transparent)]
+    Detector(#[from] DetectorError),
+    /// Of the election.
+    #[error(transparent)]
+    Election(#[from] ElectionError),
+}

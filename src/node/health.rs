@@ -1,0 +1,103 @@
+//! Who is alive: the failure detector, fed with what gms-core has heard (reliability 4). The leader
+//! watches everybody, the others watch the leader.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gms_core::{Member, Time, Uid, View};
+use gms_discovery::{Check, Detector, DetectorConfig, DetectorError, DetectorEvent, DetectorInput};
+
+/// The detector of one process.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Health {
+    detector: Detector<Uid>,
+    /// How often signs of life are handed on. Any datagram is one, and there are too many of them to
+    /// count each.
+    every: Duration,
+    next: Duration,
+    /// What was handed on, by member.
+    heard: Vec<(Uid, Time)>,
+}
+
+/// What the detector has found out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Finding {
+    Dead(Uid),
+    Alive(Uid),
+}
+
+impl Health {
+    pub(super) fn new(config: DetectorConfig, me: Uid) -> Result<Self, DetectorError> {
+        let every = config.interval / 2;
+        let detector = Detector::new(config, me)?;
+        Ok(Self { detector, every, next: Duration::ZERO, heard: Vec::new() })
+    }
+
+    /// Watches whom this process has to watch in `view`.
+    pub(super) fn follow(&mut self, now: Duration, me: Uid, view: Option<&View>) {
+        let watched =
+            |uid: &Uid| view.is_some_and(|view| view.contains(*uid) && (view.leader == me || view.leader == *uid));
+        let former: Vec<Uid> = self.detector.peers().map(|(uid, _)| uid).filter(|uid| !watched(uid)).collect();
+        former.into_iter().for_each(|uid| self.detector.unwatch(now, uid));
+        for member in view.into_iter().flat_map(|view| &view.members).filter(|member| watched(&member.uid)) {
+            self.detector.watch(now, member.uid);
+        }
+        self.heard.retain(|(uid, _)| watched(uid));
+        self.next = now;
+    }
+
+    /// Hands on who has been heard, then lets the detector judge.
+    pub(super) fn tick(&mut self, now: Duration, member: &Member) {
+        if self.poll_timeout().is_none_or(|at| now < at) {
+            return;
+        }
+        for (uid, at) in member.heard() {
+            match self.heard.iter_mut().find(|(of, _)| *of == uid) {
+                Some((_, before)) if *before >= at => continue,
+                Some((_, before)) => *before = at,
+                None => self.heard.push((uid, at)),
+            }
+            self.detector.heard(now, uid);
+        }
+        self.detector.tick(now);
+        self.next = now + self.every;
+    }
+
+    /// There is a hint that this member is dead: find out now.
+    pub(super) fn doubt(&mut self, now: Duration, who: Uid) {
+        self.detector.handle(now, DetectorInput::Doubt(who));
+    }
+
+    /// A check of another member's detector.
+    pub(super) fn receive(&mut self, now: Duration, from: Uid, check: Check<Uid>) {
+        self.detector.handle(now, DetectorInput::Received { from, check });
+    }
+
+    pub(super) fn poll_finding(&mut self) -> Option<Finding> {
+        loop {
+            match self.detector.poll_event()? {
+                DetectorEvent::Suspected { id, .. } => return Some(Finding::Dead(id)),
+                DetectorEvent::Trusted { id, .. } => return Some(Finding::Alive(id)),
+                DetectorEvent::Verify { .. } | DetectorEvent::Paused { .. } => {}
+            }
+        }
+    }
+
+    /// Checks to send, to members of `view`.
+    pub(super) fn poll_transmit(&mut self, view: &View) -> Option<(SocketAddr, Vec<u8>)> {
+        loop {
+            let transmit = self.detector.poll_transmit()?;
+            if let Some(member) = view.member(transmit.to)
+                && let Ok(body) = transmit.check.encode()
+            {
+                return Some((member.address, body));
+            }
+        }
+    }
+
+    /// When [`Self::tick`] is due; `None` while nobody is watched.
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        let watches = self.detector.peers().len() > 0;
+        watches.then(|| self.detector.poll_timeout().map_or(self.next, |at| at.min(self.next)))
+    }
+}

@@ -1,0 +1,384 @@
+//! The layers of one process, composed: without sockets and clock, so that the same code runs in
+//! the simulator, in tests and on sockets.
+//!
+//! ```text
+//!              ┌─ 1–15 ──▶ Member ── view ──▶ directory entry, who is watched
+//!  datagram ───┼─ 16 ────▶ Directory ───────▶ founding: who looks for a group? is there one?
+//!  (kind byte) ├─ 17 ────▶ Health ──────────▶ Member: suspect, trust
+//!              └─ 18 ────▶ founding ────────▶ Member: found the group
+//! ```
+
+mod config;
+mod founding;
+mod health;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms_check::Record;
+use gms_core::{
+    Addressing, Destination, Event, Gid, Input, Level, Member, Memory, Refusal, SendError, Start, Stats, Time,
+    Transmit, Uid, View,
+};
+use gms_discovery::{Directory, Entry, Known};
+use gms_net::SplitMix64;
+
+pub use self::config::{Bootstrap, NodeConfig, NodeError};
+
+use self::founding::Founding;
+use self::health::{Finding, Health};
+use crate::layers::{self, Layer};
+use crate::trace;
+
+/// Everything one process runs above its sockets. Feed it with [`handle`](Self::handle) and
+/// [`send`](Self::send); after either, empty [`poll_transmit`](Self::poll_transmit) and
+/// [`poll_events`](Self::poll_events), and come back at [`poll_timeout`](Self::poll_timeout).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Node {
+    config: NodeConfig,
+    /// What the group's name is in envelopes.
+    name: Gid,
+    random: SplitMix64,
+    member: Member,
+    directory: Directory<u64>,
+    health: Health,
+    /// While it is not a member yet, and may found the group.
+    founding: Option<Founding>,
+    now: Time,
+    /// When the layers beside the member have something to do.
+    due: Time,
+    /// The view they know.
+    vid: Option<u64>,
+    /// When to ask for later views again.
+    sought: Duration,
+    outbox: VecDeque<(Destination, Vec<u8>)>,
+    /// Why this process is none of the group's, if another server has its id.
+    refused: Option<Refusal>,
+    /// It has said that it goes.
+    gone: bool,
+}
+
+impl Node {
+    /// A process that starts at `now`. Fails when its settings contradict each other.
+    pub fn new(config: NodeConfig, now: Time) -> Result<Self, NodeError> {
+        let start = match config.bootstrap {
+            Bootstrap::Found => Start::Found,
+            _ => Start::Join(config.contacts.clone()),
+        };
+        config.election.check()?;
+        let core = &config.core;
+        let at = now.since(Time::ZERO);
+        let me = core.uid.node.0;
+        let entry = Entry { clients: config.clients, ..Entry::new(me, core.address, config.server_name.clone()) };
+        let founding = |expect| Founding::new(me, expect, config.discover, config.election.clone(), core.seed, at);
+        let mut node = Self {
+            name: layers::name_digest(&core.name),
+            random: SplitMix64::new(core.seed),
+            member: Member::new(core.clone(), start, now)?,
+            directory: Directory::new(config.directory.clone(), entry, at)?,
+            health: Health::new(config.detector.clone(), core.uid)?,
+            founding: match &config.bootstrap {
+                Bootstrap::Auto => Some(founding(None)),
+                Bootstrap::Expect(ids) => Some(founding(Some(ids.clone()))),
+                Bootstrap::Found | Bootstrap::Join => None,
+            },
+            config,
+            now,
+            due: now,
+            vid: None,
+            sought: Duration::ZERO,
+            outbox: VecDeque::new(),
+            refused: None,
+            gone: false,
+        };
+        node.tend();
+        Ok(node)
+    }
+
+    /// Takes one input in: a datagram, the passing of time, the wish to leave.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Datagram { from, datagram } => match Layer::of(&datagram) {
+                None => self.member.handle(now, Input::Datagram { from, datagram }),
+                Some(layer) => self.receive(layer, from, datagram),
+            },
+            other => self.member.handle(now, other),
+        }
+        if self.now >= self.due || self.member.view().map(|view| view.vid) != self.vid {
+            self.tend();
+        }
+    }
+
+    /// There is a hint that the member at this unicast address is dead: its connection was closed, say.
+    /// It is asked at once, and only its silence counts.
+    pub fn doubt(&mut self, now: Time, address: SocketAddr) {
+        self.now = self.now.max(now);
+        let who = self.member.view().and_then(|view| view.members.iter().find(|m| m.address == address));
+        if let Some(uid) = who.map(|member| member.uid) {
+            self.health.doubt(self.now.since(Time::ZERO), uid);
+            self.tend();
+        }
+    }
+
+    /// Accepts a message from the application; see [`Member::send`].
+    pub fn send(&mut self, now: Time, payload: Bytes, level: Level, addressing: Addressing) -> Result<u64, SendError> {
+        self.member.send(now, payload, level, addressing)
+    }
+
+    /// Whether [`Self::send`] would find room.
+    pub fn has_room(&self) -> bool {
+        self.member.has_room()
+    }
+
+    /// Writes the next train of datagrams into `out`, which must be empty; see [`Member::poll_transmit`].
+    pub fn poll_transmit(&mut self, now: Time, max_segments: usize, out: &mut Vec<u8>) -> Option<Transmit> {
+        if let Some((destination, datagram)) = self.outbox.pop_front() {
+            out.extend_from_slice(&datagram);
+            return Some(Transmit { destination, segment_size: datagram.len() });
+        }
+        if self.refused.is_some() {
+            return None;
+        }
+        self.member.poll_transmit(now, max_segments, out)
+    }
+
+    /// Appends the next events to `out`, until there are none or messages of about `room` bytes have
+    /// been added, and returns those bytes; see [`Member::poll_events`].
+    pub fn poll_events(&mut self, out: &mut Vec<Event>, room: usize) -> usize {
+        if self.gone {
+            return 0;
+        }
+        let before = out.len();
+        let used = self.member.poll_events(out, room);
+        if let Some(refusal) = self.refused.clone() {
+            out.truncate(before);
+            out.push(Event::Refused(refusal));
+        }
+        match out.last() {
+            Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
+                out.pop();
+                self.draw_another_id();
+            }
+            Some(Event::Left { .. } | Event::Excluded | Event::Broken(_) | Event::Refused(_)) => self.say_goodbye(),
+            _ => {}
+        }
+        used
+    }
+
+    /// When [`Self::handle`] must be called with [`Input::Tick`] at the latest.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        if self.gone {
+            return self.member.poll_timeout();
+        }
+        Some(self.member.poll_timeout().map_or(self.due, |at| at.min(self.due)))
+    }
+
+    /// The next line for the property checker, if [`gms_core::Config::trace`] asks for them. `now` is
+    /// written into it for the reader's sake only.
+    pub fn poll_trace(&mut self, now: Time) -> Option<Record> {
+        let event = self.member.poll_trace()?;
+        Some(trace::record(now, self.member.uid(), event))
+    }
+
+    /// A line that says how much memory is held at present (P22).
+    pub fn memory_trace(&self, now: Time) -> Record {
+        let Memory { used, cap } = self.member.memory();
+        trace::line(now, self.member.uid(), gms_check::Event::Memory { used, cap })
+    }
+
+    /// Who this process is. A drawn id may change until the first view.
+    pub fn uid(&self) -> Uid {
+        self.member.uid()
+    }
+
+    /// The view this process is in; the application may have been told an older one yet.
+    pub fn view(&self) -> Option<&Arc<View>> {
+        self.member.view()
+    }
+
+    /// Whether this process orders the messages of its view.
+    pub fn is_leader(&self) -> bool {
+        self.member.is_leader()
+    }
+
+    /// The other servers of the group's name that have been seen, members or not.
+    pub fn servers(&self) -> impl ExactSizeIterator<Item = &Known<u64>> {
+        self.directory.servers()
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> Stats {
+        self.member.stats()
+    }
+
+    /// Last frame stored densely here, by a quorum, and by all: `(have, safe, stable)`.
+    pub fn progress(&self) -> (u64, u64, u64) {
+        self.member.progress()
+    }
+
+    /// Bytes held, and what they may be at most.
+    pub fn memory(&self) -> Memory {
+        self.member.memory()
+    }
+
+    /// A datagram of another layer than gms-core. What cannot be read is dropped there and counted there.
+    fn receive(&mut self, layer: Layer, from: SocketAddr, datagram: Bytes) {
+        let Ok(Some((sender, body))) = layers::open(self.name, datagram) else { return };
+        if sender == self.member.uid() {
+            return;
+        }
+        let now = self.now.since(Time::ZERO);
+        match layer {
+            Layer::Directory => {
+                if let Ok(message) = gms_discovery::Message::decode(&body) {
+                    self.directory.handle(now, gms_discovery::Input::Received { source: from, message });
+                }
+            }
+            Layer::Detector => {
+                let known = self.member.view().is_some_and(|view| view.contains(sender));
+                if let Some(check) = gms_discovery::Check::decode(&body).ok().filter(|_| known) {
+                    self.health.receive(now, sender, check);
+                }
+            }
+            Layer::Election => {
+                if let (Some(founding), Ok(message)) = (&mut self.founding, gms_election::Message::decode(&body)) {
+                    founding.receive(now, sender.node.0, message, &self.directory);
+                }
+            }
+        }
+        self.due = self.now;
+    }
+
+    /// Lets each layer do what is due, and carries what one has found out to the others.
+    fn tend(&mut self) {
+        if self.gone {
+            return;
+        }
+        let now = self.now.since(Time::ZERO);
+        self.follow_view(now);
+        self.directory.handle(now, gms_discovery::Input::Tick);
+        while let Some(event) = self.directory.poll_event() {
+            if let gms_discovery::Event::Conflict(twin) = event {
+                self.on_conflict(&twin);
+            }
+        }
+        self.look_for_successors(now);
+        self.health.tick(now, &self.member);
+        while let Some(finding) = self.health.poll_finding() {
+            let input = match finding {
+                Finding::Dead(who) => Input::Suspect(who),
+                Finding::Alive(who) => Input::Trust(who),
+            };
+            self.member.handle(self.now, input);
+        }
+        if let Some(founding) = &mut self.founding {
+            let answered = self.member.answered().map(|at| at.since(Time::ZERO));
+            if founding.step(now, &mut self.directory, answered) {
+                self.member.handle(self.now, Input::Found);
+            }
+        }
+        self.follow_view(now);
+        self.gather();
+        let timeouts = [
+            self.directory.poll_timeout(),
+            self.health.poll_timeout(),
+            self.founding.as_ref().map(Founding::poll_timeout),
+            self.member.leader_heard().map(|_| self.sought),
+        ];
+        let next = timeouts.into_iter().flatten().min().unwrap_or(Duration::MAX / 2);
+        self.due = Time::ZERO + next.min(Duration::from_secs(1 << 30));
+    }
+
+    /// A new view changes what the server says of itself and whom it watches.
+    fn follow_view(&mut self, now: Duration) {
+        let view = self.member.view().cloned();
+        let vid = view.as_ref().map(|view| view.vid);
+        if self.vid == vid {
+            return;
+        }
+        self.vid = vid;
+        self.founding = None;
+        self.health.follow(now, self.member.uid(), view.as_deref());
+        if let Some(view) = view {
+            let me = self.directory.me().clone();
+            let leader = Some(view.leader.node.0);
+            let entry = Entry { gid: view.gid.0, vid: view.vid, leader, size: view.members.len() as u32, ..me };
+            self.directory.update(now, entry).expect("the id and the address are the same");
+        }
+    }
+
+    /// Who hears its leader no more asks all servers how far they are: the group may have gone on, with
+    /// none left in it that this process knows (5.2).
+    fn look_for_successors(&mut self, now: Duration) {
+        let (Some(heard), Some(view)) = (self.member.leader_heard(), self.member.view().cloned()) else { return };
+        let patience = self.config.core.timing.quorum;
+        let lost_at = heard.since(Time::ZERO) + patience;
+        if now < lost_at {
+            self.sought = self.sought.max(lost_at);
+            return;
+        }
+        if now >= self.sought {
+            self.sought = now + patience;
+            self.directory.handle(now, gms_discovery::Input::Probe);
+            let later =
+                self.directory.servers().filter(|known| known.entry.gid == view.gid.0 && known.entry.vid > view.vid);
+            for address in later.map(|known| known.entry.address).collect::<Vec<_>>() {
+                self.member.handle(self.now, Input::Overtaken(address));
+            }
+        }
+    }
+
+    /// Another server has this one's id. If both are looking for the group, the one with the lower
+    /// address keeps it; if one is in the group, the leader finds out whether it lives.
+    fn on_conflict(&mut self, twin: &Entry<u64>) {
+        let address = self.config.core.address;
+        if self.member.is_joining() && twin.gid == 0 && twin.address < address {
+            self.refused = Some(Refusal::NodeTaken { node: twin.id, address: twin.address });
+        }
+    }
+
+    /// Takes another id and starts over.
+    fn draw_another_id(&mut self) {
+        let mut config = self.config.clone();
+        config.core.uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
+        config.core.seed = self.random.next_u64();
+        *self = Self::new(config, self.now).expect("nothing but the id has changed");
+    }
+
+    /// Tells the others that this server is gone.
+    fn say_goodbye(&mut self) {
+        self.directory.handle(self.now.since(Time::ZERO), gms_discovery::Input::Leave);
+        self.gather();
+        self.gone = true;
+    }
+
+    /// Puts what the layers want to send into envelopes.
+    fn gather(&mut self) {
+        let (name, me) = (self.name, self.member.uid());
+        while let Some(transmit) = self.directory.poll_transmit() {
+            let to = match transmit.destination {
+                gms_discovery::Destination::All => Destination::Control,
+                gms_discovery::Destination::One(address) => Destination::Unicast(address),
+            };
+            if let Ok(body) = transmit.message.encode() {
+                self.outbox.push_back((to, layers::enclose(Layer::Directory, name, me, &body)));
+            }
+        }
+        if let Some(view) = self.member.view().cloned() {
+            while let Some((address, body)) = self.health.poll_transmit(&view) {
+                let datagram = layers::enclose(Layer::Detector, name, me, &body);
+                self.outbox.push_back((Destination::Unicast(address), datagram));
+            }
+        }
+        if let Some(founding) = &mut self.founding {
+            while let Some((address, message)) = founding.poll_transmit(&self.directory) {
+                let datagram = layers::enclose(Layer::Election, name, me, &message.encode());
+                self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
+            }
+        }
+    }
+}
