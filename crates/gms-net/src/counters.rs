@@ -10,7 +10,8 @@ pub struct Counters {
     pub sent: u64,
     /// Calls that handed them over.
     pub sent_calls: u64,
-    /// Datagrams given up because the network failed for the moment: no buffers, no route, refused by a filter.
+    /// Datagrams given up because the network failed for the moment: no buffers, no route, refused by a filter; or
+    /// because one of several destinations cannot be reached.
     pub send_lost: u64,
     /// Times a train had to be sent one datagram at a time because it was not accepted whole.
     pub trains_refused: u64,

@@ -112,6 +112,14 @@ impl<T: Transport> Transport for Lossy<T> {
         self.inner.set_leading(leading)
     }
 
+    fn set_members(&mut self, members: &[SocketAddr]) {
+        self.inner.set_members(members);
+    }
+
+    fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
+        self.inner.set_peers(peers)
+    }
+
     /// Those of the transport below; what was dropped here is in `injected_loss` and no longer in `received`.
     fn counters(&self) -> Counters {
         let mut counters = self.inner.counters();

@@ -17,9 +17,10 @@ use crate::counters::Counters;
 /// Where a train goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Destination {
-    /// The data group: every follower.
+    /// The data group: every follower. Without multicast: every member but oneself, the leader too.
     Data,
-    /// The control group: every process, followers and leader.
+    /// The control group: every process, followers and leader. Without multicast: every peer and every member but
+    /// oneself.
     Control,
     /// One process, at its unicast address.
     Unicast(SocketAddr),
@@ -32,7 +33,7 @@ pub enum Channel {
     Control,
     /// The data group.
     Data,
-    /// This process alone.
+    /// This process alone, or, without multicast, each of the processes a train is copied to.
     Unicast,
 }
 
@@ -188,6 +189,26 @@ pub trait Transport: Send + 'static {
     /// The kernel's, when joining or leaving the group fails; the state is then as before.
     fn set_leading(&mut self, leading: bool) -> io::Result<()>;
 
+    /// Says who is in the group, by their unicast addresses; to be called at each view. Oneself may be among them.
+    ///
+    /// A transport without multicast copies what is sent to a group to these; one with multicast ignores it. A train
+    /// in progress still goes to those who were members when it was begun.
+    fn set_members(&mut self, members: &[SocketAddr]) {
+        let _ = members;
+    }
+
+    /// Replaces the peers of a transport without multicast: those who hear control trains, members or not. Oneself
+    /// may be among them. A transport with multicast ignores it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` when one of them can never be reached, as it is of another address family, say; the peers are
+    /// then as before.
+    fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
+        let _ = peers;
+        Ok(())
+    }
+
     /// What passed here and what was lost, since the start.
     fn counters(&self) -> Counters {
         Counters::default()
@@ -246,6 +267,14 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn set_leading(&mut self, leading: bool) -> io::Result<()> {
         (**self).set_leading(leading)
+    }
+
+    fn set_members(&mut self, members: &[SocketAddr]) {
+        (**self).set_members(members);
+    }
+
+    fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
+        (**self).set_peers(peers)
     }
 
     fn counters(&self) -> Counters {

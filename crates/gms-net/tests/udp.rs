@@ -13,7 +13,7 @@ async fn multicast_reaches_every_receiver_and_names_the_unicast_address() {
     let config = config();
     let mut sender = Udp::bind(config.clone()).unwrap();
     let mut receivers = [(); 3].map(|()| Udp::bind(config.clone()).unwrap());
-    assert_eq!(sender.control_group().port() + 1, sender.data_group().port());
+    assert_eq!(sender.control_group().unwrap().port() + 1, sender.data_group().unwrap().port());
 
     sender.send(train(Destination::Data, b"data", 4)).await.unwrap();
     for receiver in &mut receivers {

@@ -9,8 +9,12 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UdpConfig {
     /// The control group: a multicast address (IPv4 or IPv6) and a port from 1 to 65534. The data group has the same
-    /// address and the next port. Default 239.1.1.1:10000.
+    /// address and the next port. Default 239.1.1.1:10000. Without meaning when [`peers`](Self::peers) are given.
     pub multicast: SocketAddr,
+    /// Processes to reach where there is no multicast, by their unicast addresses; oneself among them does no harm.
+    /// When given, even as an empty list, no group is joined, and trains to groups are copied to processes instead:
+    /// see [`set_members`](crate::Transport::set_members). Default `None`: multicast.
+    pub peers: Option<Vec<SocketAddr>>,
     /// The network interface to use, for everything. Default loopback.
     pub interface: Interface,
     /// How many networks multicast may cross, 0 to 255: 0 stays on this host, 1 (the default) on the local network.
@@ -33,6 +37,7 @@ impl UdpConfig {
     pub fn new(multicast: SocketAddr) -> Self {
         Self {
             multicast,
+            peers: None,
             interface: Interface::Loopback,
             ttl: 1,
             multicast_loop: true,
@@ -40,6 +45,19 @@ impl UdpConfig {
             receive_buffer: 4 << 20,
             send_buffer: 4 << 20,
             segmentation: Segmentation::Auto,
+        }
+    }
+
+    /// The defaults without multicast, for a group among these processes and those that name this one.
+    pub fn with_peers(peers: impl Into<Vec<SocketAddr>>) -> Self {
+        Self { peers: Some(peers.into()), ..Self::default() }
+    }
+
+    /// An address whose family (IPv4 or IPv6) ours must have, if there is one.
+    pub(super) fn counterpart(&self) -> Option<SocketAddr> {
+        match &self.peers {
+            None => Some(self.multicast),
+            Some(peers) => peers.first().copied(),
         }
     }
 }
@@ -68,10 +86,10 @@ pub enum Interface {
     /// The loopback interface: processes of this host only.
     #[default]
     Loopback,
-    /// The interface of this name, as `eth0`, with its first address of the multicast address's family; a global one
-    /// comes before a link-local one.
+    /// The interface of this name, as `eth0`, with its first address of the family of the multicast address or the first
+    /// peer (without either: IPv4 if it has that); a global one comes before a link-local one.
     Name(String),
-    /// The interface that has this address; of the family of the multicast address.
+    /// The interface that has this address; of the family of the multicast address or the peers.
     Address(IpAddr),
 }
 

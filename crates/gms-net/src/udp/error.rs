@@ -1,7 +1,7 @@
 //! Why the sockets could not be set up.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::config::Interface;
 
@@ -16,20 +16,29 @@ pub enum BindError {
         /// The interfaces of this host that have an address, and their addresses.
         known: String,
     },
-    /// The interface exists but has no address of the multicast address's family.
+    /// The interface exists but has no address of the family that the group or the peers have.
     #[error(
-        "interface {asked} has no {family} address, which group {multicast} needs: \
-         choose another multicast address or one of {known}"
+        "interface {asked} has no {family} address, which {counterpart} needs: choose another address there or one of {known}"
     )]
     NoAddressOfFamily {
         /// What was asked for.
         asked: Interface,
         /// `IPv4` or `IPv6`.
         family: &'static str,
-        /// The control group.
-        multicast: SocketAddr,
+        /// The control group or the first peer.
+        counterpart: SocketAddr,
         /// The interfaces of this host that have an address, and their addresses.
         known: String,
+    },
+    /// Nothing can ever be sent to one of the peers.
+    #[error("peer {peer} cannot be reached from {local}: {mend}")]
+    UnreachablePeer {
+        /// The peer given.
+        peer: SocketAddr,
+        /// The address of ours on the interface.
+        local: IpAddr,
+        /// What to do about it, as part of a sentence.
+        mend: &'static str,
     },
     /// The address of the group is not a multicast address.
     #[error("{multicast} is not a multicast address: choose one in 239.0.0.0/8 (IPv4) or ff00::/8 (IPv6)")]

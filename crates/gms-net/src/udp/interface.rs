@@ -15,18 +15,17 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// Looks up what was asked for among the interfaces of this host.
-    pub(super) fn find(asked: &Interface, multicast: SocketAddr) -> Result<Self, BindError> {
+    /// Looks up what was asked for among the interfaces of this host; the address is of the family of `counterpart`.
+    pub(super) fn find(asked: &Interface, counterpart: Option<SocketAddr>) -> Result<Self, BindError> {
         let all = if_addrs::get_if_addrs().map_err(BindError::io("list the network interfaces"))?;
         let all: Vec<Self> = all
             .into_iter()
             .map(|interface| Self { address: interface.ip(), index: interface.index, name: interface.name })
             .collect();
-        Self::select(&all, asked, multicast)
+        Self::select(&all, asked, counterpart)
     }
 
-    fn select(all: &[Self], asked: &Interface, multicast: SocketAddr) -> Result<Self, BindError> {
-        let fits = |address: &IpAddr| address.is_ipv4() == multicast.is_ipv4();
+    fn select(all: &[Self], asked: &Interface, counterpart: Option<SocketAddr>) -> Result<Self, BindError> {
         let mut matching: Vec<Self> = all
             .iter()
             .filter(|one| match asked {
@@ -39,17 +38,21 @@ impl Chosen {
         if let (Interface::Address(address), true) = (asked, matching.is_empty()) {
             matching.extend(loopback_alias(all, *address));
         }
+        let unknown = || BindError::UnknownInterface { asked: asked.clone(), known: describe(all) };
         if matching.is_empty() {
-            return Err(BindError::UnknownInterface { asked: asked.clone(), known: describe(all) });
+            return Err(unknown());
         }
-        matching.into_iter().filter(|one| fits(&one.address)).min_by_key(|one| is_link_local(&one.address)).ok_or_else(
-            || BindError::NoAddressOfFamily {
-                asked: asked.clone(),
-                family: if multicast.is_ipv4() { "IPv4" } else { "IPv6" },
-                multicast,
-                known: describe(all),
-            },
-        )
+        let rank = |one: &Self| (one.address.is_ipv6(), is_link_local(&one.address));
+        let Some(counterpart) = counterpart else {
+            return matching.into_iter().min_by_key(rank).ok_or_else(unknown);
+        };
+        let fits = |one: &Self| one.address.is_ipv4() == counterpart.is_ipv4();
+        matching.into_iter().filter(fits).min_by_key(rank).ok_or_else(|| BindError::NoAddressOfFamily {
+            asked: asked.clone(),
+            family: if counterpart.is_ipv4() { "IPv4" } else { "IPv6" },
+            counterpart,
+            known: describe(all),
+        })
     }
 }
 
@@ -118,7 +121,7 @@ mod tests {
     }
 
     fn select(asked: &str, multicast: &str) -> Result<Chosen, BindError> {
-        Chosen::select(&host(), &asked.parse().unwrap(), multicast.parse().unwrap())
+        Chosen::select(&host(), &asked.parse().unwrap(), Some(multicast.parse().unwrap()))
     }
 
     #[test]
@@ -133,6 +136,14 @@ mod tests {
         ];
         for (asked, multicast, address) in cases {
             let chosen = select(asked, multicast).unwrap();
+            assert_eq!(chosen.address, address.parse::<IpAddr>().unwrap());
+        }
+    }
+
+    #[test]
+    fn without_a_group_or_peer_ipv4_comes_first() {
+        for (asked, address) in [("eth0", "192.0.2.7"), ("loopback", "127.0.0.1"), ("::1", "::1")] {
+            let chosen = Chosen::select(&host(), &asked.parse().unwrap(), None).unwrap();
             assert_eq!(chosen.address, address.parse::<IpAddr>().unwrap());
         }
     }

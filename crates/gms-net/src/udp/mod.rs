@@ -1,16 +1,22 @@
 //! UDP: multicast to the two groups, unicast to one process, in trains that the kernel cuts and glues.
 //!
 //! Three sockets: one bound to the control group, one to the data group (the next port), and one with an address of
-//! our own. The last one sends everything, so whatever arrives anywhere names the sender's unicast address.
+//! our own. The last one sends everything, so whatever arrives anywhere names the sender's unicast address. Without
+//! multicast it is the only one, and trains to groups are copied to processes.
 
 mod buffer;
 mod config;
 mod error;
 mod failure;
+mod fan_out;
+mod groups;
 mod interface;
+mod obstacle;
 mod open;
 mod port;
+mod progress;
 mod send;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,9 +29,13 @@ pub use self::config::{Interface, Segmentation, UdpConfig};
 pub use self::error::BindError;
 
 use self::buffer::ReceiveBuffer;
+use self::fan_out::{FanOut, Targets};
+use self::groups::Groups;
 use self::interface::Chosen;
+use self::obstacle::{ONE_FAMILY, obstacle_to_process, refusal};
 use self::port::Port;
 use self::send::Sender;
+use self::turns::Turns;
 use crate::counters::Counters;
 use crate::transport::{Channel, Destination, Received, Transmit, Transport};
 
@@ -36,24 +46,27 @@ use crate::transport::{Channel, Destination, Received, Transmit, Transport};
 /// interface is an error of the sender.
 #[derive(Debug)]
 pub struct Udp {
-    control: Port,
-    data: Port,
+    reach: Reach,
     unicast: Port,
-    control_group: SocketAddr,
-    data_group: SocketAddr,
     local_address: SocketAddr,
     chosen: Chosen,
     receive_budget: usize,
     leading: bool,
-    last_served: Channel,
-    last_but_control: Channel,
+    turns: Turns,
     buffer: ReceiveBuffer,
     sender: Sender,
     counters: Counters,
 }
 
+/// How a train to a group gets to several processes.
+#[derive(Debug)]
+enum Reach {
+    Multicast(Box<Groups>),
+    FanOut(FanOut),
+}
+
 impl Udp {
-    /// Opens the sockets and joins both groups, as a follower. Nothing is sent.
+    /// Opens the sockets and, unless [`UdpConfig::peers`] are given, joins both groups, as a follower. Nothing is sent.
     ///
     /// Several processes of one host may share the groups' ports; each gets every multicast datagram.
     ///
@@ -65,48 +78,51 @@ impl Udp {
     ///
     /// Inside a tokio runtime whose I/O is not enabled.
     pub fn bind(config: UdpConfig) -> Result<Self, BindError> {
-        let (control_group, data_group) = groups(&config)?;
+        if config.peers.is_none() {
+            groups::addresses(&config)?;
+        }
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
-        let chosen = Chosen::find(&config.interface, control_group)?;
-        let unicast = open::unicast_socket(&chosen, &config)?;
-        let control = open::multicast_socket(control_group, &chosen, &config)?;
-        open::join(&control, control_group, &chosen)?;
-        let data = open::multicast_socket(data_group, &chosen, &config)?;
-        open::join(&data, data_group, &chosen)?;
-
-        let (control, data, unicast) = (Port::new(control)?, Port::new(data)?, Port::new(unicast)?);
-        let granted = |port: &Port| {
-            port.socket().recv_buffer_size().map_err(BindError::io("read back the size of a receive buffer"))
+        let chosen = Chosen::find(&config.interface, config.counterpart())?;
+        if let Some((peer, mend)) = first_obstacle(config.peers.as_deref().unwrap_or_default(), &chosen) {
+            return Err(BindError::UnreachablePeer { peer, local: chosen.address, mend });
+        }
+        let unicast = Port::new(open::unicast_socket(&chosen, &config)?)?;
+        let local_address = open::unscoped(unicast.address());
+        let mut receive_budget = unicast.receive_buffer()?;
+        let reach = match &config.peers {
+            None => {
+                let groups = Groups::join(&config, &chosen)?;
+                receive_budget = receive_budget.min(groups.data.port.receive_buffer()?);
+                Reach::Multicast(Box::new(groups))
+            }
+            Some(peers) => {
+                let mut fan_out = FanOut::default();
+                fan_out.set_peers(peers, local_address, &chosen);
+                Reach::FanOut(fan_out)
+            }
         };
-        let receive_budget = granted(&data)?.min(granted(&unicast)?);
-        let local_address =
-            unicast.local_address().map(open::unscoped).map_err(BindError::io("read back the address of a socket"))?;
         Ok(Self {
-            control,
-            data,
+            reach,
             unicast,
-            control_group,
-            data_group,
             local_address,
             chosen,
             receive_budget,
             leading: false,
-            last_served: Channel::Unicast,
-            last_but_control: Channel::Data,
+            turns: Turns::new(),
             buffer: ReceiveBuffer::default(),
             sender: Sender::new(config.segmentation),
             counters: Counters::default(),
         })
     }
 
-    /// The address and port of the control group.
-    pub fn control_group(&self) -> SocketAddr {
-        self.control_group
+    /// The address and port of the control group; `None` without multicast.
+    pub fn control_group(&self) -> Option<SocketAddr> {
+        self.group_address(Channel::Control)
     }
 
-    /// The address and port of the data group.
-    pub fn data_group(&self) -> SocketAddr {
-        self.data_group
+    /// The address and port of the data group; `None` without multicast.
+    pub fn data_group(&self) -> Option<SocketAddr> {
+        self.group_address(Channel::Data)
     }
 
     /// The name of the network interface in use.
@@ -114,37 +130,27 @@ impl Udp {
         &self.chosen.name
     }
 
-    /// The order to look at the sockets in: control first unless it was served just now, then unicast and data in
-    /// turn.
-    fn order(&self) -> [Channel; 3] {
-        let (next, after) = match self.last_but_control {
-            Channel::Unicast => (Channel::Data, Channel::Unicast),
-            Channel::Data | Channel::Control => (Channel::Unicast, Channel::Data),
-        };
-        if self.last_served == Channel::Control {
-            [next, after, Channel::Control]
-        } else {
-            [Channel::Control, next, after]
-        }
-    }
-
-    fn note_served(&mut self, channel: Channel) {
-        self.last_served = channel;
-        if channel != Channel::Control {
-            self.last_but_control = channel;
+    fn group_address(&self, channel: Channel) -> Option<SocketAddr> {
+        match (&self.reach, channel) {
+            (Reach::Multicast(groups), Channel::Control) => Some(groups.control.address),
+            (Reach::Multicast(groups), Channel::Data) => Some(groups.data.address),
+            (_, Channel::Unicast) | (Reach::FanOut(_), _) => None,
         }
     }
 
     /// Reads from the first socket in turn that has something.
     fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<(Channel, io::Result<(RecvMeta, Bytes)>)> {
-        for channel in self.order() {
+        let Reach::Multicast(groups) = &self.reach else {
+            return self.unicast.poll_read(cx, &mut self.buffer).map(|read| (Channel::Unicast, read));
+        };
+        for channel in self.turns.order() {
             let port = match channel {
-                Channel::Control => &self.control,
-                Channel::Data => &self.data,
+                Channel::Control => &groups.control.port,
+                Channel::Data => &groups.data.port,
                 Channel::Unicast => &self.unicast,
             };
             if let Poll::Ready(read) = port.poll_read(cx, &mut self.buffer) {
-                self.note_served(channel);
+                self.turns.note(channel);
                 return Poll::Ready((channel, read));
             }
         }
@@ -154,11 +160,7 @@ impl Udp {
     /// Makes a train of what was read, unless it is not for us.
     fn accept(&mut self, channel: Channel, meta: &RecvMeta, contents: Bytes) -> Option<Received> {
         let from = open::unscoped(meta.addr);
-        let group = match channel {
-            Channel::Control => Some(self.control_group),
-            Channel::Data => Some(self.data_group),
-            Channel::Unicast => None,
-        };
+        let group = self.group_address(channel);
         let own_multicast = group.is_some() && from == self.local_address;
         let other_group = group.zip(meta.dst_ip).is_some_and(|(group, destination)| group.ip() != destination);
         let received = Received { from, channel, contents, stride: meta.stride.max(1) };
@@ -205,22 +207,17 @@ impl Transport for Udp {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>> {
         transmit.check()?;
-        let address = match transmit.destination {
-            Destination::Control => self.control_group,
-            Destination::Data => self.data_group,
-            Destination::Unicast(address) => address,
+        let targets = match (transmit.destination, &self.reach) {
+            (Destination::Unicast(address), _) if address.is_ipv4() != self.local_address.is_ipv4() => {
+                return Poll::Ready(Err(refusal(address, self.chosen.address, ONE_FAMILY)));
+            }
+            (Destination::Unicast(address), _) => Targets::One(open::scoped(address, &self.chosen)),
+            (Destination::Control, Reach::Multicast(groups)) => groups.control.target(&self.chosen),
+            (Destination::Data, Reach::Multicast(groups)) => groups.data.target(&self.chosen),
+            (Destination::Control, Reach::FanOut(fan_out)) => fan_out.control(),
+            (Destination::Data, Reach::FanOut(fan_out)) => fan_out.data(),
         };
-        if address.is_ipv4() != self.local_address.is_ipv4() {
-            return Poll::Ready(Err(other_family(address, self.local_address)));
-        }
-        if address.port() == 0 {
-            // The kernel refuses it with the error that also means "no trains here", which would turn trains off for
-            // everybody.
-            self.counters.send_lost += transmit.datagram_count() as u64;
-            return Poll::Ready(Ok(()));
-        }
-        let address = open::scoped(address, &self.chosen);
-        self.sender.poll_send(cx, &self.unicast, address, transmit, &mut self.counters)
+        self.sender.poll_send(cx, &self.unicast, targets, transmit, &mut self.counters)
     }
 
     fn cancel_send(&mut self) {
@@ -231,9 +228,25 @@ impl Transport for Udp {
         if leading == self.leading {
             return Ok(());
         }
-        let socket = self.data.socket();
-        open::change_membership(&socket, self.data_group, &self.chosen, !leading)?;
+        if let Reach::Multicast(groups) = &self.reach {
+            groups.set_data_member(&self.chosen, !leading)?;
+        }
         self.leading = leading;
+        Ok(())
+    }
+
+    fn set_members(&mut self, members: &[SocketAddr]) {
+        if let Reach::FanOut(fan_out) = &mut self.reach {
+            fan_out.set_members(members, self.local_address, &self.chosen);
+        }
+    }
+
+    fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
+        let Reach::FanOut(fan_out) = &mut self.reach else { return Ok(()) };
+        if let Some((peer, mend)) = first_obstacle(peers, &self.chosen) {
+            return Err(refusal(peer, self.chosen.address, mend));
+        }
+        fan_out.set_peers(peers, self.local_address, &self.chosen);
         Ok(())
     }
 
@@ -245,20 +258,9 @@ impl Transport for Udp {
 /// How many reads that bring nothing for us are made in a row before other tasks get their turn.
 const MOST_PASSED_OVER: usize = 32;
 
-/// Checks what was asked for and derives both groups from it.
-fn groups(config: &UdpConfig) -> Result<(SocketAddr, SocketAddr), BindError> {
-    let multicast = open::unscoped(config.multicast);
-    if !multicast.ip().is_multicast() {
-        return Err(BindError::NotMulticast { multicast });
-    }
-    let port = multicast.port();
-    let (1.., Some(next)) = (port, port.checked_add(1)) else {
-        return Err(BindError::PortOutOfRange { port });
-    };
-    if config.ttl > u32::from(u8::MAX) {
-        return Err(BindError::TtlOutOfRange { ttl: config.ttl });
-    }
-    Ok((multicast, SocketAddr::new(multicast.ip(), next)))
+/// The first of the peers that can never be reached, and what to do about it.
+fn first_obstacle(peers: &[SocketAddr], chosen: &Chosen) -> Option<(SocketAddr, &'static str)> {
+    peers.iter().find_map(|&peer| obstacle_to_process(peer, chosen.address).map(|mend| (peer, mend)))
 }
 
 /// Whether a failed read says something about an earlier send only, as some systems report it.
@@ -270,12 +272,5 @@ fn is_passing(error: &io::Error) -> bool {
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkDown
-    )
-}
-
-fn other_family(address: SocketAddr, local: SocketAddr) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        format!("{address} cannot be reached from {local}: use addresses of one family, IPv4 or IPv6, in a group"),
     )
 }

@@ -30,7 +30,16 @@ pub(super) fn unicast_socket(chosen: &Chosen, config: &UdpConfig) -> Result<Sock
     let address = scoped(SocketAddr::new(chosen.address, config.unicast_port), chosen);
     let socket = new_socket(address, config)?;
     let _ = socket.set_send_buffer_size(config.send_buffer);
-    set_loop(&socket, address, config.multicast_loop).map_err(BindError::io("set the multicast loop"))?;
+    if config.peers.is_none() {
+        send_multicast_through(&socket, chosen, config)?;
+    }
+    bind(&socket, address, UNICAST)?;
+    Ok(socket)
+}
+
+/// Sets up a socket to send multicast through the interface, and makes sure that there is a way.
+fn send_multicast_through(socket: &Socket, chosen: &Chosen, config: &UdpConfig) -> Result<(), BindError> {
+    set_loop(socket, config.multicast, config.multicast_loop).map_err(BindError::io("set the multicast loop"))?;
     let doing = "set the multicast time to live";
     match chosen.address {
         IpAddr::V4(v4) => {
@@ -43,9 +52,7 @@ pub(super) fn unicast_socket(chosen: &Chosen, config: &UdpConfig) -> Result<Sock
         }
     }
     .map_err(|source| no_route(config.multicast, chosen, source))?;
-    bind(&socket, address, UNICAST)?;
-    check_route(chosen, config)?;
-    Ok(socket)
+    check_route(chosen, config)
 }
 
 /// Makes a socket a member of its group.

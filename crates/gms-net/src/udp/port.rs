@@ -12,6 +12,7 @@ use tokio::net::UdpSocket;
 
 use super::buffer::ReceiveBuffer;
 use super::error::BindError;
+use super::obstacle::obstacle;
 use super::send::Wire;
 
 /// A socket and what is known of its kernel's abilities.
@@ -19,6 +20,7 @@ use super::send::Wire;
 pub(super) struct Port {
     socket: UdpSocket,
     state: UdpSocketState,
+    address: SocketAddr,
 }
 
 impl Port {
@@ -28,7 +30,8 @@ impl Port {
             UdpSocketState::new(UdpSockRef::from(&socket)).map_err(BindError::io("prepare a UDP socket for trains"))?;
         let socket =
             UdpSocket::from_std(socket.into()).map_err(BindError::io("register a UDP socket with the runtime"))?;
-        Ok(Self { socket, state })
+        let address = socket.local_addr().map_err(BindError::io("read back the address of a socket"))?;
+        Ok(Self { socket, state, address })
     }
 
     /// The socket itself, for its options.
@@ -36,8 +39,14 @@ impl Port {
         SockRef::from(&self.socket)
     }
 
-    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    /// What it is bound to.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The size of its receive buffer, in bytes, as the kernel counts it.
+    pub(super) fn receive_buffer(&self) -> Result<usize, BindError> {
+        self.socket().recv_buffer_size().map_err(BindError::io("read back the size of a receive buffer"))
     }
 
     /// Reads one train.
@@ -72,6 +81,9 @@ impl Wire for Port {
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, transmit: &quinn_udp::Transmit<'_>) -> Poll<io::Result<()>> {
+        if obstacle(transmit.destination, self.address.ip()).is_some() {
+            return Poll::Ready(Err(io::ErrorKind::NetworkUnreachable.into()));
+        }
         loop {
             ready!(self.socket.poll_send_ready(cx))?;
             let sent = self

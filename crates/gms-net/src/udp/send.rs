@@ -1,13 +1,14 @@
 //! Sending a train in as few calls as the kernel allows, without losing the place in it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use super::config::Segmentation;
 use super::failure::Failure;
+use super::fan_out::Targets;
+use super::progress::Progress;
 use crate::counters::Counters;
-use crate::transport::{Destination, Transmit};
+use crate::transport::Transmit;
 
 /// What sends a train with one call; a socket, but for the tests.
 pub(super) trait Wire {
@@ -49,12 +50,13 @@ impl Sender {
         self.progress = None;
     }
 
-    /// Sends `transmit` to `address`, going on where the last call with the same train had to stop.
+    /// Sends `transmit` to each of `targets`, going on where the last call with the same train had to stop; it then
+    /// keeps to the targets that it began with. What fails for one target is no matter to the others.
     pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         wire: &impl Wire,
-        address: SocketAddr,
+        targets: Targets,
         transmit: &Transmit<'_>,
         counters: &mut Counters,
     ) -> Poll<io::Result<()>> {
@@ -62,8 +64,8 @@ impl Sender {
             .progress
             .take()
             .filter(|progress| progress.is_of(transmit))
-            .unwrap_or_else(|| Progress::start(transmit));
-        while progress.sent < transmit.contents.len() {
+            .unwrap_or_else(|| Progress::start(transmit, targets));
+        while let Some(address) = progress.target() {
             let most = if progress.refused_whole { 1 } else { self.max_segments(wire) };
             let piece = piece(&transmit.contents[progress.sent..], transmit.segment_size, most);
             let datagrams = piece.len().div_ceil(transmit.segment_size);
@@ -89,44 +91,19 @@ impl Sender {
                     progress.refused_whole = true;
                     continue;
                 }
-                Err((Failure::TooLarge, _)) => return Poll::Ready(Err(too_large(piece.len()))),
+                Err((Failure::TooLarge, _)) => {
+                    if progress.too_large_for_all() {
+                        return Poll::Ready(Err(too_large(piece.len())));
+                    }
+                    counters.send_lost += progress.datagrams_left();
+                    progress.skip_target();
+                    continue;
+                }
                 Err((Failure::Fatal, error)) => return Poll::Ready(Err(error)),
             }
-            progress.sent += piece.len();
+            progress.advance(piece.len());
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-/// Which train is in progress, and how much of it is done.
-#[derive(Debug)]
-struct Progress {
-    destination: Destination,
-    start: usize,
-    length: usize,
-    segment_size: usize,
-    sent: usize,
-    /// The kernel did not take it as a train, so the rest goes one datagram at a time.
-    refused_whole: bool,
-}
-
-impl Progress {
-    fn start(transmit: &Transmit<'_>) -> Self {
-        Self {
-            destination: transmit.destination,
-            start: transmit.contents.as_ptr().addr(),
-            length: transmit.contents.len(),
-            segment_size: transmit.segment_size,
-            sent: 0,
-            refused_whole: false,
-        }
-    }
-
-    fn is_of(&self, transmit: &Transmit<'_>) -> bool {
-        self.destination == transmit.destination
-            && self.start == transmit.contents.as_ptr().addr()
-            && self.length == transmit.contents.len()
-            && self.segment_size == transmit.segment_size
     }
 }
 
@@ -153,13 +130,15 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::transport::Destination;
     use crate::udp::failure::IO_ERROR;
 
-    /// Answers as scripted, then takes everything; keeps the datagrams it took.
+    /// Answers as scripted, then takes everything; keeps the datagrams it took, and the port each call went to.
     #[derive(Default)]
     struct Script {
         answers: RefCell<VecDeque<Poll<io::Result<()>>>>,
         taken: RefCell<Vec<Vec<u8>>>,
+        ports: RefCell<Vec<u16>>,
     }
 
     impl Wire for Script {
@@ -174,18 +153,35 @@ mod tests {
                 let size = transmit.segment_size.unwrap_or(transmit.contents.len());
                 let datagrams = transmit.contents.chunks(size).map(<[u8]>::to_vec);
                 self.taken.borrow_mut().extend(datagrams);
+                self.ports.borrow_mut().push(transmit.destination.port());
             }
             answer
         }
     }
 
+    fn to_ports(ports: &[u16]) -> Targets {
+        Targets::Each(ports.iter().map(|&port| ([127, 0, 0, 1], port).into()).collect())
+    }
+
+    fn one() -> Targets {
+        Targets::One(([127, 0, 0, 1], 1).into())
+    }
+
     /// Polls until the train is sent, and returns the result, the counters and how often it had to wait.
     fn send(sender: &mut Sender, script: &Script, transmit: &Transmit<'_>) -> (io::Result<()>, Counters, usize) {
+        send_to(&one(), sender, script, transmit)
+    }
+
+    fn send_to(
+        targets: &Targets,
+        sender: &mut Sender,
+        script: &Script,
+        transmit: &Transmit<'_>,
+    ) -> (io::Result<()>, Counters, usize) {
         let (mut counters, mut waits) = (Counters::default(), 0);
         let mut cx = Context::from_waker(Waker::noop());
         loop {
-            let address = ([127, 0, 0, 1], 1).into();
-            match sender.poll_send(&mut cx, script, address, transmit, &mut counters) {
+            match sender.poll_send(&mut cx, script, targets.clone(), transmit, &mut counters) {
                 Poll::Ready(result) => return (result, counters, waits),
                 Poll::Pending => waits += 1,
             }
@@ -193,7 +189,7 @@ mod tests {
     }
 
     fn scripted(answers: impl IntoIterator<Item = Poll<io::Result<()>>>) -> Script {
-        Script { answers: RefCell::new(answers.into_iter().collect()), taken: RefCell::default() }
+        Script { answers: RefCell::new(answers.into_iter().collect()), ..Script::default() }
     }
 
     /// Ten datagrams, 00 to 99; the last is short.
@@ -244,12 +240,11 @@ mod tests {
         let blocked = || scripted([Poll::Ready(Ok(())), Poll::Pending]);
         let mut cx = Context::from_waker(Waker::noop());
         let mut counters = Counters::default();
-        let address = ([127, 0, 0, 1], 1).into();
         let other = Transmit { destination: Destination::Control, ..TEN };
         for (next, cancel) in [(other, false), (TEN, true)] {
             let script = blocked();
             let mut sender = Sender::new(Segmentation::Auto);
-            let first = sender.poll_send(&mut cx, &script, address, &TEN, &mut counters);
+            let first = sender.poll_send(&mut cx, &script, one(), &TEN, &mut counters);
             assert!(first.is_pending());
             if cancel {
                 sender.cancel();
@@ -258,6 +253,74 @@ mod tests {
             assert!(send(&mut sender, &script, &next).0.is_ok());
             assert_eq!(*script.taken.borrow(), ten());
         }
+    }
+
+    #[test]
+    fn waiting_in_the_middle_of_a_fan_out_skips_and_repeats_nobody() {
+        // Three calls a target; it waits before, within and between targets.
+        let go = || Poll::Ready(Ok(()));
+        let waits = [0, 1, 3, 6, 8, 9];
+        let mut answers = Vec::new();
+        for call in 0..9 {
+            answers.extend(waits.iter().filter(|&&at| at == call).map(|_| Poll::Pending));
+            answers.push(go());
+        }
+        let script = scripted(answers);
+        let mut sender = Sender::new(Segmentation::Auto);
+        let (result, counters, waited) = send_to(&to_ports(&[1, 2, 3]), &mut sender, &script, &TEN);
+        assert!(result.is_ok());
+        assert_eq!(waited, 5);
+        assert_eq!(*script.ports.borrow(), [1, 1, 1, 2, 2, 2, 3, 3, 3]);
+        assert_eq!(*script.taken.borrow(), [ten(), ten(), ten()].concat());
+        assert_eq!((counters.sent, counters.sent_calls), (30, 9));
+    }
+
+    #[test]
+    fn a_train_in_progress_keeps_to_the_targets_it_began_with() {
+        let script = scripted([Poll::Ready(Ok(())), Poll::Pending]);
+        let mut sender = Sender::new(Segmentation::Auto);
+        let mut cx = Context::from_waker(Waker::noop());
+        let first = sender.poll_send(&mut cx, &script, to_ports(&[1, 2]), &TEN, &mut Counters::default());
+        assert!(first.is_pending());
+        assert!(send_to(&to_ports(&[3]), &mut sender, &script, &TEN).0.is_ok());
+        assert_eq!(*script.ports.borrow(), [1, 1, 1, 2, 2, 2]);
+        assert!(send_to(&to_ports(&[3]), &mut sender, &script, &TEN).0.is_ok());
+        assert_eq!(script.ports.borrow()[6..], [3, 3, 3]);
+    }
+
+    #[test]
+    fn what_fails_for_one_target_is_no_matter_to_the_others() {
+        let failures = [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::HostUnreachable,
+            io::ErrorKind::NetworkUnreachable,
+            io::ErrorKind::PermissionDenied,
+        ];
+        for failure in failures {
+            let script = scripted([Poll::Ready(Err(failure.into()))]);
+            let mut sender = Sender::new(Segmentation::Auto);
+            let (result, counters, _) = send_to(&to_ports(&[1, 2]), &mut sender, &script, &TEN);
+            assert!(result.is_ok());
+            assert_eq!(*script.ports.borrow(), [1, 1, 2, 2, 2]);
+            assert_eq!((counters.sent, counters.send_lost), (16, 4));
+        }
+        assert!(send_to(&to_ports(&[]), &mut Sender::new(Segmentation::Auto), &scripted([]), &TEN).0.is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_datagram_too_large_for_one_target_is_lost_and_for_all_an_error() {
+        const MESSAGE_TOO_LONG: i32 = 90;
+        let refusal = || Poll::Ready(Err(io::Error::from_raw_os_error(MESSAGE_TOO_LONG)));
+        let single = Transmit::single(Destination::Data, b"0123456789");
+        let mut sender = Sender::new(Segmentation::Auto);
+        let script = scripted([refusal()]);
+        let (result, counters, _) = send_to(&to_ports(&[1, 2]), &mut sender, &script, &single);
+        assert!(result.is_ok());
+        assert_eq!((&script.ports.borrow()[..], counters.sent, counters.send_lost), (&[2][..], 1, 1));
+        let script = scripted([refusal(), refusal()]);
+        let (result, ..) = send_to(&to_ports(&[1, 2]), &mut sender, &script, &single);
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub(crate) fn v4(high: u8, low: u8, number: u8) -> IpAddr {
     [239, high, low, number].into()
 }
 
+/// An address on loopback that nobody has, nor gets by asking for any.
+pub(crate) fn unused_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, unused_group(v4).port()).into()
+}
+
 pub(crate) fn config() -> UdpConfig {
     UdpConfig::new(unused_group(v4))
 }
