@@ -28,6 +28,18 @@ pub struct Counters {
     pub injected_loss: u64,
     /// Errors of the network that a receive reported and that were passed over.
     pub receive_errors: u64,
+    /// Messages put in the queue of a stream.
+    pub stream_sent: u64,
+    /// Messages received on streams.
+    pub stream_received: u64,
+    /// Messages for streams given up: the queue was full, or there was no connection, or it ended before all was
+    /// written.
+    pub stream_lost: u64,
+    /// Connections of streams, tried or accepted.
+    pub connections: u64,
+    /// Connections closed because the other end did not keep to the rules (no hello in time, one with the address of
+    /// another, garbage, a message too long, or nothing moved), or because there were too many.
+    pub connections_refused: u64,
 }
 
 impl Add for Counters {
@@ -45,6 +57,11 @@ impl Add for Counters {
             overflowed: self.overflowed + other.overflowed,
             injected_loss: self.injected_loss + other.injected_loss,
             receive_errors: self.receive_errors + other.receive_errors,
+            stream_sent: self.stream_sent + other.stream_sent,
+            stream_received: self.stream_received + other.stream_received,
+            stream_lost: self.stream_lost + other.stream_lost,
+            connections: self.connections + other.connections,
+            connections_refused: self.connections_refused + other.connections_refused,
         }
     }
 }

@@ -1,14 +1,15 @@
-//! Datagram transports for group communication.
+//! Transports for group communication.
 //!
 //! A [`Transport`] moves *trains* of datagrams between the processes of a group: to the **data** group (all
 //! followers), to the **control** group (everybody), or to one process; where there is no multicast,
 //! copies to a list of processes stand in for the groups. Nothing is promised about delivery; order and reliability are
-//! the business of the layer above, which this crate knows nothing of.
+//! the business of the layer above, which this crate knows nothing of. What is larger than a datagram goes to one
+//! process over a *stream*, and the same connections tell early that a process has died.
 //!
 //! | module | subject |
 //! |---|---|
 //! | [`transport`] | the [`Transport`] trait and what passes through it: [`Transmit`], [`Received`] |
-//! | [`udp`] | [`Udp`]: UDP multicast or copies to peers, and unicast, in trains that the kernel cuts and glues |
+//! | [`udp`] | [`Udp`]: UDP multicast or copies to peers, and unicast, in trains that the kernel cuts and glues; streams |
 //! | [`memory`] | [`MemoryNetwork`]: the same inside one process, with injected faults |
 //! | [`lossy`] | [`Lossy`]: any transport, with datagrams dropped one by one |
 //! | [`faults`] | [`Faults`]: the seeded fault model, without clock or sockets, for simulators too |

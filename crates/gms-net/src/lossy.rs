@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use crate::counters::Counters;
 use crate::random::SplitMix64;
-use crate::transport::{Received, Transmit, Transport};
+use crate::transport::{Channel, Received, Transmit, Transport};
 
-/// A transport that drops received datagrams, each for itself.
+/// A transport that drops received datagrams, each for itself; messages of streams are not.
 ///
 /// Loss made below the socket drops whole trains, as the kernel passes them on in one piece; a real network drops
 /// single datagrams of one. So this drops after the train is cut. What remains is passed on without copying: each run
@@ -93,7 +93,11 @@ impl<T: Transport> Transport for Lossy<T> {
             if let Some(received) = self.next_run() {
                 return Poll::Ready(Ok(received));
             }
-            self.rest = Some(ready!(self.inner.poll_receive(cx))?);
+            let received = ready!(self.inner.poll_receive(cx))?;
+            if received.channel == Channel::Stream {
+                return Poll::Ready(Ok(received));
+            }
+            self.rest = Some(received);
         }
         // Everything is being dropped: let the other tasks run, then go on.
         cx.waker().wake_by_ref();
@@ -120,6 +124,14 @@ impl<T: Transport> Transport for Lossy<T> {
         self.inner.set_peers(peers)
     }
 
+    fn set_watched(&mut self, peers: &[SocketAddr]) {
+        self.inner.set_watched(peers);
+    }
+
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        self.inner.poll_lost(cx)
+    }
+
     /// Those of the transport below; what was dropped here is in `injected_loss` and no longer in `received`.
     fn counters(&self) -> Counters {
         let mut counters = self.inner.counters();
@@ -137,7 +149,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::transport::{Channel, TransportExt};
+    use crate::transport::TransportExt;
 
     /// Gives the same train again and again, a set number of times.
     struct Repeat {
@@ -217,6 +229,15 @@ mod tests {
             let arrived = datagrams.iter().filter(|one| one[0] == index).count();
             assert!((820..980).contains(&arrived), "{index}: {arrived}");
         }
+    }
+
+    #[tokio::test]
+    async fn streams_lose_nothing() {
+        let mut source = repeat(3);
+        source.train.channel = Channel::Stream;
+        let mut hopeless = Lossy::new(source, 1.0, 1);
+        assert_eq!(survivors(&mut hopeless).await.len(), 3 * 47);
+        assert_eq!(hopeless.dropped(), 0);
     }
 
     #[tokio::test]

@@ -24,9 +24,13 @@ pub enum Destination {
     Control,
     /// One process, at its unicast address.
     Unicast(SocketAddr),
+    /// The same, over a connection: each "datagram" of the train is a message that may be larger than any datagram and
+    /// that arrives whole, in order, unless the connection breaks. It waits in a bounded queue and moves while
+    /// [`poll_receive`](Transport::poll_receive) is called.
+    Stream(SocketAddr),
 }
 
-/// On which socket a train came in.
+/// On what a train came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {
     /// The control group.
@@ -35,6 +39,8 @@ pub enum Channel {
     Data,
     /// This process alone, or, without multicast, each of the processes a train is copied to.
     Unicast,
+    /// A connection: one message, whole.
+    Stream,
 }
 
 /// A train to send. It borrows the bytes; nothing is copied before the kernel does.
@@ -82,9 +88,9 @@ impl<'a> Transmit<'a> {
 /// A train that came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The unicast address of the sender, also for multicast.
+    /// The unicast address of the sender, also for multicast and streams.
     pub from: SocketAddr,
-    /// On which socket it came.
+    /// On what it came.
     pub channel: Channel,
     /// The datagrams, back to back; never empty.
     pub contents: Bytes,
@@ -157,8 +163,8 @@ pub trait Transport: Send + 'static {
     /// Receives the next train.
     ///
     /// Only the task of the last call is woken. Nothing is lost by not calling again (cancel safe). No channel starves
-    /// another: control comes first, unicast and data alternate after it, and a channel with something to read waits
-    /// for at most three trains of the others.
+    /// another: control comes first, unicast and data alternate after it, and each of the three with something to read
+    /// waits for at most three trains of the others; between two of these there is at most one message of a stream.
     ///
     /// # Errors
     ///
@@ -174,8 +180,9 @@ pub trait Transport: Send + 'static {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a segment size of 0, a datagram too large for the interface, or a destination of another
-    /// address family; anything else makes the transport useless. The rest of the train is dropped.
+    /// `InvalidInput` for a segment size of 0, a datagram too large for the interface, a message too large for a stream,
+    /// or a destination of another address family; anything else makes the transport useless. The rest of the train is
+    /// dropped.
     fn poll_send(&mut self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>>;
 
     /// Forgets the train that [`poll_send`](Self::poll_send) has in progress, if any.
@@ -207,6 +214,24 @@ pub trait Transport: Send + 'static {
     fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
         let _ = peers;
         Ok(())
+    }
+
+    /// Stays connected with these processes, by their unicast addresses, and with no others for longer than it takes,
+    /// so that [`poll_lost`](Self::poll_lost) can tell when one dies. Oneself may be among them. A transport without
+    /// connections ignores it.
+    fn set_watched(&mut self, peers: &[SocketAddr]) {
+        let _ = peers;
+    }
+
+    /// The next process watched that seems to be dead: its connection ended, and its host says that nobody listens
+    /// there any more. It is a hint, to be verified. A process that does not answer, or whose host does not, is not
+    /// reported. None is reported again before it was connected again.
+    ///
+    /// Only the task of the last call, of this or of [`poll_receive`](Self::poll_receive), is woken; connections are
+    /// looked after by the latter.
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        let _ = cx;
+        Poll::Pending
     }
 
     /// What passed here and what was lost, since the start.
@@ -275,6 +300,14 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
         (**self).set_peers(peers)
+    }
+
+    fn set_watched(&mut self, peers: &[SocketAddr]) {
+        (**self).set_watched(peers);
+    }
+
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        (**self).poll_lost(cx)
     }
 
     fn counters(&self) -> Counters {

@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 
 use gms_net::{BindError, Interface, Transport, Udp, UdpConfig};
 
-use common::config;
+use common::{config, unused_address};
 
 #[tokio::test]
 async fn a_port_held_by_another_program_is_named() {
@@ -22,6 +22,25 @@ async fn a_port_held_by_another_program_is_named() {
     let taken = UdpConfig { unicast_port: first.local_address().port(), ..config };
     let error = Udp::bind(taken).unwrap_err();
     assert!(error.to_string().contains("(unicast)"), "{error}");
+}
+
+#[tokio::test]
+async fn the_tcp_port_beside_the_unicast_port_must_be_free() {
+    let taken = unused_address();
+    let holder = TcpListener::bind(taken).unwrap();
+    let config = UdpConfig { unicast_port: taken.port(), ..config() };
+    let error = Udp::bind(config.clone()).unwrap_err();
+    assert!(matches!(error, BindError::StreamPortInUse { address, .. } if address == taken), "{error:?}");
+    assert!(error.to_string().contains(&format!("TCP port {}", taken.port())), "{error}");
+    // No half of it is left behind, and once the port is free it will do.
+    drop(holder);
+    let first = Udp::bind(config.clone()).unwrap();
+    assert_eq!(first.local_address(), taken);
+    // So it is when any port would do.
+    let any = Udp::bind(UdpConfig::with_peers([])).unwrap();
+    for udp in [&first, &any] {
+        TcpStream::connect(udp.local_address()).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -43,6 +62,13 @@ async fn impossible_settings_are_refused_with_what_would_do() {
         config.multicast.set_port(port);
         let error = Udp::bind(config).unwrap_err();
         assert!(matches!(error, BindError::PortOutOfRange { .. }));
+    }
+    for limit in [0, 1023, (1 << 30) + 1] {
+        let error = Udp::bind(UdpConfig { stream_limit: limit, ..config() }).unwrap_err();
+        assert!(
+            matches!(error, BindError::StreamLimitOutOfRange { .. }) && error.to_string().contains("KiB"),
+            "{error}"
+        );
     }
     let error = with(|config| config.ttl = 256);
     assert!(matches!(error, BindError::TtlOutOfRange { .. }));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::counters::Counters;
-use crate::transport::Received;
+use crate::transport::{Channel, Received};
 
 /// The incoming side of one process.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(super) struct Inbox {
     budget: usize,
     waiting: VecDeque<Received>,
     waiting_bytes: usize,
+    waiting_stream_bytes: usize,
     on_the_way: OnTheWay,
     waker: Option<Waker>,
 }
@@ -31,6 +32,7 @@ impl Inbox {
             budget,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            waiting_stream_bytes: 0,
             on_the_way: OnTheWay::default(),
             waker: None,
         }
@@ -38,12 +40,17 @@ impl Inbox {
 
     /// Takes in a train, or drops it whole when there is no room, as a kernel does.
     pub(super) fn push(&mut self, train: Received) {
-        let bytes = train.contents.len();
-        if self.waiting_bytes + bytes > self.budget {
-            self.counters.overflowed += train.datagram_count() as u64;
+        let budget = self.budget_of(&train);
+        let bytes = self.waiting_bytes_of(&train);
+        if *bytes + train.contents.len() > budget {
+            let lost = train.datagram_count() as u64;
+            match train.channel {
+                Channel::Stream => self.counters.stream_lost += lost,
+                _ => self.counters.overflowed += lost,
+            }
             return;
         }
-        self.waiting_bytes += bytes;
+        *bytes += train.contents.len();
         self.waiting.push_back(train);
         self.wake();
     }
@@ -74,10 +81,29 @@ impl Inbox {
     /// The next train to read.
     pub(super) fn pop(&mut self) -> Option<Received> {
         let train = self.waiting.pop_front()?;
-        self.waiting_bytes -= train.contents.len();
-        self.counters.received += train.datagram_count() as u64;
-        self.counters.received_calls += 1;
+        *self.waiting_bytes_of(&train) -= train.contents.len();
+        if train.channel == Channel::Stream {
+            self.counters.stream_received += 1;
+        } else {
+            self.counters.received += train.datagram_count() as u64;
+            self.counters.received_calls += 1;
+        }
         Some(train)
+    }
+
+    /// Streams do not come through the receive buffer.
+    fn waiting_bytes_of(&mut self, train: &Received) -> &mut usize {
+        match train.channel {
+            Channel::Stream => &mut self.waiting_stream_bytes,
+            _ => &mut self.waiting_bytes,
+        }
+    }
+
+    fn budget_of(&self, train: &Received) -> usize {
+        match train.channel {
+            Channel::Stream => STREAM_BUDGET,
+            _ => self.budget,
+        }
     }
 
     /// Whether anything is still on its way.
@@ -129,3 +155,6 @@ impl OnTheWay {
         self.trains.pop_first().map(|(_, train)| train)
     }
 }
+
+/// Bytes of streams that may wait for one process.
+const STREAM_BUDGET: usize = 64 << 20;

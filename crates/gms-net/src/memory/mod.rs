@@ -24,7 +24,7 @@ use crate::transport::{Channel, Destination, Received, Transmit, Transport};
 ///
 /// Multicast reaches everybody attached but the sender (data: only those not leading); addresses are made up, from
 /// 10.0.0.1:7000 on. Without faults a train is copied once and handed on whole; with faults each datagram has a fate
-/// of its own on each link. Delays are kept by tokio's clock, so they work with a paused one. The same seed and the
+/// of its own on each link. Streams are lost only to cuts, and keep their order. Delays are kept by tokio's clock, so they work with a paused one. The same seed and the
 /// same order of sends give the same faults.
 #[derive(Clone)]
 pub struct MemoryNetwork {
@@ -154,8 +154,12 @@ impl Transport for MemoryTransport {
             return Poll::Ready(Ok(()));
         }
         let datagrams = transmit.datagram_count() as u64;
-        self.sent.sent += datagrams;
-        self.sent.sent_calls += 1;
+        if let Destination::Stream(_) = transmit.destination {
+            self.sent.stream_sent += datagrams;
+        } else {
+            self.sent.sent += datagrams;
+            self.sent.sent_calls += 1;
+        }
         self.network.lock().carry(self.address, transmit);
         Poll::Ready(Ok(()))
     }
@@ -199,11 +203,12 @@ impl Hub {
                 Destination::Data => Channel::Data,
                 Destination::Control => Channel::Control,
                 Destination::Unicast(_) => Channel::Unicast,
+                Destination::Stream(_) => Channel::Stream,
             },
             contents: Bytes::copy_from_slice(transmit.contents),
             stride: transmit.segment_size.min(transmit.contents.len()),
         };
-        if let Destination::Unicast(to) = transmit.destination {
+        if let Destination::Unicast(to) | Destination::Stream(to) = transmit.destination {
             if let Some(inbox) = self.inboxes.get_mut(&to) {
                 deliver(&mut self.faults, inbox, to, &train);
             }
@@ -220,6 +225,10 @@ impl Hub {
 
 /// Takes a train over one link.
 fn deliver(faults: &mut Faults, inbox: &mut Inbox, to: SocketAddr, train: &Received) {
+    if train.channel == Channel::Stream {
+        stream(faults, inbox, to, train);
+        return;
+    }
     if faults.is_calm() {
         inbox.push(train.clone());
         return;
@@ -233,6 +242,23 @@ fn deliver(faults: &mut Faults, inbox: &mut Inbox, to: SocketAddr, train: &Recei
         for &delay in fate.delays() {
             let datagram = Received { stride: contents.len(), contents: contents.clone(), ..*train };
             inbox.push_after(now, delay, datagram);
+        }
+    }
+}
+
+/// Takes the messages of a stream over one link: whole, in order, and after the shortest delay, unless it is cut.
+fn stream(faults: &Faults, inbox: &mut Inbox, to: SocketAddr, train: &Received) {
+    let delay = faults.rates().delay.start;
+    for contents in train.datagrams() {
+        if faults.is_cut(train.from, to) {
+            inbox.counters.injected_loss += 1;
+            continue;
+        }
+        let message = Received { stride: contents.len(), contents, ..*train };
+        if delay.is_zero() {
+            inbox.push(message);
+        } else {
+            inbox.push_after(Instant::now(), delay, message);
         }
     }
 }

@@ -21,8 +21,12 @@ pub struct UdpConfig {
     pub ttl: u32,
     /// Whether other processes of this host hear our multicast. Default `true`.
     pub multicast_loop: bool,
-    /// The port of the unicast socket; 0 (the default) takes any free one.
+    /// The port of the unicast socket and of streams, UDP and TCP; 0 (the default) takes any that is free for both.
     pub unicast_port: u16,
+    /// The longest message of a stream, in bytes, 1 KiB to 1 GiB. A longer one is not sent, and who sends one here is
+    /// cut off. Twice as much may wait to be sent to one process, four times as much may be half received. Default
+    /// 16 MiB.
+    pub stream_limit: usize,
     /// Bytes of receive buffer to ask for, per socket. The kernel may grant less (Linux: `net.core.rmem_max`); see
     /// [`receive_budget`](crate::Transport::receive_budget). Default 4 MiB.
     pub receive_buffer: usize,
@@ -42,6 +46,7 @@ impl UdpConfig {
             ttl: 1,
             multicast_loop: true,
             unicast_port: 0,
+            stream_limit: 16 << 20,
             receive_buffer: 4 << 20,
             send_buffer: 4 << 20,
             segmentation: Segmentation::Auto,

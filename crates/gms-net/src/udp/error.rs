@@ -58,6 +58,24 @@ pub enum BindError {
         /// The value given.
         ttl: u32,
     },
+    /// The longest message of a stream is out of range.
+    #[error("a stream limit of {limit} bytes does not do: choose 1024 (1 KiB) to 1073741824 (1 GiB)")]
+    StreamLimitOutOfRange {
+        /// The value given.
+        limit: usize,
+    },
+    /// Another program listens at the TCP port that goes with the unicast port.
+    #[error(
+        "another program holds TCP port {}, which streams need beside the UDP port of that number: stop it or choose \
+         another unicast port",
+        .address.port()
+    )]
+    StreamPortInUse {
+        /// What was to be listened at.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Another program has the port for itself.
     #[error(
         "another program holds UDP port {} ({purpose}) and does not share it: stop it or choose another {purpose} port",
@@ -72,11 +90,11 @@ pub enum BindError {
         source: io::Error,
     },
     /// The system does not allow it.
-    #[error("no permission to use UDP {address} ({purpose}): choose a port above 1023 or run with more rights")]
+    #[error("no permission to use {address} ({purpose}): choose a port above 1023 or run with more rights")]
     Permission {
         /// What was to be bound or joined.
         address: SocketAddr,
-        /// `multicast` (either group) or `unicast`.
+        /// `multicast` (either group), `unicast` or `streams`.
         purpose: &'static str,
         /// What the system said.
         source: io::Error,

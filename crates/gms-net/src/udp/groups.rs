@@ -9,6 +9,7 @@ use super::fan_out::Targets;
 use super::interface::Chosen;
 use super::open;
 use super::port::Port;
+use crate::transport::Channel;
 
 /// One group: its address, and the socket bound to it.
 #[derive(Debug)]
@@ -41,6 +42,15 @@ impl Groups {
             Ok(Group { address, port: Port::new(socket)? })
         };
         Ok(Self { control: join(control)?, data: join(data)? })
+    }
+
+    /// The group that is heard on this channel.
+    pub(super) fn heard_on(&self, channel: Channel) -> Option<&Group> {
+        match channel {
+            Channel::Control => Some(&self.control),
+            Channel::Data => Some(&self.data),
+            Channel::Unicast | Channel::Stream => None,
+        }
     }
 
     /// Joins the data group again (`member`) or leaves it.

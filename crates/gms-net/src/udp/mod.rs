@@ -2,7 +2,7 @@
 //!
 //! Three sockets: one bound to the control group, one to the data group (the next port), and one with an address of
 //! our own. The last one sends everything, so whatever arrives anywhere names the sender's unicast address. Without
-//! multicast it is the only one, and trains to groups are copied to processes.
+//! multicast it is the only one, and trains to groups are copied to processes. Beside it, streams pass over TCP.
 
 mod buffer;
 mod config;
@@ -13,13 +13,16 @@ mod groups;
 mod interface;
 mod obstacle;
 mod open;
+mod pair;
 mod port;
 mod progress;
 mod send;
+mod stream;
 mod turns;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -35,6 +38,7 @@ use self::interface::Chosen;
 use self::obstacle::{ONE_FAMILY, obstacle_to_process, refusal};
 use self::port::Port;
 use self::send::Sender;
+use self::stream::Streams;
 use self::turns::Turns;
 use crate::counters::Counters;
 use crate::transport::{Channel, Destination, Received, Transmit, Transport};
@@ -48,6 +52,7 @@ use crate::transport::{Channel, Destination, Received, Transmit, Transport};
 pub struct Udp {
     reach: Reach,
     unicast: Port,
+    streams: Streams,
     local_address: SocketAddr,
     chosen: Chosen,
     receive_budget: usize,
@@ -76,18 +81,24 @@ impl Udp {
     ///
     /// # Panics
     ///
-    /// Inside a tokio runtime whose I/O is not enabled.
+    /// Inside a tokio runtime whose I/O is not enabled; with the first connection also where time is not.
     pub fn bind(config: UdpConfig) -> Result<Self, BindError> {
         if config.peers.is_none() {
             groups::addresses(&config)?;
+        }
+        if !STREAM_LIMITS.contains(&config.stream_limit) {
+            return Err(BindError::StreamLimitOutOfRange { limit: config.stream_limit });
         }
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
         let chosen = Chosen::find(&config.interface, config.counterpart())?;
         if let Some((peer, mend)) = first_obstacle(config.peers.as_deref().unwrap_or_default(), &chosen) {
             return Err(BindError::UnreachablePeer { peer, local: chosen.address, mend });
         }
-        let unicast = Port::new(open::unicast_socket(&chosen, &config)?)?;
+        let (unicast, listener) = pair::open_pair(&chosen, &config)?;
+        let unicast = Port::new(unicast)?;
         let local_address = open::unscoped(unicast.address());
+        let streams = Streams::new(listener, local_address, chosen.clone(), config.stream_limit)
+            .map_err(BindError::io("register a TCP socket with the runtime"))?;
         let mut receive_budget = unicast.receive_buffer()?;
         let reach = match &config.peers {
             None => {
@@ -104,6 +115,7 @@ impl Udp {
         Ok(Self {
             reach,
             unicast,
+            streams,
             local_address,
             chosen,
             receive_budget,
@@ -131,30 +143,50 @@ impl Udp {
     }
 
     fn group_address(&self, channel: Channel) -> Option<SocketAddr> {
-        match (&self.reach, channel) {
-            (Reach::Multicast(groups), Channel::Control) => Some(groups.control.address),
-            (Reach::Multicast(groups), Channel::Data) => Some(groups.data.address),
-            (_, Channel::Unicast) | (Reach::FanOut(_), _) => None,
+        match &self.reach {
+            Reach::Multicast(groups) => groups.heard_on(channel).map(|group| group.address),
+            Reach::FanOut(_) => None,
         }
     }
 
-    /// Reads from the first socket in turn that has something.
+    /// Receives from streams.
+    fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Received>> {
+        let received = ready!(self.streams.poll_receive(cx, &mut self.counters));
+        self.turns.note(Channel::Stream);
+        Poll::Ready(Ok(received))
+    }
+
+    /// Reads from the first UDP socket in turn that has something.
     fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<(Channel, io::Result<(RecvMeta, Bytes)>)> {
         let Reach::Multicast(groups) = &self.reach else {
-            return self.unicast.poll_read(cx, &mut self.buffer).map(|read| (Channel::Unicast, read));
+            let read = ready!(self.unicast.poll_read(cx, &mut self.buffer));
+            self.turns.note(Channel::Unicast);
+            return Poll::Ready((Channel::Unicast, read));
         };
         for channel in self.turns.order() {
-            let port = match channel {
-                Channel::Control => &groups.control.port,
-                Channel::Data => &groups.data.port,
-                Channel::Unicast => &self.unicast,
-            };
+            let port = groups.heard_on(channel).map_or(&self.unicast, |group| &group.port);
             if let Poll::Ready(read) = port.poll_read(cx, &mut self.buffer) {
                 self.turns.note(channel);
                 return Poll::Ready((channel, read));
             }
         }
         Poll::Pending
+    }
+
+    /// Queues each datagram of the train as one message.
+    fn stream(&mut self, to: SocketAddr, transmit: &Transmit<'_>) -> io::Result<()> {
+        let (longest, limit) = (transmit.segment_size.min(transmit.contents.len()), self.streams.limit());
+        if longest > limit {
+            return Err(message_too_large(longest, limit));
+        }
+        if obstacle_to_process(to, self.chosen.address).is_some() {
+            self.counters.stream_lost += transmit.datagram_count() as u64;
+            return Ok(());
+        }
+        for message in transmit.datagrams() {
+            self.streams.send(to, message, &mut self.counters);
+        }
+        Ok(())
     }
 
     /// Makes a train of what was read, unless it is not for us.
@@ -189,8 +221,17 @@ impl Transport for Udp {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Received>> {
+        if self.streams.are_ringing()
+            && self.turns.streams_first()
+            && let Poll::Ready(received) = self.poll_streams(cx)
+        {
+            return Poll::Ready(received);
+        }
         for _ in 0..MOST_PASSED_OVER {
-            match ready!(self.poll_any(cx)) {
+            let Poll::Ready(read) = self.poll_any(cx) else {
+                return self.poll_streams(cx);
+            };
+            match read {
                 (channel, Ok((meta, contents))) => {
                     if let Some(received) = self.accept(channel, &meta, contents) {
                         return Poll::Ready(Ok(received));
@@ -208,9 +249,12 @@ impl Transport for Udp {
     fn poll_send(&mut self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>> {
         transmit.check()?;
         let targets = match (transmit.destination, &self.reach) {
-            (Destination::Unicast(address), _) if address.is_ipv4() != self.local_address.is_ipv4() => {
+            (Destination::Unicast(address) | Destination::Stream(address), _)
+                if address.is_ipv4() != self.local_address.is_ipv4() =>
+            {
                 return Poll::Ready(Err(refusal(address, self.chosen.address, ONE_FAMILY)));
             }
+            (Destination::Stream(address), _) => return Poll::Ready(self.stream(open::unscoped(address), transmit)),
             (Destination::Unicast(address), _) => Targets::One(open::scoped(address, &self.chosen)),
             (Destination::Control, Reach::Multicast(groups)) => groups.control.target(&self.chosen),
             (Destination::Data, Reach::Multicast(groups)) => groups.data.target(&self.chosen),
@@ -241,6 +285,15 @@ impl Transport for Udp {
         }
     }
 
+    fn set_watched(&mut self, peers: &[SocketAddr]) {
+        let possible = |peer: &SocketAddr| obstacle_to_process(*peer, self.chosen.address).is_none();
+        self.streams.watch(peers.iter().copied().map(open::unscoped).filter(possible));
+    }
+
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        self.streams.poll_lost(cx)
+    }
+
     fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
         let Reach::FanOut(fan_out) = &mut self.reach else { return Ok(()) };
         if let Some((peer, mend)) = first_obstacle(peers, &self.chosen) {
@@ -254,6 +307,9 @@ impl Transport for Udp {
         self.counters
     }
 }
+
+/// What [`UdpConfig::stream_limit`] may be.
+const STREAM_LIMITS: RangeInclusive<usize> = 1 << 10..=1 << 30;
 
 /// How many reads that bring nothing for us are made in a row before other tasks get their turn.
 const MOST_PASSED_OVER: usize = 32;
@@ -272,5 +328,14 @@ fn is_passing(error: &io::Error) -> bool {
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkDown
+    )
+}
+
+fn message_too_large(length: usize, limit: usize) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "a message of {length} bytes is too large for a stream, which takes {limit}: raise UdpConfig::stream_limit everywhere"
+        ),
     )
 }

@@ -3,8 +3,10 @@
 // Each test binary uses only some of it.
 #![allow(dead_code)]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use gms_net::{Destination, Received, Transmit, Transport, TransportExt, Udp, UdpConfig};
@@ -25,7 +27,7 @@ pub(crate) fn unused_group(ip: impl FnOnce(u8, u8, u8) -> IpAddr) -> SocketAddr 
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let first = std::process::id() * 64 + u32::from(number);
-    let free = |port: u16| UdpSocket::bind((any, port)).is_ok();
+    let free = |port: u16| UdpSocket::bind((any, port)).is_ok() && TcpListener::bind((any, port)).is_ok();
     let port =
         (first..).map(|pair| 20_000 + (pair % 6_000) as u16 * 2).take(6_000).find(|&port| free(port) && free(port + 1));
     (ip, port.expect("no two free ports in a row")).into()
@@ -33,6 +35,11 @@ pub(crate) fn unused_group(ip: impl FnOnce(u8, u8, u8) -> IpAddr) -> SocketAddr 
 
 pub(crate) fn v4(high: u8, low: u8, number: u8) -> IpAddr {
     [239, high, low, number].into()
+}
+
+/// A process without multicast and with whatever port is free.
+pub(crate) fn alone() -> Udp {
+    Udp::bind(UdpConfig::with_peers([])).unwrap()
 }
 
 /// An address on loopback that nobody has, nor gets by asking for any.
@@ -61,6 +68,60 @@ pub(crate) async fn receive_bytes(udp: &mut Udp, bytes: usize) -> Vec<u8> {
         }
     }
     all
+}
+
+/// The next that `receiver` hears, while the `others` look after their connections and hear nothing.
+pub(crate) async fn receive_while(receiver: &mut Udp, others: &mut [&mut Udp]) -> Received {
+    let received = poll_fn(|cx| {
+        for other in others.iter_mut() {
+            if let Poll::Ready(heard) = other.poll_receive(cx) {
+                panic!("not for this one: {heard:?}");
+            }
+        }
+        receiver.poll_receive(cx)
+    });
+    timeout(PATIENCE, received).await.expect("nothing came").unwrap()
+}
+
+/// Lets everybody look after their connections, and hear nothing, until something holds.
+pub(crate) async fn work_until(all: &mut [&mut Udp], holds: impl Fn(&[&mut Udp]) -> bool) {
+    let work = poll_fn(|cx| {
+        for udp in all.iter_mut() {
+            if let Poll::Ready(heard) = udp.poll_receive(cx) {
+                panic!("nothing was sent: {heard:?}");
+            }
+        }
+        if holds(all) { Poll::Ready(()) } else { Poll::Pending }
+    });
+    timeout(PATIENCE, work).await.expect("it never came to hold");
+}
+
+/// Lets everybody look after their connections, and hear nothing, while so much time passes, which takes none.
+///
+/// The clock goes on by itself when everybody waits; what is on its way between two sockets it does not wait for.
+pub(crate) async fn pass(time: Duration, all: &mut [&mut Udp]) {
+    tokio::time::pause();
+    let work = poll_fn(|cx| {
+        for udp in all.iter_mut() {
+            if let Poll::Ready(heard) = udp.poll_receive(cx) {
+                panic!("nothing was sent: {heard:?}");
+            }
+        }
+        Poll::<()>::Pending
+    });
+    let _ = timeout(time, work).await;
+    tokio::time::resume();
+}
+
+/// What a process says first on a connection.
+pub(crate) fn hello(address: SocketAddr) -> Vec<u8> {
+    let IpAddr::V4(ip) = address.ip() else { panic!("IPv4 only") };
+    [&b"gms-net\x01"[..], &ip.to_ipv6_mapped().octets(), &address.port().to_be_bytes()].concat()
+}
+
+/// A message as it lies on a connection.
+pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u32).to_le_bytes()[..], message].concat()
 }
 
 /// Whether this is what `udp` hears next.
