@@ -25,8 +25,11 @@ pub struct Config {
     pub clients: Option<SocketAddr>,
     /// Sockets. Default: 239.1.1.1:10000 on loopback.
     pub network: UdpConfig,
-    /// Members to ask, by their unicast addresses; when empty, the multicast group is asked.
-    pub contacts: Vec<SocketAddr>,
+    /// Servers of the group by `host:port` of their unicast sockets, where there is no multicast: then none is
+    /// used, and all that would be multicast is sent to each of them and to each member. Names that are not found
+    /// are looked up again; whom the list misses is found through the others; oneself in it does no harm. The
+    /// port of this one is [`UdpConfig::unicast_port`]. Default: none, but multicast.
+    pub peers: Vec<String>,
     /// How to come to the group.
     pub bootstrap: Bootstrap,
     /// Level of messages that name none. Default [`Level::Uniform`].
@@ -66,7 +69,7 @@ impl Config {
             server_name: String::new(),
             clients: None,
             network: UdpConfig::default(),
-            contacts: Vec::new(),
+            peers: Vec::new(),
             bootstrap: Bootstrap::Auto,
             level: Level::Uniform,
             params: Params::default(),

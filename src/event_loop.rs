@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::mem;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use gms_core::{Event, Input, Outcome, Time, Transmit};
 use gms_net::Transport;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{LeaveError, SendError};
@@ -40,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) unread: usize,
     pub(crate) leave_within: Duration,
     pub(crate) trace: Option<TraceWriter>,
+    /// Those to send to where there is no multicast, as far as they have been found.
+    pub(crate) peers: Option<watch::Receiver<Vec<SocketAddr>>>,
 }
 
 pub(crate) struct EventLoop<T> {
@@ -244,6 +248,15 @@ impl<T: Transport> EventLoop<T> {
         }
     }
 
+    fn update_peers(&mut self) {
+        let Some(peers) = self.settings.peers.as_mut().filter(|peers| peers.has_changed().unwrap_or(false)) else {
+            return;
+        };
+        if let Err(error) = self.transport.set_peers(&peers.borrow_and_update()) {
+            tracing::warn!(%error, "cannot send to the peers");
+        }
+    }
+
     fn update_status(&mut self, now: Time) {
         self.status_at = now;
         let servers = self.servers(now);
@@ -330,7 +343,13 @@ impl<T: Transport> EventLoop<T> {
             tracing::warn!(%error, leading = self.leading, "cannot change sides in the data group");
         }
         let view = self.node.view().map(|view| view.vid);
-        if now - self.status_at >= STATUS_EVERY || mem::replace(&mut self.known_view, view) != view {
+        let is_new = mem::replace(&mut self.known_view, view) != view;
+        if is_new && let Some(view) = self.node.view() {
+            let members: Vec<SocketAddr> = view.members.iter().map(|member| member.address).collect();
+            self.transport.set_members(&members);
+        }
+        if is_new || now - self.status_at >= STATUS_EVERY {
+            self.update_peers();
             self.update_status(now);
         }
         if let Some(left) = self.ended {

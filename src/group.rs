@@ -14,7 +14,8 @@ use crate::config::Config;
 use crate::error::{JoinError, LeaveError, SendError};
 use crate::event_loop::{EventLoop, Settings};
 use crate::mailbox::{KnownServer, Mailbox, Party, Receipt, Status, Submission};
-use crate::node::{Bootstrap, Node, NodeConfig};
+use crate::node::{Node, NodeConfig};
+use crate::peers;
 use crate::trace::TraceWriter;
 
 /// Number of an own message, dense from 1; its outcome arrives as [`Event::Outcome`] with this `sseq`.
@@ -63,7 +64,12 @@ impl Group {
     /// # Errors
     /// See [`JoinError`]; nothing is left behind then. Not cancel safe in one way: dropped while
     /// waiting, the process may still be let in, and leaves again at once.
-    pub async fn join(config: Config) -> Result<(Self, Events), JoinError> {
+    pub async fn join(mut config: Config) -> Result<(Self, Events), JoinError> {
+        if !config.peers.is_empty() {
+            // Those given by address are wrong now or never.
+            let addresses = config.peers.iter().filter_map(|peer| peer.parse().ok());
+            config.network.peers.get_or_insert_with(|| addresses.collect());
+        }
         let interface = config.network.interface.to_string();
         let udp = Udp::bind(config.network.clone())?;
         if !udp.local_address().ip().is_loopback() && !config.insecure {
@@ -87,17 +93,15 @@ impl Group {
         let address = transport.local_address();
         let mut core = gms_core::Config::new(config.group.clone(), uid, address);
         core.params = config.params.clone();
+        core.params.multicast &= config.peers.is_empty() && config.network.peers.is_none();
         core.timing = config.timing.clone();
         core.budget = transport.receive_budget().min(u32::MAX as usize) as u32;
         core.pending = config.pending;
         core.seed = seed;
         core.trace = config.trace.is_some();
+        let asked = asked(&config);
         let node = NodeConfig {
-            bootstrap: match config.bootstrap {
-                Bootstrap::Auto if !config.contacts.is_empty() => Bootstrap::Join,
-                bootstrap => bootstrap,
-            },
-            contacts: config.contacts.clone(),
+            bootstrap: config.bootstrap,
             drawn_id: config.id.is_none() || config.redraw_id,
             server_name: config.server_name,
             clients: config.clients,
@@ -109,7 +113,8 @@ impl Group {
         let node = Node::new(node, Time::ZERO)?;
         let mailbox = Arc::new(Mailbox::new(config.params.message_limit, uid));
         let trace = config.trace.map(TraceWriter::new);
-        let settings = Settings { unread: config.unread, leave_within: config.leave_within, trace };
+        let peers = (!config.peers.is_empty()).then(|| peers::look_up(config.peers.clone(), address));
+        let settings = Settings { unread: config.unread, leave_within: config.leave_within, trace, peers };
         let group = Self { inner: Arc::new(Inner { mailbox: mailbox.clone(), level: config.level, address }) };
         let mut events = Events { mailbox: mailbox.clone(), batch: Vec::new().into_iter() };
         tokio::spawn(EventLoop::new(node, transport, mailbox, settings, Instant::now()));
@@ -122,11 +127,7 @@ impl Group {
             Err(_) => {
                 // Should the group let this process in all the same, it hears that it has left.
                 let _ = group.leave().await;
-                Err(JoinError::NoAnswer {
-                    seconds: config.join_within.as_secs(),
-                    asked: asked(&config.contacts, &config.network.multicast),
-                    group: config.group,
-                })
+                Err(JoinError::NoAnswer { seconds: config.join_within.as_secs(), asked, group: config.group })
             }
         }
     }
@@ -358,9 +359,9 @@ fn io_error<T>(result: Result<T, getrandom::Error>) -> Result<T, JoinError> {
     result.map_err(|error| JoinError::Io(std::io::Error::other(error)))
 }
 
-fn asked(contacts: &[std::net::SocketAddr], multicast: &std::net::SocketAddr) -> String {
-    if contacts.is_empty() {
-        return format!("the multicast group {multicast}");
+fn asked(config: &Config) -> String {
+    match config.peers.as_slice() {
+        [] => format!("the multicast group {}", config.network.multicast),
+        peers => peers.join(", "),
     }
-    contacts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -9,6 +9,7 @@ mod group;
 mod layers;
 mod mailbox;
 mod node;
+mod peers;
 mod trace;
 
 pub use config::Config;

@@ -45,7 +45,7 @@ fn unknown_flags_and_values_are_usage_errors() {
 
 #[test]
 fn settings_that_cannot_be_name_what_to_change() {
-    refused(&["server", "--bootstrap", "--peer", "localhost:1"], 2, &["bootstrap", "peer", "only one"]);
+    refused(&["server", "--bootstrap", "--expect", "1,2", "--id", "1"], 2, &["bootstrap", "expect", "only one"]);
     refused(&["server", "--seed", "3"], 2, &["seed", "loss"]);
     refused(&["server", "--peer", "nowhere"], 2, &["nowhere", "HOST:PORT"]);
     refused(&["server", "--multicast", "127.0.0.1:9000"], 2, &["127.0.0.1:9000", "239.0.0.0/8"]);
@@ -101,16 +101,6 @@ fn a_trace_that_cannot_be_written_is_named() {
         &["cannot write the trace /nowhere/t"],
     );
     refused(&["sim", "--replay", "1", "--trace", "/nowhere/t"], 1, &["cannot write the trace /nowhere/t"]);
-}
-
-#[test]
-fn nobody_at_the_peer_is_exit_code_3() {
-    let silent = UdpSocket::bind("127.0.0.1:0").expect("binds");
-    let peer = silent.local_addr().expect("an address").to_string();
-    let finished = run(&["server", "--json", "--multicast", &multicast(), "--peer", &peer]);
-    assert_eq!(finished.code, 3, "{finished:?}");
-    assert!(finished.stderr.contains(&peer) && finished.stderr.lines().count() == 1, "{finished:?}");
-    refused(&["server", "--multicast", &multicast(), "--peer", "no.such.host.invalid:1"], 3, &["no.such.host.invalid"]);
 }
 
 #[test]

@@ -66,7 +66,8 @@ impl Joiner {
         // Contacts may be gone by now: in between, everybody is asked.
         let contact = self.contacts.get(round % (self.contacts.len() + 1)).copied();
         let to = named.or(contact).map_or(Destination::Control, Destination::Unicast);
-        let request = self.request(cx, to == Destination::Control);
+        // A copy to each peer is a question to each: members that do not lead say who does.
+        let request = self.request(cx, to == Destination::Control && cx.config.params.multicast);
         cx.send(to, Gid::NONE, 0, &Control::JoinRequest(request));
         self.attempts += 1;
         let pause = cx.random.stretched((REPEAT * (1 << self.attempts.min(4))).min(SLOWEST));

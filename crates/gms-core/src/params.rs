@@ -22,11 +22,20 @@ pub struct Params {
     pub window: u32,
     /// A leave that would bring the voters below this is refused.
     pub min_voters: u16,
+    /// Whether what is for all goes by multicast. Otherwise each gets a copy of its own.
+    pub multicast: bool,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { datagram: 1400, message_limit: 64 << 20, reassembly: 128 << 20, window: 2 << 20, min_voters: 1 }
+        Self {
+            datagram: 1400,
+            message_limit: 64 << 20,
+            reassembly: 128 << 20,
+            window: 2 << 20,
+            min_voters: 1,
+            multicast: true,
+        }
     }
 }
 
@@ -38,16 +47,19 @@ impl Params {
 
     /// The first setting in which `other` differs, in words; `None` when they are equal.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let rows = [
-            ("datagram size", u64::from(self.datagram), u64::from(other.datagram)),
-            ("message limit", self.message_limit.into(), other.message_limit.into()),
-            ("reassembly budget", self.reassembly, other.reassembly),
-            ("window", self.window.into(), other.window.into()),
-            ("min_voters", self.min_voters.into(), other.min_voters.into()),
-        ];
-        rows.into_iter()
-            .find(|(_, ours, theirs)| ours != theirs)
-            .map(|(name, ours, theirs)| format!("{name} is {ours} in the group and {theirs} here"))
+        let rows = |params: &Self| {
+            [
+                ("datagram size", params.datagram.to_string()),
+                ("message limit", params.message_limit.to_string()),
+                ("reassembly budget", params.reassembly.to_string()),
+                ("window", params.window.to_string()),
+                ("min_voters", params.min_voters.to_string()),
+                ("multicast", if params.multicast { "on" } else { "off" }.to_owned()),
+            ]
+        };
+        let differs = |(ours, theirs): &((&str, String), (&str, String))| ours.1 != theirs.1;
+        let ((name, ours), (_, theirs)) = rows(self).into_iter().zip(rows(other)).find(differs)?;
+        Some(format!("{name} is {ours} in the group and {theirs} here"))
     }
 
     /// Why these settings cannot work, if they cannot: with each other, or with the default [`Limits`].

@@ -12,7 +12,10 @@ pub(crate) enum EventLine<'a> {
     Started {
         id: u64,
         address: String,
-        multicast: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        multicast: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peers: Option<&'a [String]>,
         group: &'a str,
     },
     Renamed {
@@ -147,7 +150,8 @@ mod tests {
         let started = EventLine::Started {
             id: 1,
             address: "127.0.0.1:40000".into(),
-            multicast: "239.1.1.1:10000".into(),
+            multicast: Some("239.1.1.1:10000".into()),
+            peers: None,
             group: "gms",
         };
         assert_eq!(

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use gms::{Bootstrap, Config, Events, Group, JoinError};
+use gms::{Config, Events, Group, JoinError};
 use gms_net::{BindError, Lossy, Transport, Udp};
 
 use super::identity::{default_id, host_name};
@@ -26,7 +26,7 @@ pub(super) struct Entrance {
 
 impl Entrance {
     /// Opens the sockets and the trace, and finds the peers.
-    pub(super) async fn open(settings: &ServerSettings) -> Result<Self, Failure> {
+    pub(super) fn open(settings: &ServerSettings) -> Result<Self, Failure> {
         let udp = Udp::bind(settings.network.clone()).map_err(bind_failure)?;
         let address = udp.local_address();
         allow_interface(settings, udp.interface(), address)?;
@@ -36,7 +36,7 @@ impl Entrance {
         config.redraw_id = settings.id.is_none();
         config.server_name = settings.name.clone();
         config.network = settings.network.clone();
-        config.contacts = contacts(&settings.peers, address).await?;
+        config.peers = settings.peers.clone();
         config.bootstrap = settings.bootstrap.clone();
         config.level = settings.level;
         config.params.min_voters = settings.min_voters;
@@ -60,11 +60,6 @@ impl Entrance {
 
     /// Joins or founds the group.
     pub(super) async fn enter(self) -> Result<(Group, Events), Failure> {
-        let waits = self.config.bootstrap == Bootstrap::Join;
-        if waits {
-            let asked: Vec<String> = self.config.contacts.iter().map(ToString::to_string).collect();
-            tracing::debug!(asked = asked.join(", "), "looking for a member");
-        }
         let joined = match self.loss {
             None => Group::join_over(self.config, self.udp).await,
             Some(Loss { probability, seed }) => {
@@ -94,31 +89,13 @@ fn allow_interface(settings: &ServerSettings, interface: &str, address: SocketAd
     Ok(())
 }
 
-/// The addresses of the peers, those of the family the sockets have.
-async fn contacts(peers: &[String], ours: SocketAddr) -> Result<Vec<SocketAddr>, Failure> {
-    let mut contacts = Vec::new();
-    for peer in peers {
-        let found: Vec<SocketAddr> = tokio::net::lookup_host(peer)
-            .await
-            .with_context(|| format!("cannot find the peer {peer}: check the name or give its address"))
-            .map_err(Failure::no_server)?
-            .filter(|address| address.is_ipv4() == ours.is_ipv4())
-            .collect();
-        if found.is_empty() {
-            let family = if ours.is_ipv4() { "IPv4" } else { "IPv6" };
-            return Err(Failure::usage(anyhow!("the peer {peer} has no {family} address, as the multicast group has")));
-        }
-        contacts.extend(found);
-    }
-    Ok(contacts)
-}
-
 fn bind_failure(error: BindError) -> Failure {
     match error {
         BindError::UnknownInterface { .. }
         | BindError::NoAddressOfFamily { .. }
         | BindError::NotMulticast { .. }
-        | BindError::PortOutOfRange { .. } => Failure::usage(error),
+        | BindError::PortOutOfRange { .. }
+        | BindError::UnreachablePeer { .. } => Failure::usage(error),
         other => other.into(),
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct ServerFile {
     pub(super) multicast: Option<SocketAddr>,
     pub(super) interface: Option<String>,
     pub(super) peer: Option<Vec<String>>,
+    pub(super) port: Option<u16>,
     pub(super) id: Option<u64>,
     pub(super) name: Option<String>,
     pub(super) expect: Option<Vec<u64>>,

@@ -24,9 +24,14 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_INTERFACE", value_name = "NAME|IP")]
     pub(super) interface: Option<String>,
 
-    /// Only joins, through these members: the addresses they print when they start
+    /// Servers of the group, where there is no multicast: then each gets a copy of everything. Give each server a
+    /// --port, and all of them the same list; it may name themselves
     #[arg(long, env = "GMS_PEER", value_name = "HOST:PORT", num_args = 1.., value_delimiter = ',')]
     pub(super) peer: Option<Vec<String>>,
+
+    /// Port of this server, UDP and TCP, for the --peer of others [default: any free one]
+    #[arg(long, env = "GMS_PORT", value_name = "PORT")]
+    pub(super) port: Option<u16>,
 
     /// TOML file with the long names of these flags as keys; the environment and flags come before it
     #[arg(long, env = "GMS_CONFIG", value_name = "FILE")]

@@ -44,7 +44,7 @@ pub(crate) fn run(flags: ServerFlags) -> Outcome {
 
 async fn serve(settings: ServerSettings) -> Outcome {
     let mut signals = Signals::listen()?;
-    let entrance = Entrance::open(&settings).await?;
+    let entrance = Entrance::open(&settings)?;
     let wanted = entrance.id;
     let mut printer = Printer::new(settings.format);
     printer.start(Start {
@@ -52,6 +52,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
         name: &settings.name,
         address: entrance.address().to_string(),
         multicast: settings.network.multicast.to_string(),
+        peers: &settings.peers,
         group: &settings.group,
     })?;
     let entered = tokio::select! {

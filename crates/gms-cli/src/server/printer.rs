@@ -20,6 +20,8 @@ pub(super) struct Start<'a> {
     pub(super) name: &'a str,
     pub(super) address: String,
     pub(super) multicast: String,
+    /// When there are any, there is no multicast.
+    pub(super) peers: &'a [String],
     pub(super) group: &'a str,
 }
 
@@ -31,12 +33,17 @@ impl Printer {
 
     /// The first lines.
     pub(super) fn start(&mut self, start: Start<'_>) -> Result<()> {
-        let Start { id, name, address, multicast, group } = start;
+        let Start { id, name, address, multicast, peers, group } = start;
+        let multicast = Some(multicast).filter(|_| peers.is_empty());
         match self.format {
-            Format::Json => self.json(&EventLine::Started { id, address, multicast, group })?,
+            Format::Json => {
+                let peers = Some(peers).filter(|peers| !peers.is_empty());
+                self.json(&EventLine::Started { id, address, multicast, peers, group })?;
+            }
             Format::Words(palette) => {
                 let named = if name.is_empty() { String::new() } else { format!(" ({name})") };
-                let line = format!("server {id}{named}, group {group} at {multicast}, address {address}");
+                let place = multicast.map_or_else(|| format!("with {}", peers.join(", ")), |at| format!("at {at}"));
+                let line = format!("server {id}{named}, group {group} {place}, address {address}");
                 writeln!(self.out, "{}", palette.strong(line))?;
             }
         }

@@ -56,19 +56,15 @@ impl ServerSettings {
         let id = flags.id.or(file.id);
         let bootstrap = match (flags.bootstrap.or(file.bootstrap).unwrap_or(false), expect.is_empty()) {
             (true, false) => bail!("bootstrap founds the group at once and expect waits for others: give only one"),
-            (true, true) if !peers.is_empty() => {
-                bail!("bootstrap founds a group and peer joins one: give only one of the two")
-            }
             (true, true) => Bootstrap::Found,
             (false, false) if id.is_none() => {
                 bail!("expect names servers by their ids: give this one its own with --id")
             }
             (false, false) => Bootstrap::Expect(expect),
-            (false, true) if peers.is_empty() => Bootstrap::Auto,
-            (false, true) => Bootstrap::Join,
+            (false, true) => Bootstrap::Auto,
         };
         if let Some(peer) = peers.iter().find(|peer| !is_host_and_port(peer)) {
-            bail!("the peer '{peer}' is no HOST:PORT: give an address that a member printed when it started");
+            bail!("the peer '{peer}' is no HOST:PORT: give the address of a server, and its --port");
         }
         let loss = flags.loss.or(file.loss);
         let seed = flags.seed.or(file.seed);
@@ -80,7 +76,13 @@ impl ServerSettings {
         let json = flags.json.or(file.json).unwrap_or(false);
         Ok(Self {
             group: flags.group.or(file.group).unwrap_or_else(|| "gms".to_owned()),
-            network: UdpConfig { interface, ..UdpConfig::new(multicast) },
+            network: UdpConfig {
+                interface,
+                unicast_port: flags.port.or(file.port).unwrap_or(0),
+                // Those given by address are wrong now or never; names are looked up later.
+                peers: (!peers.is_empty()).then(|| peers.iter().filter_map(|peer| peer.parse().ok()).collect()),
+                ..UdpConfig::new(multicast)
+            },
             peers,
             bootstrap,
             id,
@@ -139,8 +141,7 @@ mod tests {
     #[test]
     fn settings_that_contradict_each_other_are_refused() {
         for (arguments, word) in [
-            (&["--bootstrap", "--peer", "host:1"][..], "only one"),
-            (&["--bootstrap", "--expect", "1,2"], "only one"),
+            (&["--bootstrap", "--expect", "1,2"][..], "only one"),
             (&["--expect", "1,2"], "--id"),
             (&["--seed", "1"], "loss"),
             (&["--peer", "host"], "HOST:PORT"),
@@ -161,6 +162,6 @@ mod tests {
     fn peers_are_several() {
         let settings = resolve(&["--peer", "a:1", "b:2", "--peer", "c:3,d:4"]).expect("resolves");
         assert_eq!(settings.peers, ["a:1", "b:2", "c:3", "d:4"]);
-        assert_eq!(settings.bootstrap, Bootstrap::Join);
+        assert_eq!(settings.network.peers, Some(vec![]), "no multicast");
     }
 }

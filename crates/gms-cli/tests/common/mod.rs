@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,16 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
 
 /// Runs it to its end.
 pub(crate) fn run(arguments: &[&str]) -> Finished {
-    let output = program(arguments).output().expect("the program starts");
-    Finished::of(&output)
+    let mut command = program(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let pid = child.id().to_string();
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    let Ok(output) = end.recv_timeout(4 * LIMIT) else {
+        let _ = Command::new("kill").args(["-9", &pid]).status();
+        panic!("it does not end: {arguments:?}");
+    };
+    Finished::of(&output.expect("it can be waited for"))
 }
 
 /// How a run ended.
@@ -57,6 +65,13 @@ pub(crate) fn multicast() -> String {
             return format!("239.1.1.1:{port}");
         }
     }
+}
+
+/// So many unicast ports that nobody uses at present.
+pub(crate) fn ports(count: usize) -> Vec<u16> {
+    let sockets: Vec<UdpSocket> =
+        (0..count).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port")).collect();
+    sockets.iter().map(|socket| socket.local_addr().expect("bound").port()).collect()
 }
 
 /// A running server; killed when dropped.
@@ -118,6 +133,15 @@ impl Server {
     /// What it complained about so far.
     pub(crate) fn complaints(&self) -> String {
         self.warnings.all.lock().unwrap().0.join("\n")
+    }
+
+    /// Waits until it has complained about this.
+    pub(crate) fn wait_for_complaint(&self, what: &str) {
+        let start = Instant::now();
+        while !self.complaints().contains(what) {
+            assert!(start.elapsed() < LIMIT, "not complained about: {what}; {}", self.complaints());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits until the lines so far are as wanted.
