@@ -118,7 +118,12 @@ impl<T: Transport> EventLoop<T> {
                     }
                 }
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => return Ok(false),
+                Poll::Pending => {
+                    while let Poll::Ready(address) = self.transport.poll_lost(cx) {
+                        self.node.doubt(now, address);
+                    }
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
@@ -159,6 +164,7 @@ impl<T: Transport> EventLoop<T> {
                 gms_core::Destination::Data => gms_net::Destination::Data,
                 gms_core::Destination::Control => gms_net::Destination::Control,
                 gms_core::Destination::Unicast(to) => gms_net::Destination::Unicast(to),
+                gms_core::Destination::Stream(to) => gms_net::Destination::Stream(to),
             };
             let train = gms_net::Transmit { destination, contents: &self.buffer, segment_size };
             match self.transport.poll_send(cx, &train) {
@@ -347,6 +353,7 @@ impl<T: Transport> EventLoop<T> {
         if is_new && let Some(view) = self.node.view() {
             let members: Vec<SocketAddr> = view.members.iter().map(|member| member.address).collect();
             self.transport.set_members(&members);
+            self.transport.set_watched(&self.node.watched());
         }
         if is_new || now - self.status_at >= STATUS_EVERY {
             self.update_peers();

@@ -232,6 +232,29 @@ async fn a_leave_below_min_voters_is_refused_and_the_member_goes_on() {
 }
 
 #[tokio::test]
+async fn a_view_that_is_larger_than_a_datagram_reaches_all() {
+    let meet = |group: &'static str| async move {
+        let mut members = Vec::new();
+        for id in 0..24 {
+            let mut config = Config::new(group);
+            config.id = Some(id);
+            config.params.datagram = 512;
+            config.network.multicast.set_port(20_700);
+            members.push(Group::join(config).await.expect("joins"));
+        }
+        members
+    };
+    let members = meet("many").await;
+    let all_there = async {
+        while !members.iter().all(|(group, _)| group.view().is_some_and(|view| view.voters().count() == 24)) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, all_there).await.expect("in time");
+    assert!(members.iter().any(|(group, _)| group.status().network.stream_received > 0), "by streams");
+}
+
+#[tokio::test]
 async fn nobody_answers_and_different_settings_are_named() {
     let network = MemoryNetwork::new(9, FaultRates::NONE);
     let joins = |change: fn(&mut Config)| {

@@ -4,8 +4,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gms_core::{Member, Time, Uid, View};
+use gms_core::{Member, Time, Uid, View, ViewMember};
 use gms_discovery::{Check, Detector, DetectorConfig, DetectorError, DetectorEvent, DetectorInput};
+
+/// The members whose death process `me` has to notice: the leader all, the others the leader.
+pub(super) fn watched_by(me: Uid, view: &View) -> impl Iterator<Item = &ViewMember> {
+    view.members.iter().filter(move |m| m.uid != me && (view.leader == me || view.leader == m.uid))
+}
 
 /// The detector of one process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -35,14 +40,11 @@ impl Health {
 
     /// Watches whom this process has to watch in `view`.
     pub(super) fn follow(&mut self, now: Duration, me: Uid, view: Option<&View>) {
-        let watched =
-            |uid: &Uid| view.is_some_and(|view| view.contains(*uid) && (view.leader == me || view.leader == *uid));
-        let former: Vec<Uid> = self.detector.peers().map(|(uid, _)| uid).filter(|uid| !watched(uid)).collect();
+        let watched: Vec<Uid> = view.into_iter().flat_map(|view| watched_by(me, view)).map(|m| m.uid).collect();
+        let former: Vec<Uid> = self.detector.peers().map(|(uid, _)| uid).filter(|uid| !watched.contains(uid)).collect();
         former.into_iter().for_each(|uid| self.detector.unwatch(now, uid));
-        for member in view.into_iter().flat_map(|view| &view.members).filter(|member| watched(&member.uid)) {
-            self.detector.watch(now, member.uid);
-        }
-        self.heard.retain(|(uid, _)| watched(uid));
+        watched.iter().for_each(|uid| self.detector.watch(now, *uid));
+        self.heard.retain(|(uid, _)| watched.contains(uid));
         self.next = now;
     }
 
@@ -51,20 +53,14 @@ impl Health {
         if self.poll_timeout().is_none_or(|at| now < at) {
             return;
         }
-        for (uid, at) in member.heard() {
-            match self.heard.iter_mut().find(|(of, _)| *of == uid) {
-                Some((_, before)) if *before >= at => continue,
-                Some((_, before)) => *before = at,
-                None => self.heard.push((uid, at)),
-            }
-            self.detector.heard(now, uid);
-        }
+        self.hand_on(now, member);
         self.detector.tick(now);
         self.next = now + self.every;
     }
 
-    /// There is a hint that this member is dead: find out now.
-    pub(super) fn doubt(&mut self, now: Duration, who: Uid) {
+    /// There is a hint that this member is dead: find out now. Only what is heard of it from here on counts.
+    pub(super) fn doubt(&mut self, now: Duration, member: &Member, who: Uid) {
+        self.hand_on(now, member);
         self.detector.handle(now, DetectorInput::Doubt(who));
     }
 
@@ -99,5 +95,16 @@ impl Health {
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         let watches = self.detector.peers().len() > 0;
         watches.then(|| self.detector.poll_timeout().map_or(self.next, |at| at.min(self.next)))
+    }
+
+    fn hand_on(&mut self, now: Duration, member: &Member) {
+        for (uid, at) in member.heard() {
+            match self.heard.iter_mut().find(|(of, _)| *of == uid) {
+                Some((_, before)) if *before >= at => continue,
+                Some((_, before)) => *before = at,
+                None => self.heard.push((uid, at)),
+            }
+            self.detector.heard(now, uid);
+        }
     }
 }

@@ -119,7 +119,7 @@ impl Node {
         self.now = self.now.max(now);
         let who = self.member.view().and_then(|view| view.members.iter().find(|m| m.address == address));
         if let Some(uid) = who.map(|member| member.uid) {
-            self.health.doubt(self.now.since(Time::ZERO), uid);
+            self.health.doubt(self.now.since(Time::ZERO), &self.member, uid);
             self.tend();
         }
     }
@@ -203,6 +203,13 @@ impl Node {
     /// Whether this process orders the messages of its view.
     pub fn is_leader(&self) -> bool {
         self.member.is_leader()
+    }
+
+    /// Where the members are reached whose death this process has to notice: the leader all, the others
+    /// the leader.
+    pub fn watched(&self) -> Vec<SocketAddr> {
+        let view = self.member.view().into_iter();
+        view.flat_map(|view| health::watched_by(self.member.uid(), view)).map(|member| member.address).collect()
     }
 
     /// The other servers of the group's name that have been seen, members or not.

@@ -51,7 +51,14 @@ impl Context {
         let mut body = Vec::with_capacity(256);
         control.encode(&mut body);
         let len = ENVELOPE_LEN + body.len();
-        if len > self.config.limits.datagram {
+        // A view of many members, say.
+        let to = match to {
+            Destination::Unicast(address) if len > usize::from(self.config.params.datagram) => {
+                Destination::Stream(address)
+            }
+            to => to,
+        };
+        if len > self.config.limits.control {
             self.stats.overflow += 1;
             return;
         }

@@ -14,6 +14,8 @@ pub enum Destination {
     Control,
     /// One process.
     Unicast(SocketAddr),
+    /// One process, with one message that is larger than a datagram: over a connection.
+    Stream(SocketAddr),
 }
 
 /// A train that [`crate::Member::poll_transmit`] has written: datagrams of `segment_size` bytes

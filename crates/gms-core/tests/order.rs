@@ -69,7 +69,7 @@ impl World {
                         let wanted = match transmit.destination {
                             Destination::Data => !leads,
                             Destination::Control => true,
-                            Destination::Unicast(at) => at == address(to),
+                            Destination::Unicast(at) | Destination::Stream(at) => at == address(to),
                         };
                         self.sent += 1;
                         if wanted && to != index && Some(to) != self.dead && !(self.drop)(self.sent) {

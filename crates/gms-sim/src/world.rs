@@ -283,7 +283,7 @@ impl<'a> World<'a> {
                 let wanted = match transmit.destination {
                     Destination::Data => !host.node.is_leader(),
                     Destination::Control => true,
-                    Destination::Unicast(address) => address == host.address,
+                    Destination::Unicast(address) | Destination::Stream(address) => address == host.address,
                 };
                 if wanted {
                     for delay in self.network.pass(source, host.address) {

@@ -92,7 +92,7 @@ struct Raw {
 impl Envelope {
     /// Reads the envelope of `datagram` and returns it with the body, padding cut off.
     pub fn decode(mut datagram: Bytes, limits: &Limits) -> Result<(Self, Bytes), EnvelopeError> {
-        if datagram.len() > limits.datagram {
+        if datagram.len() > limits.datagram.max(limits.control) {
             return Err(EnvelopeError::Oversized);
         }
         let Ok((raw, _)) = Raw::ref_from_prefix(&datagram) else { return Err(EnvelopeError::Foreign) };
@@ -169,7 +169,7 @@ mod tests {
         sample().encode(ENVELOPE_LEN + 5, &mut out);
         assert_eq!(Envelope::decode(out.clone().into(), &limits), Err(EnvelopeError::Length));
         assert_eq!(Envelope::decode(Bytes::from_static(b"hello"), &limits), Err(EnvelopeError::Foreign));
-        assert_eq!(Envelope::decode(vec![0; 65_508].into(), &limits), Err(EnvelopeError::Oversized));
+        assert_eq!(Envelope::decode(vec![0; (1 << 20) + 1].into(), &limits), Err(EnvelopeError::Oversized));
         out[2] = 9;
         assert_eq!(Envelope::decode(out.clone().into(), &limits), Err(EnvelopeError::Version(9)));
         out[0] = b'x';

@@ -6,6 +6,8 @@
 pub struct Limits {
     /// Bytes of one datagram.
     pub datagram: usize,
+    /// Bytes of one control message, by stream.
+    pub control: usize,
     /// Entries in one frame.
     pub entries: u16,
     /// Bytes of one message.
@@ -36,6 +38,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             datagram: 65_507,
+            control: 1 << 20,
             entries: 512,
             message: 64 << 20,
             members: 256,
