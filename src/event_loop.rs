@@ -72,6 +72,8 @@ pub(crate) struct EventLoop<T> {
     status_at: Time,
     servers: Arc<[KnownServer]>,
     servers_at: Time,
+    /// Whom the transport copies to where there is no multicast.
+    peers: Vec<SocketAddr>,
     /// Set by the last event: nothing follows.
     ended: Option<bool>,
 }
@@ -99,6 +101,7 @@ impl<T: Transport> EventLoop<T> {
             status_at: Time::ZERO,
             servers: Arc::new([]),
             servers_at: Time::ZERO,
+            peers: Vec::new(),
             ended: None,
         }
     }
@@ -254,13 +257,20 @@ impl<T: Transport> EventLoop<T> {
         }
     }
 
+    /// Without multicast: those of the list, and all servers that were met.
     fn update_peers(&mut self) {
-        let Some(peers) = self.settings.peers.as_mut().filter(|peers| peers.has_changed().unwrap_or(false)) else {
+        let Some(peers) = &mut self.settings.peers else { return };
+        let mut all = peers.borrow_and_update().clone();
+        all.extend(self.servers.iter().map(|server| server.entry.address));
+        all.sort_unstable();
+        all.dedup();
+        if all == self.peers {
             return;
-        };
-        if let Err(error) = self.transport.set_peers(&peers.borrow_and_update()) {
+        }
+        if let Err(error) = self.transport.set_peers(&all) {
             tracing::warn!(%error, "cannot send to the peers");
         }
+        self.peers = all;
     }
 
     fn update_status(&mut self, now: Time) {

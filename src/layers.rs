@@ -37,6 +37,11 @@ pub(crate) fn name_digest(name: &str) -> Gid {
     Gid(name.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, step))
 }
 
+/// The lineage of a datagram of gms-core.
+pub(crate) fn lineage(datagram: &Bytes) -> Option<Gid> {
+    Envelope::decode(datagram.clone(), &Limits::default()).ok().map(|(envelope, _)| envelope.gid)
+}
+
 /// The datagram with this body, from `sender`, for the group of this name.
 pub(crate) fn enclose(layer: Layer, name: Gid, sender: Uid, body: &[u8]) -> Vec<u8> {
     let len = ENVELOPE_LEN + body.len();

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms::{Bootstrap, Event, Node, NodeConfig, Uid};
-use gms_core::{Config, Destination, Input, Time};
+use gms::{Bootstrap, Event, Level, Node, NodeConfig, Outcome, Uid};
+use gms_check::{Checker, Record};
+use gms_core::{Addressing, Config, Destination, Input, Time};
 
 const HOP: Duration = Duration::from_micros(100);
 
@@ -16,6 +17,9 @@ struct World {
     events: Vec<Vec<Event>>,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
     dead: Vec<usize>,
+    /// Nothing passes between nodes below this index and the others.
+    split: usize,
+    records: Vec<Record>,
 }
 
 fn address(index: usize) -> SocketAddr {
@@ -25,14 +29,22 @@ fn address(index: usize) -> SocketAddr {
 impl World {
     /// Nodes 0, 1 and so on, all started at once in the same way.
     fn of(count: u64, bootstrap: &Bootstrap) -> Self {
-        let mut world = Self { now: Time::ZERO, nodes: vec![], events: vec![], flying: vec![], dead: vec![] };
+        let mut world = Self {
+            now: Time::ZERO,
+            nodes: vec![],
+            events: vec![],
+            flying: vec![],
+            dead: vec![],
+            split: 0,
+            records: vec![],
+        };
         (0..count).for_each(|node| world.start(node, bootstrap.clone(), false));
         world
     }
 
     fn start(&mut self, node: u64, bootstrap: Bootstrap, drawn_id: bool) {
         let index = self.nodes.len();
-        let core = Config::new("test", Uid::new(node, 100 + index as u64), address(index));
+        let core = Config { trace: true, ..Config::new("test", Uid::new(node, 100 + index as u64), address(index)) };
         let config = NodeConfig { bootstrap, drawn_id, ..NodeConfig::new(core) };
         self.nodes.push(Node::new(config, self.now).expect("settings that fit"));
         self.events.push(vec![]);
@@ -44,7 +56,8 @@ impl World {
             let mut out = Vec::new();
             while let Some(transmit) = self.nodes[index].poll_transmit(self.now, 16, &mut out) {
                 for datagram in out.chunks(transmit.segment_size) {
-                    for &to in alive.iter().filter(|to| **to != index) {
+                    let connected = |to: &&usize| **to != index && (index < self.split) == (**to < self.split);
+                    for &to in alive.iter().filter(connected) {
                         let wanted = match transmit.destination {
                             Destination::Data => !self.nodes[to].is_leader(),
                             Destination::Control => true,
@@ -59,6 +72,7 @@ impl World {
                 out.clear();
             }
             self.nodes[index].poll_events(&mut self.events[index], usize::MAX);
+            self.records.extend(std::iter::from_fn(|| self.nodes[index].poll_trace(self.now)));
         }
         let timeouts = alive.iter().filter_map(|index| self.nodes[*index].poll_timeout());
         let Some(next) = timeouts.chain(self.flying.iter().map(|flight| flight.0)).min() else { return };
@@ -76,6 +90,13 @@ impl World {
         let until = self.now + time;
         while self.now < until {
             self.step();
+        }
+    }
+
+    /// Everybody who can says something.
+    fn send_all(&mut self) {
+        for node in self.nodes.iter_mut().filter(|node| node.has_room()) {
+            node.send(self.now, "hello".into(), Level::Uniform, Addressing::default()).expect("there is room");
         }
     }
 
@@ -150,6 +171,85 @@ fn a_drawn_id_that_is_taken_is_drawn_again_and_a_chosen_one_is_refused() {
     assert!(world.nodes[2].uid().node.0 > 1 && world.nodes[2].view().is_some());
     let [Event::Refused(refusal)] = &world.events[3][..] else { panic!("{:?}", world.events[3]) };
     assert!(refusal.to_string().contains("id 0 is taken by the live server at 10.0.0.1:7000"), "{refusal}");
+}
+
+/// Two groups of one name, of two and of three, that meet; each member sends all the while.
+fn two_groups_meet(bootstrap: &Bootstrap) -> World {
+    let mut world = World::of(2, &Bootstrap::Auto);
+    (2..5).for_each(|node| world.start(node, bootstrap.clone(), false));
+    world.split = 2;
+    world.pass(Duration::from_secs(1));
+    world.send_all();
+    world.pass(Duration::from_millis(100));
+    world.split = 0;
+    // They hear of each other when one announces itself, which is every ten seconds.
+    for _ in 0..1200 {
+        world.send_all();
+        world.pass(Duration::from_millis(10));
+    }
+    world.pass(Duration::from_secs(1));
+    world
+}
+
+#[test]
+fn the_smaller_of_two_groups_that_meet_dissolves_into_the_larger() {
+    let mut world = two_groups_meet(&Bootstrap::Auto);
+    let gid = world.nodes[4].view().unwrap().gid;
+    for index in 0..5 {
+        assert_eq!(world.view(index), Some((4, (0..5).collect())));
+        assert_eq!(world.nodes[index].view().unwrap().gid, gid);
+    }
+    // Both losers have been told once, with the same place, and go on sending under the same count.
+    let told = |index: usize| -> Vec<Event> {
+        world.events[index].iter().filter(|event| matches!(event, Event::Dissolved { .. })).cloned().collect()
+    };
+    assert!(told(0).len() == 1 && told(0) == told(1) && told(4).is_empty(), "{:?}", told(0));
+    let Event::Dissolved { into, upto, .. } = told(0)[0] else { panic!() };
+    assert!(into == gid && upto > 2);
+    for events in &world.events {
+        let outcomes = events.iter().filter_map(|event| match event {
+            Event::Outcome { sseq, outcome } => Some((*sseq, *outcome)),
+            _ => None,
+        });
+        let (sseqs, outcomes): (Vec<u64>, Vec<Outcome>) = outcomes.unzip();
+        assert_eq!(sseqs, (1..=sseqs.len() as u64).collect::<Vec<_>>(), "one outcome for each message, in order");
+        assert!(!outcomes.contains(&Outcome::Unknown) && outcomes.len() > 300);
+    }
+    world.pass(Duration::from_secs(15));
+    let mut checker = Checker::new();
+    world.records.iter().for_each(|record| checker.record(record));
+    let report = checker.finish();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+}
+
+#[test]
+fn a_group_that_somebody_chose_to_found_does_not_dissolve_but_says_what_it_met() {
+    let world = two_groups_meet(&Bootstrap::Expect([2, 3, 4, 5].into()));
+    assert_eq!(world.view(4), Some((1, (0..5).collect())), "never founded, so they join the other");
+    let mut world = World::of(1, &Bootstrap::Found);
+    (1..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.split = 1;
+    world.pass(Duration::from_secs(1));
+    world.split = 0;
+    world.pass(Duration::from_secs(30));
+    assert_eq!(world.view(0), Some((0, vec![0])));
+    let rivals: Vec<&Event> = world.events[0].iter().filter(|event| matches!(event, Event::Rival { .. })).collect();
+    assert!(matches!(rivals[..], [Event::Rival { size: 3, .. }]), "{rivals:?}");
+}
+
+#[test]
+fn a_rival_that_is_gone_frightens_nobody() {
+    let mut world = World::of(1, &Bootstrap::Auto);
+    (1..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.split = 1;
+    world.pass(Duration::from_secs(1));
+    // Its leader hears of the other group in the moment in which that one dies.
+    world.split = 0;
+    world.nodes[3].handle(world.now, Input::Tick);
+    world.dead = vec![1, 2, 3];
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.view(0), Some((0, vec![0])));
+    assert!(world.events[0].iter().all(|event| !matches!(event, Event::Dissolved { .. })));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 mod config;
 mod founding;
 mod health;
+mod rivals;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub use self::config::{Bootstrap, NodeConfig, NodeError};
 
 use self::founding::Founding;
 use self::health::{Finding, Health};
+use self::rivals::{Former, Rivals, gives_way};
 use crate::layers::{self, Layer};
 use crate::trace;
 
@@ -47,6 +49,13 @@ pub struct Node {
     health: Health,
     /// While it is not a member yet, and may found the group.
     founding: Option<Founding>,
+    rivals: Rivals,
+    /// While it lingers: the life in a lineage that has dissolved.
+    former: Option<Box<Former>>,
+    /// Messages accepted in all former lives.
+    before: u64,
+    /// And in this one.
+    sent: u64,
     now: Time,
     /// When the layers beside the member have something to do.
     due: Time,
@@ -57,6 +66,8 @@ pub struct Node {
     outbox: VecDeque<(Destination, Vec<u8>)>,
     /// Why this process is none of the group's, if another server has its id.
     refused: Option<Refusal>,
+    /// Other groups of the name that were met.
+    alarms: Vec<Event>,
     /// It has said that it goes.
     gone: bool,
 }
@@ -86,12 +97,17 @@ impl Node {
                 Bootstrap::Found | Bootstrap::Join => None,
             },
             config,
+            rivals: Rivals::default(),
+            former: None,
+            before: 0,
+            sent: 0,
             now,
             due: now,
             vid: None,
             sought: Duration::ZERO,
             outbox: VecDeque::new(),
             refused: None,
+            alarms: Vec::new(),
             gone: false,
         };
         node.tend();
@@ -103,7 +119,7 @@ impl Node {
         self.now = self.now.max(now);
         match input {
             Input::Datagram { from, datagram } => match Layer::of(&datagram) {
-                None => self.member.handle(now, Input::Datagram { from, datagram }),
+                None => self.life_of(&datagram).handle(now, Input::Datagram { from, datagram }),
                 Some(layer) => self.receive(layer, from, datagram),
             },
             other => self.member.handle(now, other),
@@ -124,9 +140,12 @@ impl Node {
         }
     }
 
-    /// Accepts a message from the application; see [`Member::send`].
+    /// Accepts a message from the application; see [`Member::send`]. Its number goes on counting when the
+    /// process changes to another lineage.
     pub fn send(&mut self, now: Time, payload: Bytes, level: Level, addressing: Addressing) -> Result<u64, SendError> {
-        self.member.send(now, payload, level, addressing)
+        let sseq = self.member.send(now, payload, level, addressing)?;
+        self.sent = sseq;
+        Ok(self.before + sseq)
     }
 
     /// Whether [`Self::send`] would find room.
@@ -143,6 +162,11 @@ impl Node {
         if self.refused.is_some() {
             return None;
         }
+        if let Some(former) = &mut self.former
+            && let Some(transmit) = former.member.poll_transmit(now, max_segments, out)
+        {
+            return Some(transmit);
+        }
         self.member.poll_transmit(now, max_segments, out)
     }
 
@@ -153,12 +177,21 @@ impl Node {
             return 0;
         }
         let before = out.len();
+        out.append(&mut self.alarms);
         let used = self.member.poll_events(out, room);
         if let Some(refusal) = self.refused.clone() {
             out.truncate(before);
             out.push(Event::Refused(refusal));
         }
-        match out.last() {
+        if self.before > 0 {
+            for event in &mut out[before..] {
+                if let Event::Outcome { sseq, .. } = event {
+                    *sseq += self.before;
+                }
+            }
+        }
+        match out[before..].last() {
+            Some(Event::Dissolved { gid, .. }) => self.begin_anew(*gid),
             Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
                 out.pop();
                 self.draw_another_id();
@@ -174,14 +207,17 @@ impl Node {
         if self.gone {
             return self.member.poll_timeout();
         }
-        Some(self.member.poll_timeout().map_or(self.due, |at| at.min(self.due)))
+        self.member.poll_timeout().into_iter().chain([self.due]).min()
     }
 
     /// The next line for the property checker, if [`gms_core::Config::trace`] asks for them. `now` is
     /// written into it for the reader's sake only.
     pub fn poll_trace(&mut self, now: Time) -> Option<Record> {
-        let event = self.member.poll_trace()?;
-        Some(trace::record(now, self.member.uid(), event))
+        let former = self.former.as_mut().map(|former| &mut former.member);
+        former.into_iter().chain([&mut self.member]).find_map(|life| {
+            let event = life.poll_trace()?;
+            Some(trace::record(now, life.uid(), event))
+        })
     }
 
     /// A line that says how much memory is held at present (P22).
@@ -230,6 +266,14 @@ impl Node {
     /// Bytes held, and what they may be at most.
     pub fn memory(&self) -> Memory {
         self.member.memory()
+    }
+
+    /// Which life of this process a datagram of gms-core is for.
+    fn life_of(&mut self, datagram: &Bytes) -> &mut Member {
+        match &mut self.former {
+            Some(former) if layers::lineage(datagram) == Some(former.gid) => &mut former.member,
+            _ => &mut self.member,
+        }
     }
 
     /// A datagram of another layer than gms-core. What cannot be read is dropped there and counted there.
@@ -288,6 +332,12 @@ impl Node {
                 self.member.handle(self.now, Input::Found);
             }
         }
+        self.meet_rivals(now);
+        if let Some(former) = &mut self.former {
+            former.member.handle(self.now, Input::Tick);
+            former.member.poll_events(&mut Vec::new(), usize::MAX);
+        }
+        self.former.take_if(|former| self.now >= former.until);
         self.follow_view(now);
         self.gather();
         let timeouts = [
@@ -295,6 +345,11 @@ impl Node {
             self.health.poll_timeout(),
             self.founding.as_ref().map(Founding::poll_timeout),
             self.member.leader_heard().map(|_| self.sought),
+            self.member
+                .view()
+                .filter(|_| self.member.is_leader())
+                .and_then(|view| self.rivals.poll_timeout(view, &self.directory)),
+            self.former.as_ref().map(|former| former.poll_timeout().since(Time::ZERO)),
         ];
         let next = timeouts.into_iter().flatten().min().unwrap_or(Duration::MAX / 2);
         self.due = Time::ZERO + next.min(Duration::from_secs(1 << 30));
@@ -337,6 +392,34 @@ impl Node {
                 self.member.handle(self.now, Input::Overtaken(address));
             }
         }
+    }
+
+    /// A leader that sees another group of its name gives way to the larger one, where groups may found
+    /// themselves; where somebody has chosen who founds, that somebody has to decide.
+    fn meet_rivals(&mut self, now: Duration) {
+        let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else { return };
+        let Some(rival) = self.rivals.look(now, &view, &mut self.directory) else { return };
+        let into = Gid(rival.gid);
+        if self.config.bootstrap != Bootstrap::Auto {
+            if self.rivals.is_news(into) {
+                self.alarms.push(Event::Rival { gid: into, address: rival.address, size: rival.size });
+            }
+        } else if gives_way(&view, &rival) {
+            self.member.handle(self.now, Input::Dissolve(into));
+        }
+    }
+
+    /// The lineage of this process has dissolved: joins the other one as a new life.
+    fn begin_anew(&mut self, gid: Gid) {
+        let mut config = self.config.clone();
+        config.core.uid = Uid { incarnation: self.random.next_u64(), ..config.core.uid };
+        config.core.seed = self.random.next_u64();
+        config.bootstrap = Bootstrap::Auto;
+        let mut anew = Self::new(config, self.now).expect("nothing but the life has changed");
+        (anew.before, anew.random) = (self.before + self.sent, self.random.clone());
+        let Self { member, outbox, .. } = std::mem::replace(self, anew);
+        self.outbox.extend(outbox);
+        self.former = Some(Box::new(Former::new(member, gid, self.now)));
     }
 
     /// Another server has this one's id. If both are looking for the group, the one with the lower

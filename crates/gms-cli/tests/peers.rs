@@ -94,3 +94,24 @@ fn a_server_of_another_group_or_with_multicast_is_told_why_it_cannot_join() {
     assert_eq!(taken.code, 1);
     assert!(taken.stderr.contains(&ports[0].to_string()), "{}", taken.stderr);
 }
+
+#[test]
+fn two_groups_that_a_third_server_brings_together_become_one() {
+    let ports = ports(3);
+    let alone = |id: usize| start(id, ports[id], &list(&ports[id..=id], "127.0.0.1"), &[]);
+    let mut servers = vec![alone(0), alone(1)];
+    for (id, server) in servers.iter_mut().enumerate() {
+        server.wait_for_followers(0);
+        server.write(&format!("{id} says something while apart\n"));
+        server.wait_for("message");
+    }
+    servers.push(start(2, ports[2], &list(&ports[..2], "127.0.0.1"), &[]));
+    servers.iter().for_each(|server| _ = server.wait_for_followers(2));
+    let dissolved: Vec<&Server> =
+        servers.iter().filter(|server| server.lines().iter().any(|l| l.contains("\"dissolved\""))).collect();
+    assert_eq!(dissolved.len(), 1);
+    assert!(dissolved[0].wait_for("dissolved")["discarded_upto"].as_u64() >= Some(2), "the view and the message");
+    servers[2].write("together\n");
+    let together = |line: &String| line.contains(r#""payload":"together""#);
+    servers.iter().for_each(|server| server.wait_until("the message", |lines| lines.iter().any(together)));
+}

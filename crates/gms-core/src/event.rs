@@ -1,5 +1,6 @@
 //! What a member tells the process above it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,6 +41,28 @@ pub enum Event {
     },
     /// The group went on without this process. Nothing follows.
     Excluded,
+    /// Another group of the same name was met, and somebody has chosen who founds this one: see that the
+    /// other one is ended, or renamed.
+    Rival {
+        /// Its lineage.
+        gid: Gid,
+        /// Where one of its members is reached.
+        address: SocketAddr,
+        /// Its members.
+        size: u32,
+    },
+    /// Two groups of one name have met, and this one gives way to the other (protocol 7, Absorb): all its
+    /// members have delivered the same, up to the same place, and none of it is in the other's history.
+    /// Own messages that had no outcome have `NotOrdered`. A `gms::Group` joins the other one by itself, and the
+    /// next event is its first view there.
+    Dissolved {
+        /// The lineage that has ended.
+        gid: Gid,
+        /// The one that goes on.
+        into: Gid,
+        /// Last place of the order that is discarded.
+        upto: Gseq,
+    },
     /// A check of the protocol's own invariants failed: the member stops rather than go on wrong.
     Broken(String),
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::context::Context;
 use crate::event::{Event, Trace};
-use crate::id::Uid;
+use crate::id::{Gid, Uid};
 use crate::join::{Joiner, Joining, Start};
 use crate::membership::{Membership, Stage};
 use crate::params::{Config, ParamsError};
@@ -37,6 +37,8 @@ pub enum Input {
     Suspect(Uid),
     /// It lives after all.
     Trust(Uid),
+    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it.
+    Dissolve(Gid),
     /// The process at this address is in a later view of the same lineage: asks it what ended mine.
     Overtaken(SocketAddr),
     /// The application wants to leave. Own messages are ordered first.
@@ -116,6 +118,7 @@ impl Member {
             Input::Found => self.found(),
             Input::Suspect(who) => self.suspect(who, true),
             Input::Trust(who) => self.suspect(who, false),
+            Input::Dissolve(into) => self.dissolve(into),
             Input::Overtaken(by) => self.overtaken(by),
             Input::Leave => self.leave(),
             Input::Abandon => self.abandon(),
@@ -312,6 +315,12 @@ impl Member {
     fn suspect(&mut self, who: Uid, dead: bool) {
         if let Phase::In(m) = &mut self.phase {
             m.suspect(&mut self.cx, who, dead);
+        }
+    }
+
+    fn dissolve(&mut self, into: Gid) {
+        if let Phase::In(m) = &mut self.phase {
+            m.on_dissolve(&mut self.cx, into);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::change::{Change, Departure, Handover, Proposal};
 use crate::context::Context;
 use crate::deliver::Delivery;
 use crate::dispatch::Early;
-use crate::event::{Blocked, Event};
+use crate::event::{Blocked, Event, Outcome, Trace};
 use crate::id::{Ballot, Fseq, Gid, Gseq, Position, Uid};
 use crate::log::{Log, Stored};
 use crate::pending::Pending;
@@ -255,16 +255,15 @@ impl Membership {
         self.stage = Stage::Gone;
         self.sequencer = None;
         cx.timers.stop_all();
-        self.abandon_pending(cx);
+        self.abandon_pending(cx, Outcome::Unknown);
         self.finale = Some(Event::Broken(what));
     }
 
-    /// Nothing more will be known of own messages that have no outcome.
-    pub(crate) fn abandon_pending(&mut self, cx: &mut Context) {
-        use crate::event::{Outcome, Trace};
+    /// Nothing more will happen to own messages that have no outcome: they get this one.
+    pub(crate) fn abandon_pending(&mut self, cx: &mut Context, outcome: Outcome) {
         for sseq in self.pending.abandon() {
-            cx.trace(|| Trace::Outcome { sseq, outcome: Outcome::Unknown });
-            cx.events.push_back(Event::Outcome { sseq, outcome: Outcome::Unknown });
+            cx.trace(|| Trace::Outcome { sseq, outcome });
+            cx.events.push_back(Event::Outcome { sseq, outcome });
         }
     }
 

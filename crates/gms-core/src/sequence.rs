@@ -117,8 +117,8 @@ impl Membership {
 
     /// Gives places to all that wait, in turns, while the window is open.
     pub(crate) fn pump(&mut self, cx: &mut Context) {
-        if self.sequencer.is_none() || self.proposal.is_some() || self.blocked_by_quorum() || self.stage == Stage::Gone
-        {
+        let closed = self.proposal.is_some() || self.is_dissolving() || self.stage == Stage::Gone;
+        if self.sequencer.is_none() || closed || self.blocked_by_quorum() {
             return;
         }
         let members = self.view.members.len();

@@ -104,6 +104,8 @@ pub struct Next {
     pub view: View,
     /// Digest of all frame headers up to the cut.
     pub cut_digest: u64,
+    /// The lineage dissolves into this one: who is not in the view has not been excluded from the group.
+    pub into: Option<Gid>,
 }
 
 impl Next {

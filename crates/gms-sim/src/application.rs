@@ -118,7 +118,9 @@ impl Application {
                 }
                 Event::Refused(refusal) => self.end = Some(End::Refused(refusal)),
                 Event::Broken(what) => self.end = Some(End::Broken(what)),
-                Event::Blocked(_) | Event::Unblocked => {}
+                // It joins the other lineage by itself.
+                Event::Dissolved { .. } => self.vid = None,
+                Event::Blocked(_) | Event::Unblocked | Event::Rival { .. } => {}
             }
         }
         answered

@@ -138,6 +138,8 @@ impl Host {
             }
             witness.take(&record);
         }
+        let uid = self.node.uid();
+        self.uid = Uid { node: uid.node.0, incarnation: uid.incarnation };
     }
 
     /// The end of the process, if it is one that should not have been.

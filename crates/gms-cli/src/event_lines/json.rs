@@ -57,6 +57,16 @@ pub(crate) enum EventLine<'a> {
     Left {
         released: bool,
     },
+    Rival {
+        gid: String,
+        address: String,
+        size: u32,
+    },
+    Dissolved {
+        gid: String,
+        into: String,
+        discarded_upto: u64,
+    },
     Excluded,
     Broken {
         why: &'a str,
@@ -84,6 +94,12 @@ impl<'a> EventLine<'a> {
             Event::Unblocked => Self::Unblocked,
             Event::LeaveRefused { min_voters } => Self::LeaveRefused { min_voters: *min_voters },
             Event::Left { released } => Self::Left { released: *released },
+            Event::Rival { gid, address, size } => {
+                Self::Rival { gid: gid.to_string(), address: address.to_string(), size: *size }
+            }
+            Event::Dissolved { gid, into, upto } => {
+                Self::Dissolved { gid: gid.to_string(), into: into.to_string(), discarded_upto: *upto }
+            }
             Event::Excluded => Self::Excluded,
             Event::Broken(why) => Self::Broken { why },
         })

@@ -28,6 +28,13 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         }
         Event::Left { released: true } => "left the group".to_owned(),
         Event::Left { released: false } => "left, unconfirmed".to_owned(),
+        Event::Rival { gid, address, size } => {
+            format!("warning: another group of this name, of {size} ({gid}), was met at {address}: end one of the two")
+        }
+        Event::Dissolved { upto, into, .. } => format!(
+            "dissolved: another group of this name is larger, joining it ({into}); messages up to {upto} are not in its \
+             history"
+        ),
         Event::Excluded => "excluded: the group went on without this member; start it again to join".to_owned(),
         Event::Broken(why) => format!("stopped: {why}"),
     })

@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -67,11 +67,17 @@ pub(crate) fn multicast() -> String {
     }
 }
 
-/// So many unicast ports that nobody uses at present.
+/// So many unicast ports that nobody uses, UDP and TCP. Below those that systems give out by themselves, or a
+/// connection of another test could take one of them meanwhile.
 pub(crate) fn ports(count: usize) -> Vec<u16> {
-    let sockets: Vec<UdpSocket> =
-        (0..count).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port")).collect();
-    sockets.iter().map(|socket| socket.local_addr().expect("bound").port()).collect()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 7000) as u16;
+    let is_free = |port: &u16| {
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+            && TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+    };
+    let ports = std::iter::repeat_with(|| 17_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 7000);
+    ports.filter(is_free).take(count).collect()
 }
 
 /// A running server; killed when dropped.

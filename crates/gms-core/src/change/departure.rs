@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::event::{Event, Trace};
+use crate::event::{Event, Outcome, Trace};
 use crate::id::{Uid, Vid};
 use crate::membership::{Membership, Stage};
 use crate::time::Time;
@@ -107,7 +107,7 @@ impl Membership {
         self.sequencer = None;
         self.over = true;
         cx.timers.stop_all();
-        self.abandon_pending(cx);
+        self.abandon_pending(cx, Outcome::Unknown);
         cx.trace(|| Trace::Left);
         cx.events.push_back(Event::Left { released: false });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::change::Departure;
 use crate::context::Context;
-use crate::event::{Event, Trace};
+use crate::event::{Event, Outcome, Trace};
 use crate::id::{Ballot, Position, Uid, Vid};
 use crate::membership::{Membership, Stage, chain};
 use crate::quorum::is_quorum;
@@ -274,10 +274,10 @@ impl Membership {
         self.sequencer = None;
         self.blocked = None;
         cx.timers.stop_all();
-        self.departure = Some(Departure::new(cx.now, next, asked));
         if !asked {
-            self.finale = Some(Event::Excluded);
+            self.finale = Some(next.into.map_or(Event::Excluded, |into| self.dissolved(into)));
         }
+        self.departure = Some(Departure::new(cx.now, next, asked));
         self.on_departure_timer(cx);
     }
 
@@ -298,11 +298,13 @@ impl Membership {
     pub(crate) fn finish(&mut self, cx: &mut Context, out: &mut Vec<Event>) {
         if self.finale.is_some() && !self.delivery.out_of_room {
             self.over = true;
-            self.abandon_pending(cx);
+            // At the end of a lineage everything that is in its order is known.
+            let dissolved = matches!(self.finale, Some(Event::Dissolved { .. }));
+            self.abandon_pending(cx, if dissolved { Outcome::NotOrdered } else { Outcome::Unknown });
             out.extend(cx.events.drain(..));
             let finale = self.finale.take().expect("just seen");
             match finale {
-                Event::Left { .. } => cx.trace(|| Trace::Left),
+                Event::Left { .. } | Event::Dissolved { .. } => cx.trace(|| Trace::Left),
                 Event::Excluded => cx.trace(|| Trace::Excluded),
                 _ => {}
             }

@@ -6,6 +6,7 @@
 
 mod admission;
 mod departure;
+mod dissolve;
 mod install;
 mod planned;
 

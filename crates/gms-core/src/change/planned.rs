@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::change::admission::Candidate;
 use crate::context::Context;
 use crate::event::{Event, Trace};
-use crate::id::{Ballot, Uid};
+use crate::id::{Ballot, Gid, Uid};
 use crate::membership::{Membership, Stage};
 use crate::quorum::is_quorum;
 use crate::time::Time;
@@ -16,7 +16,7 @@ use crate::view::{Next, Role, View, ViewMember};
 use crate::wire::Control;
 
 /// How long the leader waits before it looks again whether a change can start.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// First repeat of an ACCEPT to those who have not answered.
 const REPEAT: Duration = Duration::from_millis(10);
 
@@ -29,6 +29,8 @@ pub(crate) struct Change {
     refused: Vec<(Uid, u32)>,
     /// When the first of `joins` came.
     pub(super) since: Option<Time>,
+    /// The lineage to dissolve into.
+    pub(super) dissolve: Option<Gid>,
 }
 
 /// The value the leader has proposed. While there is one, nothing is stamped any more in this view.
@@ -77,6 +79,9 @@ impl Membership {
         self.refuse_namesakes(cx);
         if self.change.joins.is_empty() {
             self.change.since = None;
+        }
+        if let Some(into) = self.change.dissolve {
+            return self.dissolve(cx, into);
         }
         let promotions = self.caught_up(cx);
         let suspects = self.suspects(cx);
@@ -136,7 +141,7 @@ impl Membership {
             ..View::clone(&self.view)
         };
         if self.may_propose(cx, &view) {
-            self.propose(cx, view);
+            self.propose(cx, view, None);
         } else {
             cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
         }
@@ -209,7 +214,7 @@ impl Membership {
         self.log.charge() - self.log.charge_upto(self.have_of(cx, index)) <= self.window_charge() / 2
     }
 
-    fn may_propose(&self, cx: &Context, view: &View) -> bool {
+    pub(super) fn may_propose(&self, cx: &Context, view: &View) -> bool {
         let me = cx.config.uid;
         let index = |uid| self.view.index_of(uid);
         // Nobody is left two views behind: whoever is to vote has confirmed the present view, and
@@ -224,9 +229,9 @@ impl Membership {
     }
 
     /// From here on nothing is stamped in this view any more (I3): the order up to here is the cut.
-    fn propose(&mut self, cx: &mut Context, view: View) {
+    pub(super) fn propose(&mut self, cx: &mut Context, view: View, into: Option<Gid>) {
         let ballot = Ballot { round: 0, node: cx.config.uid.node };
-        let next = Next { view, cut_digest: self.digest };
+        let next = Next { view, cut_digest: self.digest, into };
         cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
         self.accepted = Some((ballot, next.clone()));
         self.proposal = Some(Proposal { next, accepted: vec![cx.config.uid], pause: REPEAT });

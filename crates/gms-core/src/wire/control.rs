@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn messages_come_back_and_leftovers_are_rejected() {
-        let next = Next { view: view_of(&[1, 2, 3]), cut_digest: 5 };
+        let next = Next { view: view_of(&[1, 2, 3]), cut_digest: 5, into: None };
         let snapshot = Snapshot { next: vec![crate::id::Position::START; 3], digest: 9 };
         let message = Control::Install { next, snapshot };
         let mut out = Vec::new();
@@ -216,7 +216,7 @@ mod tests {
         assert!(ok(&nack(2)) && !ok(&nack(3)));
         assert!(!ok(&Control::Nack { ranges: vec![(5, 4)] }));
         let excluded = |n: u64| Control::Excluded {
-            next: Some(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0 }),
+            next: Some(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0, into: None }),
         };
         assert!(ok(&excluded(3)) && !ok(&excluded(4)));
     }

@@ -1,0 +1,72 @@
+//! Two groups of one name that found themselves apart and then meet: the smaller one gives way
+//! (protocol 7, Absorb).
+
+use std::time::Duration;
+
+use gms_core::{Gid, Member, Time, View};
+use gms_discovery::{Directory, Entry};
+
+/// How often a rival is asked whether it is still there, and how old its answer may be.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long a lineage that has dissolved keeps answering those of its members that are behind.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Looks for lineages of the same name beside one's own.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Rivals {
+    probe_at: Duration,
+    /// The last one that was reported.
+    reported: Option<Gid>,
+}
+
+impl Rivals {
+    /// Another lineage that lives, if there is one. A silent entry is not believed: a directory remembers for
+    /// longer than groups live.
+    pub(super) fn look(&mut self, now: Duration, view: &View, directory: &mut Directory<u64>) -> Option<Entry<u64>> {
+        let foreign = |entry: &Entry<u64>| entry.gid != 0 && entry.gid != view.gid.0;
+        let mut seen = directory.servers().filter(|known| foreign(&known.entry)).peekable();
+        seen.peek()?;
+        let fresh = seen.filter(|known| now.saturating_sub(known.heard) <= FRESH);
+        // The leader's word on the size of its view is the latest.
+        let rival = fresh.max_by_key(|known| known.entry.vid).map(|known| known.entry.clone());
+        if now >= self.probe_at {
+            self.probe_at = now + FRESH;
+            directory.handle(now, gms_discovery::Input::Probe);
+        }
+        rival
+    }
+
+    /// When to look again, while there is something to look for.
+    pub(super) fn poll_timeout(&self, view: &View, directory: &Directory<u64>) -> Option<Duration> {
+        let foreign = |entry: &Entry<u64>| entry.gid != 0 && entry.gid != view.gid.0;
+        directory.servers().any(|known| foreign(&known.entry)).then_some(self.probe_at)
+    }
+
+    /// Whether this rival has not been reported yet.
+    pub(super) fn is_news(&mut self, gid: Gid) -> bool {
+        self.reported.replace(gid) != Some(gid)
+    }
+}
+
+/// Whether `view` gives way: the larger one goes on, of two alike the one with the lower lineage.
+pub(super) fn gives_way(view: &View, rival: &Entry<u64>) -> bool {
+    (view.members.len() as u32, rival.gid) < (rival.size, view.gid.0)
+}
+
+/// The life a process had in a lineage that has dissolved: it answers for it a while.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Former {
+    pub(super) member: Member,
+    pub(super) gid: Gid,
+    pub(super) until: Time,
+}
+
+impl Former {
+    pub(super) fn new(member: Member, gid: Gid, now: Time) -> Self {
+        Self { member, gid, until: now + LINGER }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Time {
+        self.member.poll_timeout().map_or(self.until, |at| at.min(self.until))
+    }
+}
