@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::bench::BenchFlags;
 use crate::check::CheckFlags;
 use crate::demo::DemoFlags;
 use crate::server::ServerFlags;
@@ -25,6 +26,11 @@ pub(crate) enum Command {
     Demo(DemoFlags),
     /// Runs a member: prints views and messages, multicasts the lines it reads
     Server(Box<ServerFlags>),
+    /// Measures a group that it starts as processes: throughput and latency, beside what datagrams alone would do
+    Bench(BenchFlags),
+    /// Is one member of a bench, which starts it
+    #[command(hide = true)]
+    BenchMember,
     /// Runs groups in simulated time with faults, and checks every property
     Sim(SimFlags),
     /// Checks the properties of the group in trace files

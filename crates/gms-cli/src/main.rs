@@ -1,9 +1,10 @@
-//! The command line of gms: runs members of a group, demonstrates them, simulates them, checks their traces.
+//! The command line of gms: runs members of a group, demonstrates them, measures them, simulates them, checks their traces.
 //!
 //! Every command goes one way: its flags (what was typed) become settings (what holds, after environment, file and
 //! defaults), and those go to the crates that do the work.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod cli;
 mod color;
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(flags) => demo::run(flags),
         Command::Server(flags) => server::run(*flags),
+        Command::Bench(flags) => bench::run(&flags, cli.verbose),
+        Command::BenchMember => bench::run_member(),
         Command::Sim(flags) => sim::run(&flags),
         Command::Check(flags) => check::run(&flags),
     };

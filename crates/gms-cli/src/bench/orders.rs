@@ -1,0 +1,102 @@
+//! What the bench tells its members, and what they answer: one JSON object a line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::member::Ledger;
+use crate::level::LevelName;
+
+/// To a member, on its standard input. Each is answered by one report, in the same order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Order {
+    /// Become a member; the first order. Answered once all members are in one view.
+    Join(Entrance),
+    /// Send as much as the group takes, or only listen.
+    Load(Phase),
+    /// Send one message at a time, or only listen.
+    Ping(Phase),
+    /// Move datagrams that belong to no group.
+    Ceiling(RawPhase),
+}
+
+/// How to become a member.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Entrance {
+    /// Number of this member; 0 founds the group and leads it.
+    pub(super) id: u64,
+    /// Members there will be.
+    pub(super) members: u64,
+    pub(super) group: String,
+    pub(super) level: LevelName,
+    /// Of the group.
+    pub(super) multicast: SocketAddr,
+    /// Of the datagrams that belong to no group.
+    pub(super) ceiling: SocketAddr,
+    pub(super) interface: String,
+    pub(super) insecure: bool,
+}
+
+/// One measurement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Phase {
+    /// Members that send.
+    pub(super) senders: Vec<u64>,
+    /// Bytes of each message.
+    pub(super) size: usize,
+    /// Not measured, at the beginning.
+    pub(super) warm_up: Duration,
+    /// Measured.
+    pub(super) lasts: Duration,
+}
+
+/// One measurement without a group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct RawPhase {
+    /// With one sender.
+    pub(super) phase: Phase,
+    /// Members, the sender among them.
+    pub(super) members: u64,
+    /// Its unicast address.
+    pub(super) sender: SocketAddr,
+    /// Tells the datagrams of one measurement from those of the one before.
+    pub(super) run: u64,
+}
+
+/// From a member, on its standard output.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Report {
+    /// All members are in one view.
+    Joined {
+        /// The unicast address for datagrams that belong to no group.
+        raw: SocketAddr,
+    },
+    /// The end of `Load` or `Ping`: all messages of all senders are delivered.
+    Measured(Measured),
+    /// The end of `Ceiling`.
+    Moved {
+        /// Messages received per second; `None` for the sender.
+        per_second: Option<f64>,
+    },
+    /// This member cannot go on. Nothing follows.
+    Failed {
+        /// In words.
+        why: String,
+    },
+}
+
+/// What one member measured.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Measured {
+    /// Messages it sent, warm-up and the last, empty one included.
+    pub(super) sent: u64,
+    /// All it delivered.
+    pub(super) ledger: Ledger,
+    /// Messages delivered per second of the measured time.
+    pub(super) per_second: f64,
+    /// Times from send to own delivery in the measured time, in nanoseconds, and how often each occurred.
+    pub(super) latencies: Vec<(u64, u64)>,
+}
