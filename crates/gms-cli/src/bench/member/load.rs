@@ -58,6 +58,8 @@ pub(super) async fn run(member: &mut Member, phase: &Phase) -> Result<Measured> 
         Ok(())
     };
     let ((), last) = tokio::try_join!(reading, sending)?;
+    let status = member.group.status();
+    tracing::debug!(member = member.id, size = phase.size, network = ?status.network, protocol = ?status.protocol, "so far");
     let sent = last - std::mem::replace(&mut member.sent, last);
     let per_second = window.per_second().context("too little was delivered to be measured: is the host too busy?")?;
     Ok(Measured { sent, ledger: reader.ledger, per_second, latencies: latencies.counts() })
