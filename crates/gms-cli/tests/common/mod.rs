@@ -1,6 +1,8 @@
 //! Running the program: with a time limit, and never left behind.
 #![allow(dead_code)]
 
+pub(crate) mod namespaces;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -97,12 +99,23 @@ struct Lines {
 impl Server {
     /// Starts one with an open standard input; the JSON lines it prints are kept.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut command = program(&[&["server", "--json"], arguments].concat());
+        Self::run(program(&[&["server", "--json"], arguments].concat()))
+    }
+
+    fn run(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let lines = Lines::of(child.stdout.take().expect("piped"));
         let warnings = Lines::of(child.stderr.take().expect("piped"));
         Self { stdin: child.stdin.take(), child, lines, warnings }
+    }
+
+    /// The same on a host of a network of the test's own.
+    pub(crate) fn start_on(host: &str, arguments: &[&str]) -> Self {
+        let server = program(&[&["server", "--json"], arguments].concat());
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", host]).arg(server.get_program()).args(server.get_args());
+        Self::run(command)
     }
 
     /// Types.

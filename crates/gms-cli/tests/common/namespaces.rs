@@ -1,0 +1,71 @@
+//! Hosts of a network of the test's own: network namespaces whose interfaces `eth0` meet at a bridge in a
+//! namespace of its own, so that nothing of it touches this machine's network.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// The network; gone when dropped.
+pub(crate) struct Hosts {
+    names: Vec<String>,
+    bridge: String,
+}
+
+impl Hosts {
+    /// So many hosts, 10.77.0.1 and fd77::1 and so on; `None`, and a line that says why, where there can be none.
+    pub(crate) fn new(count: usize) -> Option<Self> {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let prefix = format!("gms-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let bridge = format!("{prefix}-bridge");
+        if let Err(why) = ip(&["netns", "add", &bridge]) {
+            // Straight to the standard error: the test runner shows what passes only when asked to.
+            eprintln!("SKIP: no network namespaces here (they need root): {why}");
+            return None;
+        }
+        let names = (0..count).map(|index| format!("{prefix}-{index}")).collect();
+        let hosts = Self { names, bridge };
+        hosts.set_up().unwrap_or_else(|why| panic!("a namespace was made, but not its network: {why}"));
+        Some(hosts)
+    }
+
+    fn set_up(&self) -> Result<(), String> {
+        let bridge = &self.bridge;
+        ip(&["-n", bridge, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
+        ip(&["-n", bridge, "link", "set", "br0", "up"])?;
+        for (index, name) in self.names.iter().enumerate() {
+            let (port, number) = (format!("port{index}"), index + 1);
+            ip(&["netns", "add", name])?;
+            ip(&["-n", bridge, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", name])?;
+            ip(&["-n", bridge, "link", "set", &port, "master", "br0", "up"])?;
+            ip(&["-n", name, "link", "set", "lo", "up"])?;
+            ip(&["-n", name, "address", "add", &format!("10.77.0.{number}/24"), "dev", "eth0"])?;
+            ip(&["-n", name, "address", "add", &format!("fd77::{number}/64"), "dev", "eth0", "nodad"])?;
+            ip(&["-n", name, "link", "set", "eth0", "up"])?;
+        }
+        Ok(())
+    }
+
+    /// The namespace of host `index`.
+    pub(crate) fn name(&self, index: usize) -> &str {
+        &self.names[index]
+    }
+
+    /// Plugs the cable of host `index` in, or out.
+    pub(crate) fn plug(&self, index: usize, into: bool) {
+        let state = if into { "up" } else { "down" };
+        ip(&["-n", &self.bridge, "link", "set", &format!("port{index}"), state]).expect("the link is there");
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        for name in self.names.iter().chain([&self.bridge]) {
+            let _ = ip(&["netns", "delete", name]);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(arguments).output().map_err(|error| format!("ip: {error}"))?;
+    let why = || format!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    if output.status.success() { Ok(()) } else { Err(why()) }
+}
