@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
-use gms_core::{Gid, Member, Time, View};
+use gms_core::{Gid, View};
 use gms_discovery::{Directory, Entry};
 
 /// How often a rival is asked whether it is still there, and how old its answer may be.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a lineage that has dissolved keeps answering those of its members that are behind.
-const LINGER: Duration = Duration::from_secs(10);
 
 /// Looks for lineages of the same name beside one's own.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -51,22 +49,4 @@ impl Rivals {
 /// Whether `view` gives way: the larger one goes on, of two alike the one with the lower lineage.
 pub(super) fn gives_way(view: &View, rival: &Entry<u64>) -> bool {
     (view.members.len() as u32, rival.gid) < (rival.size, view.gid.0)
-}
-
-/// The life a process had in a lineage that has dissolved: it answers for it a while.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Former {
-    pub(super) member: Member,
-    pub(super) gid: Gid,
-    pub(super) until: Time,
-}
-
-impl Former {
-    pub(super) fn new(member: Member, gid: Gid, now: Time) -> Self {
-        Self { member, gid, until: now + LINGER }
-    }
-
-    pub(super) fn poll_timeout(&self) -> Time {
-        self.member.poll_timeout().map_or(self.until, |at| at.min(self.until))
-    }
 }

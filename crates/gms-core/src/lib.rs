@@ -31,6 +31,7 @@ mod deliver;
 mod dispatch;
 mod event;
 mod id;
+mod input;
 mod join;
 mod log;
 mod member;
@@ -54,8 +55,9 @@ pub mod wire;
 
 pub use event::{Blocked, Event, Message, Outcome, Passed, Trace, ViewChange};
 pub use id::{Ballot, Fseq, Gid, Gseq, NodeId, Position, Uid, Vid};
+pub use input::Input;
 pub use join::Start;
-pub use member::{Input, Member, Memory, SendError};
+pub use member::{Member, Memory, SendError};
 pub use params::{Config, Params, ParamsError, Timing};
 pub use quorum::{is_quorum, quorum_have};
 pub use stats::Stats;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::context::Context;
 use crate::event::{Event, Trace};
 use crate::id::{Gid, Uid};
+use crate::input::Input;
 use crate::join::{Joiner, Joining, Start};
 use crate::membership::{Membership, Stage};
 use crate::params::{Config, ParamsError};
@@ -17,35 +18,6 @@ use crate::timers::Timer;
 use crate::transmit::Transmit;
 use crate::view::View;
 use crate::wire::{Addressing, Control, Envelope, EnvelopeError, Kind, Level};
-
-/// What can happen to a member.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Input {
-    /// A datagram has arrived.
-    Datagram {
-        /// Whence.
-        from: SocketAddr,
-        /// All of it.
-        datagram: Bytes,
-    },
-    /// Time has passed; see [`Member::poll_timeout`].
-    Tick,
-    /// Nobody else is there, or all agree that this process founds the group. Ignored once it is in one.
-    Found,
-    /// This process is taken to be dead, by a failure detector. A leader removes it by a planned
-    /// change, if a quorum is heard.
-    Suspect(Uid),
-    /// It lives after all.
-    Trust(Uid),
-    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it.
-    Dissolve(Gid),
-    /// The process at this address is in a later view of the same lineage: asks it what ended mine.
-    Overtaken(SocketAddr),
-    /// The application wants to leave. Own messages are ordered first.
-    Leave,
-    /// The application goes now, whatever the group says; what is in flight has the outcome `Unknown`.
-    Abandon,
-}
 
 /// Why a message was not accepted. It has no number and was not sent.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

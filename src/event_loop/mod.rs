@@ -1,6 +1,9 @@
 //! One task per member: it receives, orders, delivers and sends, in this order, and sleeps only when
 //! there is nothing of any of it.
 
+mod deliver;
+mod status;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -16,8 +19,8 @@ use gms_net::Transport;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use crate::error::{LeaveError, SendError};
-use crate::mailbox::{KnownServer, Mailbox, Receipt, Status, Submission};
+use crate::error::SendError;
+use crate::mailbox::{KnownServer, Mailbox, Receipt, Submission};
 use crate::node::Node;
 use crate::trace::TraceWriter;
 
@@ -25,17 +28,8 @@ use crate::trace::TraceWriter;
 const RECEIVE_BATCH: usize = 8;
 /// Trains sent before looking for input again.
 const SEND_BATCH: usize = 8;
-/// Bytes of events handed over at once, at most.
-const DELIVER_BATCH: usize = 1 << 20;
 /// How often the status for [`crate::Group::status`] is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(20);
-/// How often the directory in it is.
-const SERVERS_EVERY: Duration = Duration::from_millis(200);
-/// A reader that awaits a send cannot read before the send ends: so much more room its events get
-/// each time they have none, so that the send can end,
-const EXTRA_ROOM: usize = 2 << 20;
-/// up to this; then its sends are failed with `EventsUnread`.
-const UNREAD_LIMIT: usize = 256 << 20;
 
 /// What the loop needs to know beside the node and its transport.
 pub(crate) struct Settings {
@@ -182,129 +176,6 @@ impl<T: Transport> EventLoop<T> {
             }
         }
         Ok(true)
-    }
-
-    /// Hands events to the application, as far as it has room. True when there may be more.
-    fn deliver(&mut self) -> bool {
-        let room = self.room();
-        let used = self.node.poll_events(&mut self.events, room.min(DELIVER_BATCH));
-        if !self.receipts.is_empty() {
-            self.settle_receipts();
-        }
-        if let Some(last) = self.events.last() {
-            match last {
-                Event::Left { released } => self.ended = Some(*released),
-                Event::Excluded | Event::Refused(_) | Event::Broken(_) => self.ended = Some(false),
-                _ => {}
-            }
-            let refused = self.events.iter().find_map(|event| match event {
-                Event::LeaveRefused { min_voters } => Some(*min_voters),
-                _ => None,
-            });
-            if let Some(min_voters) = refused {
-                (self.leave_by, self.leave_asked) = (None, false);
-                self.mailbox.refuse_leave(LeaveError::TooFew { min_voters });
-            }
-            self.mailbox.publish(&mut self.events, used);
-        }
-        used > 0 && room > used
-    }
-
-    /// Room for events: a fixed amount, and more while the reader awaits a send of its own.
-    fn room(&mut self) -> usize {
-        let room = self.mailbox.room(self.settings.unread + self.extra);
-        if room >= self.settings.unread {
-            self.extra = 0;
-        }
-        if room > 0 || !self.reader_awaits_send() {
-            return room;
-        }
-        if self.settings.unread + self.extra < UNREAD_LIMIT {
-            self.extra += EXTRA_ROOM;
-            return EXTRA_ROOM;
-        }
-        self.mailbox.turn_waiters_away();
-        for (sseq, receipt) in self.receipts.drain(..) {
-            let _ = receipt.answer.send(Err(SendError::EventsUnread(Some(crate::group::MessageId(sseq)))));
-        }
-        0
-    }
-
-    fn reader_awaits_send(&self) -> bool {
-        let Some((reader, waits_for_room)) = self.mailbox.busy_reader() else { return false };
-        let queued = self.submissions.iter().filter_map(|s| s.receipt.as_ref());
-        let mut receipts = self.receipts.iter().map(|(_, receipt)| receipt).chain(queued);
-        waits_for_room || receipts.any(|receipt| receipt.party == reader)
-    }
-
-    /// Gives the outcomes that somebody awaits to them; the others stay events.
-    fn settle_receipts(&mut self) {
-        let receipts = &mut self.receipts;
-        self.events.retain(|event| {
-            let Event::Outcome { sseq, outcome } = event else { return true };
-            let Some(index) = receipts.iter().position(|(of, _)| of == sseq) else { return true };
-            let (_, receipt) = receipts.remove(index).expect("just found");
-            // Somebody who stopped waiting does not want it as an event either.
-            let _ = receipt.answer.send(Ok(*outcome));
-            false
-        });
-    }
-
-    fn write_trace(&mut self, now: Time) {
-        let Some(trace) = &mut self.settings.trace else { return };
-        while let Some(record) = self.node.poll_trace(now) {
-            trace.write(&record);
-        }
-    }
-
-    /// Without multicast: those of the list, and all servers that were met.
-    fn update_peers(&mut self) {
-        let Some(peers) = &mut self.settings.peers else { return };
-        let mut all = peers.borrow_and_update().clone();
-        all.extend(self.servers.iter().map(|server| server.entry.address));
-        all.sort_unstable();
-        all.dedup();
-        if all == self.peers {
-            return;
-        }
-        if let Err(error) = self.transport.set_peers(&all) {
-            tracing::warn!(%error, "cannot send to the peers");
-        }
-        self.peers = all;
-    }
-
-    fn update_status(&mut self, now: Time) {
-        self.status_at = now;
-        let servers = self.servers(now);
-        self.mailbox.set_status(Status {
-            view: self.node.view().cloned(),
-            protocol: self.node.stats(),
-            network: self.transport.counters(),
-            progress: self.node.progress(),
-            memory: self.node.memory(),
-            uid: self.node.uid(),
-            servers,
-        });
-        if let Some(trace) = &mut self.settings.trace {
-            trace.write(&self.node.memory_trace(now));
-            trace.flush();
-        }
-    }
-
-    /// The directory, renewed now and then: it changes slowly.
-    fn servers(&mut self, now: Time) -> Arc<[KnownServer]> {
-        if now >= self.servers_at {
-            self.servers_at = now + SERVERS_EVERY;
-            let present = now.since(Time::ZERO);
-            let known = self.node.servers();
-            self.servers = known
-                .map(|known| KnownServer {
-                    entry: known.entry.clone(),
-                    silent_for: present.saturating_sub(known.heard),
-                })
-                .collect();
-        }
-        self.servers.clone()
     }
 
     /// When the loop must run again although nobody wakes it.

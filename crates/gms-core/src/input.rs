@@ -1,0 +1,36 @@
+//! What a member can be told.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::id::{Gid, Uid};
+
+/// What can happen to a member.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Input {
+    /// A datagram has arrived.
+    Datagram {
+        /// Whence.
+        from: SocketAddr,
+        /// All of it.
+        datagram: Bytes,
+    },
+    /// Time has passed; see [`crate::Member::poll_timeout`].
+    Tick,
+    /// Nobody else is there, or all agree that this process founds the group. Ignored once it is in one.
+    Found,
+    /// This process is taken to be dead, by a failure detector. A leader removes it by a planned
+    /// change, if a quorum is heard.
+    Suspect(Uid),
+    /// It lives after all.
+    Trust(Uid),
+    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it.
+    Dissolve(Gid),
+    /// The process at this address is in a later view of the same lineage: asks it what ended mine.
+    Overtaken(SocketAddr),
+    /// The application wants to leave. Own messages are ordered first.
+    Leave,
+    /// The application goes now, whatever the group says; what is in flight has the outcome `Unknown`.
+    Abandon,
+}

@@ -1,0 +1,72 @@
+//! What the loop tells beside the order: status, trace; and what it is told beside it: peers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gms_core::Time;
+use gms_net::Transport;
+
+use super::EventLoop;
+use crate::mailbox::{KnownServer, Status};
+
+/// How often the directory in it is.
+const SERVERS_EVERY: Duration = Duration::from_millis(200);
+
+impl<T: Transport> EventLoop<T> {
+    pub(super) fn write_trace(&mut self, now: Time) {
+        let Some(trace) = &mut self.settings.trace else { return };
+        while let Some(record) = self.node.poll_trace(now) {
+            trace.write(&record);
+        }
+    }
+
+    /// Without multicast: those of the list, and all servers that were met.
+    pub(super) fn update_peers(&mut self) {
+        let Some(peers) = &mut self.settings.peers else { return };
+        let mut all = peers.borrow_and_update().clone();
+        all.extend(self.servers.iter().map(|server| server.entry.address));
+        all.sort_unstable();
+        all.dedup();
+        if all == self.peers {
+            return;
+        }
+        if let Err(error) = self.transport.set_peers(&all) {
+            tracing::warn!(%error, "cannot send to the peers");
+        }
+        self.peers = all;
+    }
+
+    pub(super) fn update_status(&mut self, now: Time) {
+        self.status_at = now;
+        let servers = self.servers(now);
+        self.mailbox.set_status(Status {
+            view: self.node.view().cloned(),
+            protocol: self.node.stats(),
+            network: self.transport.counters(),
+            progress: self.node.progress(),
+            memory: self.node.memory(),
+            uid: self.node.uid(),
+            servers,
+        });
+        if let Some(trace) = &mut self.settings.trace {
+            trace.write(&self.node.memory_trace(now));
+            trace.flush();
+        }
+    }
+
+    /// The directory, renewed now and then: it changes slowly.
+    fn servers(&mut self, now: Time) -> Arc<[KnownServer]> {
+        if now >= self.servers_at {
+            self.servers_at = now + SERVERS_EVERY;
+            let present = now.since(Time::ZERO);
+            let known = self.node.servers();
+            self.servers = known
+                .map(|known| KnownServer {
+                    entry: known.entry.clone(),
+                    silent_for: present.saturating_sub(known.heard),
+                })
+                .collect();
+        }
+        self.servers.clone()
+    }
+}

@@ -1,0 +1,184 @@
+//! What one layer finds out, carried to the others.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms_core::{Destination, Event, Gid, Input, Refusal, Time};
+use gms_discovery::Entry;
+
+use super::founding::Founding;
+use super::health::Finding;
+use super::rivals::gives_way;
+use super::{Bootstrap, Node};
+use crate::layers::{self, Layer};
+
+impl Node {
+    /// A datagram of another layer than gms-core. What cannot be read is dropped there and counted there.
+    pub(super) fn receive(&mut self, layer: Layer, from: SocketAddr, datagram: Bytes) {
+        let Ok(Some((sender, body))) = layers::open(self.name, datagram) else { return };
+        if sender == self.member.uid() {
+            return;
+        }
+        let now = self.now.since(Time::ZERO);
+        match layer {
+            Layer::Directory => {
+                if let Ok(message) = gms_discovery::Message::decode(&body) {
+                    self.directory.handle(now, gms_discovery::Input::Received { source: from, message });
+                }
+            }
+            Layer::Detector => {
+                let known = self.member.view().is_some_and(|view| view.contains(sender));
+                if let Some(check) = gms_discovery::Check::decode(&body).ok().filter(|_| known) {
+                    self.health.receive(now, sender, check);
+                }
+            }
+            Layer::Election => {
+                if let (Some(founding), Ok(message)) = (&mut self.founding, gms_election::Message::decode(&body)) {
+                    founding.receive(now, sender.node.0, message, &self.directory);
+                }
+            }
+        }
+        self.due = self.now;
+    }
+
+    /// Lets each layer do what is due, and carries what one has found out to the others.
+    pub(super) fn tend(&mut self) {
+        if self.gone {
+            return;
+        }
+        let now = self.now.since(Time::ZERO);
+        self.follow_view(now);
+        self.directory.handle(now, gms_discovery::Input::Tick);
+        while let Some(event) = self.directory.poll_event() {
+            if let gms_discovery::Event::Conflict(twin) = event {
+                self.on_conflict(&twin);
+            }
+        }
+        self.look_for_successors(now);
+        self.health.tick(now, &self.member);
+        while let Some(finding) = self.health.poll_finding() {
+            let input = match finding {
+                Finding::Dead(who) => Input::Suspect(who),
+                Finding::Alive(who) => Input::Trust(who),
+            };
+            self.member.handle(self.now, input);
+        }
+        if let Some(founding) = &mut self.founding {
+            let answered = self.member.answered().map(|at| at.since(Time::ZERO));
+            if founding.step(now, &mut self.directory, answered) {
+                self.member.handle(self.now, Input::Found);
+            }
+        }
+        self.meet_rivals(now);
+        if let Some(former) = &mut self.former {
+            former.member.handle(self.now, Input::Tick);
+            former.member.poll_events(&mut Vec::new(), usize::MAX);
+        }
+        self.former.take_if(|former| self.now >= former.until);
+        self.follow_view(now);
+        self.gather();
+        let timeouts = [
+            self.directory.poll_timeout(),
+            self.health.poll_timeout(),
+            self.founding.as_ref().map(Founding::poll_timeout),
+            self.member.leader_heard().map(|_| self.sought),
+            self.member
+                .view()
+                .filter(|_| self.member.is_leader())
+                .and_then(|view| self.rivals.poll_timeout(view, &self.directory)),
+            self.former.as_ref().map(|former| former.poll_timeout().since(Time::ZERO)),
+        ];
+        let next = timeouts.into_iter().flatten().min().unwrap_or(Duration::MAX / 2);
+        self.due = Time::ZERO + next.min(Duration::from_secs(1 << 30));
+    }
+
+    /// A new view changes what the server says of itself and whom it watches.
+    fn follow_view(&mut self, now: Duration) {
+        let view = self.member.view().cloned();
+        let vid = view.as_ref().map(|view| view.vid);
+        if self.vid == vid {
+            return;
+        }
+        self.vid = vid;
+        self.founding = None;
+        self.health.follow(now, self.member.uid(), view.as_deref());
+        if let Some(view) = view {
+            let me = self.directory.me().clone();
+            let leader = Some(view.leader.node.0);
+            let entry = Entry { gid: view.gid.0, vid: view.vid, leader, size: view.members.len() as u32, ..me };
+            self.directory.update(now, entry).expect("the id and the address are the same");
+        }
+    }
+
+    /// Who hears its leader no more asks all servers how far they are: the group may have gone on, with
+    /// none left in it that this process knows (5.2).
+    fn look_for_successors(&mut self, now: Duration) {
+        let (Some(heard), Some(view)) = (self.member.leader_heard(), self.member.view().cloned()) else { return };
+        let patience = self.config.core.timing.quorum;
+        let lost_at = heard.since(Time::ZERO) + patience;
+        if now < lost_at {
+            self.sought = self.sought.max(lost_at);
+            return;
+        }
+        if now >= self.sought {
+            self.sought = now + patience;
+            self.directory.handle(now, gms_discovery::Input::Probe);
+            let later =
+                self.directory.servers().filter(|known| known.entry.gid == view.gid.0 && known.entry.vid > view.vid);
+            for address in later.map(|known| known.entry.address).collect::<Vec<_>>() {
+                self.member.handle(self.now, Input::Overtaken(address));
+            }
+        }
+    }
+
+    /// A leader that sees another group of its name gives way to the larger one, where groups may found
+    /// themselves; where somebody has chosen who founds, that somebody has to decide.
+    fn meet_rivals(&mut self, now: Duration) {
+        let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else { return };
+        let Some(rival) = self.rivals.look(now, &view, &mut self.directory) else { return };
+        let into = Gid(rival.gid);
+        if self.config.bootstrap != Bootstrap::Auto {
+            if self.rivals.is_news(into) {
+                self.alarms.push(Event::Rival { gid: into, address: rival.address, size: rival.size });
+            }
+        } else if gives_way(&view, &rival) {
+            self.member.handle(self.now, Input::Dissolve(into));
+        }
+    }
+
+    /// Another server has this one's id. If both are looking for the group, the one with the lower
+    /// address keeps it; if one is in the group, the leader finds out whether it lives.
+    fn on_conflict(&mut self, twin: &Entry<u64>) {
+        let address = self.config.core.address;
+        if self.member.is_joining() && twin.gid == 0 && twin.address < address {
+            self.refused = Some(Refusal::NodeTaken { node: twin.id, address: twin.address });
+        }
+    }
+
+    /// Puts what the layers want to send into envelopes.
+    pub(super) fn gather(&mut self) {
+        let (name, me) = (self.name, self.member.uid());
+        while let Some(transmit) = self.directory.poll_transmit() {
+            let to = match transmit.destination {
+                gms_discovery::Destination::All => Destination::Control,
+                gms_discovery::Destination::One(address) => Destination::Unicast(address),
+            };
+            if let Ok(body) = transmit.message.encode() {
+                self.outbox.push_back((to, layers::enclose(Layer::Directory, name, me, &body)));
+            }
+        }
+        if let Some(view) = self.member.view().cloned() {
+            while let Some((address, body)) = self.health.poll_transmit(&view) {
+                let datagram = layers::enclose(Layer::Detector, name, me, &body);
+                self.outbox.push_back((Destination::Unicast(address), datagram));
+            }
+        }
+        if let Some(founding) = &mut self.founding {
+            while let Some((address, message)) = founding.poll_transmit(&self.directory) {
+                let datagram = layers::enclose(Layer::Election, name, me, &message.encode());
+                self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! One process, several lives: another id, another lineage, the end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms_core::{Gid, Member, Time, Uid};
+
+use super::{Bootstrap, Node};
+use crate::layers;
+
+/// How long a lineage that has dissolved keeps answering those of its members that are behind.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// The life a process had in a lineage that has dissolved: it answers for it a while.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Former {
+    pub(super) member: Member,
+    pub(super) gid: Gid,
+    pub(super) until: Time,
+}
+
+impl Former {
+    pub(super) fn new(member: Member, gid: Gid, now: Time) -> Self {
+        Self { member, gid, until: now + LINGER }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Time {
+        self.member.poll_timeout().map_or(self.until, |at| at.min(self.until))
+    }
+}
+
+impl Node {
+    /// Which life of this process a datagram of gms-core is for.
+    pub(super) fn life_of(&mut self, datagram: &Bytes) -> &mut Member {
+        match &mut self.former {
+            Some(former) if layers::lineage(datagram) == Some(former.gid) => &mut former.member,
+            _ => &mut self.member,
+        }
+    }
+
+    /// Takes another id and starts over.
+    pub(super) fn draw_another_id(&mut self) {
+        let mut config = self.config.clone();
+        config.core.uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
+        config.core.seed = self.random.next_u64();
+        *self = Self::new(config, self.now).expect("nothing but the id has changed");
+    }
+
+    /// The lineage of this process has dissolved: joins the other one as a new life.
+    pub(super) fn begin_anew(&mut self, gid: Gid) {
+        let mut config = self.config.clone();
+        config.core.uid = Uid { incarnation: self.random.next_u64(), ..config.core.uid };
+        config.core.seed = self.random.next_u64();
+        config.bootstrap = Bootstrap::Auto;
+        let mut anew = Self::new(config, self.now).expect("nothing but the life has changed");
+        (anew.before, anew.random) = (self.before + self.sent, self.random.clone());
+        let Self { member, outbox, .. } = std::mem::replace(self, anew);
+        self.outbox.extend(outbox);
+        self.former = Some(Box::new(Former::new(member, gid, self.now)));
+    }
+
+    /// Tells the others that this server is gone.
+    pub(super) fn say_goodbye(&mut self) {
+        self.directory.handle(self.now.since(Time::ZERO), gms_discovery::Input::Leave);
+        self.gather();
+        self.gone = true;
+    }
+}
