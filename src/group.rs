@@ -171,6 +171,15 @@ impl Group {
         self.level(self.inner.level)
     }
 
+    /// For those that hand messages over without being handles: they do not keep the membership alive.
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.inner.mailbox
+    }
+
+    pub(crate) fn default_level(&self) -> Level {
+        self.inner.level
+    }
+
     /// Multicasts a message and waits for its place in the order, at the configured level. Awaiting
     /// this between two reads of [`Events`] does not deadlock.
     ///

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod client;
+mod client_protocol;
 mod config;
 mod error;
 mod event_loop;
@@ -10,8 +12,14 @@ mod layers;
 mod mailbox;
 mod node;
 mod peers;
+mod service;
 mod trace;
 
+pub use client::{
+    Client, ClientConfig, ClientError, Delivery, FindConfig, FindError, FoundServer, Gap, Receipt, Subscription,
+    Update, ViewSeen, find_servers,
+};
+pub use client_protocol::{Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
 pub use config::Config;
 pub use error::{JoinError, LeaveError, SendError};
 pub use gms_core::{
@@ -23,3 +31,4 @@ pub use gms_net::{Interface, Segmentation, UdpConfig};
 pub use group::{Events, Group, MessageId, Ordered, Sender};
 pub use mailbox::{KnownServer, Status};
 pub use node::{Bootstrap, Node, NodeConfig, NodeError};
+pub use service::{ListenError, Listeners, Service, ServiceConfig};

@@ -164,6 +164,11 @@ impl Mailbox {
         Ok((accepted, None))
     }
 
+    /// Bytes of a message, at most.
+    pub(crate) fn message_limit(&self) -> u32 {
+        lock(&self.outbound).message_limit
+    }
+
     /// How often those who wait for room have been turned away.
     pub(crate) fn turned_away(&self) -> u64 {
         lock(&self.outbound).turned_away

@@ -34,4 +34,4 @@ pub use lossy::Lossy;
 pub use memory::{MemoryNetwork, MemoryTransport};
 pub use random::SplitMix64;
 pub use transport::{Channel, Datagrams, Destination, Received, Transmit, Transport, TransportExt};
-pub use udp::{BindError, Interface, Segmentation, Udp, UdpConfig};
+pub use udp::{AskSocket, BindError, Interface, Segmentation, Udp, UdpConfig};

@@ -4,6 +4,7 @@
 //! our own. The last one sends everything, so whatever arrives anywhere names the sender's unicast address. Without
 //! multicast it is the only one, and trains to groups are copied to processes. Beside it, streams pass over TCP.
 
+mod ask;
 mod buffer;
 mod config;
 mod error;
@@ -28,6 +29,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use quinn_udp::RecvMeta;
 
+pub use self::ask::AskSocket;
 pub use self::config::{Interface, Segmentation, UdpConfig};
 pub use self::error::BindError;
 

@@ -1,0 +1,146 @@
+//! The task of a client that talks to its server.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::Notify;
+
+use super::error::ClientError;
+use super::outgoing::Outgoing;
+use super::servers::{Connection, Servers};
+use crate::client_protocol::{Incoming, Request, StatusRequest, write_line};
+use crate::group::Ordered;
+
+/// What the handles of a client and its task share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    outgoing: Mutex<Outgoing>,
+    /// Told when there is room for another message again.
+    pub(super) room: Notify,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self { outgoing: Mutex::new(Outgoing::new()), room: Notify::new() }
+    }
+
+    pub(super) fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+        self.outgoing.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The line that asks for a status.
+pub(super) fn question() -> Vec<u8> {
+    let mut line = Vec::new();
+    write_line(&Request::Status(StatusRequest {}), &mut line);
+    line
+}
+
+/// Talks to one server after the other until nobody wants anything any more.
+pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connection) {
+    let mut connection = first;
+    loop {
+        shared.outgoing().connected(connection.line_limit, &question());
+        let Err(error) = poll_fn(|cx| serve(&shared, &mut connection, cx)).await else { return };
+        tracing::debug!(server = %connection.endpoint, %error, "the server is lost");
+        servers.avoid(connection.endpoint.clone());
+        shared.outgoing().lost();
+        connection = loop {
+            let found = {
+                let mut connecting = std::pin::pin!(servers.connect());
+                poll_fn(|cx| {
+                    if is_over(&shared, cx) {
+                        return Poll::Ready(None);
+                    }
+                    connecting.as_mut().poll(cx).map(Some)
+                })
+                .await
+            };
+            match found {
+                None => return,
+                Some(Ok(connection)) => break connection,
+                Some(Err(error)) => shared.outgoing().give_up(&error),
+            }
+            shared.room.notify_waiters();
+            // Nobody needs a server now; whoever does next has it looked for anew.
+            if !poll_fn(|cx| poll_wanted(&shared, cx)).await {
+                return;
+            }
+        };
+    }
+}
+
+/// Whether nobody waits for anything nor ever will. Otherwise the task is woken when something happens.
+fn is_over(shared: &Shared, cx: &mut Context<'_>) -> bool {
+    let mut outgoing = shared.outgoing();
+    outgoing.sleep(cx.waker());
+    outgoing.abandoned && !outgoing.is_busy()
+}
+
+/// Ready when somebody wants something (true), or nobody ever will (false).
+fn poll_wanted(shared: &Shared, cx: &mut Context<'_>) -> Poll<bool> {
+    if is_over(shared, cx) {
+        return Poll::Ready(false);
+    }
+    if shared.outgoing().is_busy() { Poll::Ready(true) } else { Poll::Pending }
+}
+
+/// Writes and reads as long as the server is there; `Ok` when nobody wants anything any more.
+fn serve(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    loop {
+        let full = write(shared, connection, cx)?;
+        match read(shared, connection, cx) {
+            Poll::Ready(result) => result?,
+            Poll::Pending if is_over(shared, cx) => return Poll::Ready(Ok(())),
+            // Something may have come in since it was looked for.
+            Poll::Pending if full || shared.outgoing().unwritten().is_empty() => return Poll::Pending,
+            Poll::Pending => {}
+        }
+    }
+}
+
+/// Writes what there is; true when the socket has no room for all of it.
+fn write(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> io::Result<bool> {
+    let mut outgoing = shared.outgoing();
+    let had_room = outgoing.has_room();
+    let full = loop {
+        let bytes = outgoing.unwritten();
+        if bytes.is_empty() {
+            break false;
+        }
+        match connection.stream.poll_write(cx, &[IoSlice::new(bytes)]) {
+            Poll::Ready(written) => outgoing.advance(written?),
+            Poll::Pending => break true,
+        }
+    };
+    if !had_room && outgoing.has_room() {
+        shared.room.notify_waiters();
+    }
+    Ok(full)
+}
+
+/// Reads once and handles what came.
+fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let read = ready!(connection.stream.poll_read(cx, connection.lines.space()))?;
+    let mut outgoing = shared.outgoing();
+    while let Some(line) = connection.buffered_line()? {
+        let incoming = Incoming::parse(&line)?;
+        if let Some(ordered) = incoming.ordered {
+            outgoing.settle(ordered.number, Ok(Ordered { gseq: ordered.gseq, view: ordered.view }));
+        } else if let Some(refused) = incoming.not_ordered {
+            outgoing.settle(refused.number, Err(ClientError::NotOrdered { reason: refused.reason }));
+        } else if let Some(unknown) = incoming.unknown {
+            outgoing.settle(unknown.number, Err(ClientError::Unknown));
+        } else if let Some(status) = incoming.status {
+            outgoing.tell_status(status);
+        } else if let Some(closed) = incoming.closed {
+            return Poll::Ready(Err(io::Error::other(closed.reason)));
+        } else if let Some(error) = incoming.error {
+            return Poll::Ready(Err(io::Error::other(format!("the server does not understand: {}", error.reason))));
+        }
+    }
+    connection.lines.settle(read);
+    Poll::Ready(if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) })
+}

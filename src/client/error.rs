@@ -1,0 +1,29 @@
+//! What can go wrong for a client; each variant says what happened to the message.
+
+/// Why a message is not known to be ordered, or a client has no server.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No server could be reached. A message was not sent to anybody.
+    #[error("no server found: tried {tried}")]
+    NoServer {
+        /// Where, and what was wrong with each.
+        tried: String,
+    },
+    /// The message is not in the order and never will be.
+    #[error("not ordered: {reason}")]
+    NotOrdered {
+        /// What the server says.
+        reason: String,
+    },
+    /// The server was lost, or left the group, with the message in flight: it may or may not be in the order.
+    #[error("outcome unknown: the server was lost with the message in flight")]
+    Unknown,
+    /// The line of the message would be longer than the server takes. Not sent.
+    #[error("the message makes a line of {len} bytes, the server takes {limit}: split it")]
+    TooLarge {
+        /// Bytes of the line.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+}

@@ -1,0 +1,159 @@
+//! Programs that are no members: they send and subscribe through a server.
+
+mod config;
+mod driver;
+mod error;
+mod find;
+mod outgoing;
+mod servers;
+mod subscription;
+mod update;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BufMut;
+use gms_core::Gseq;
+use tokio::sync::oneshot;
+
+pub use self::config::ClientConfig;
+pub use self::error::ClientError;
+pub use self::find::{FindConfig, FindError, FoundServer, find_servers};
+pub use self::subscription::Subscription;
+pub use self::update::{Delivery, Gap, Update, ViewSeen};
+
+use self::driver::{Shared, question};
+use self::servers::Servers;
+use crate::client_protocol::{Request, SendRequest, ServerStatus, write_line};
+use crate::group::Ordered;
+
+/// A program that uses a group without being a member: it talks to one server, and to another when that one is lost.
+/// Cheap to clone. When the last clone is dropped, what was accepted is still sent, in the background.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), gms::ClientError> {
+/// use gms::{Client, ClientConfig, Update};
+///
+/// let client = Client::connect(ClientConfig::new("orders")).await?;
+/// let mut updates = client.subscribe(None).await?;
+/// let place = client.send("hello").await?; // Ordered { gseq, view }
+/// while let Ok(update) = updates.next().await {
+///     if let Update::Message(message) = update {
+///         println!("{} {}: {:?}", message.gseq, message.sender, message.payload);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    config: ClientConfig,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let mut outgoing = self.shared.outgoing();
+        outgoing.abandoned = true;
+        outgoing.wake();
+    }
+}
+
+/// What will become of a message: await it. Dropping it does not take the message back.
+#[derive(Debug)]
+pub struct Receipt {
+    answer: oneshot::Receiver<Result<Ordered, ClientError>>,
+}
+
+impl Client {
+    /// Finds a server. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ClientError::NoServer`] when none was found within [`ClientConfig::give_up`]. Cancel safe.
+    pub async fn connect(config: ClientConfig) -> Result<Self, ClientError> {
+        let mut servers = Servers::new(config.clone());
+        let connection = servers.connect().await?;
+        let shared = Arc::new(Shared::new());
+        tokio::spawn(driver::run(shared.clone(), servers, connection));
+        Ok(Self { inner: Arc::new(Inner { shared, config }) })
+    }
+
+    /// Sends a message and waits for its place in the order.
+    ///
+    /// # Errors
+    /// See [`ClientError`]. Cancel safe in that a message is either not accepted or sent like any other; its outcome is
+    /// then not told to anybody.
+    pub async fn send(&self, payload: impl AsRef<[u8]>) -> Result<Ordered, ClientError> {
+        self.queue(payload).await?.await
+    }
+
+    /// Accepts a message, waiting for room only; the receipt tells its outcome. Messages keep their order, and those
+    /// that were queued while there was no server are sent once there is one.
+    ///
+    /// # Errors
+    /// [`ClientError::TooLarge`]. Cancel safe: dropped while waiting, the message is not accepted.
+    pub async fn queue(&self, payload: impl AsRef<[u8]>) -> Result<Receipt, ClientError> {
+        let shared = &self.inner.shared;
+        loop {
+            let mut room = std::pin::pin!(shared.room.notified());
+            // From here on, no news is missed.
+            room.as_mut().enable();
+            if let Some(receipt) = self.try_queue(payload.as_ref())? {
+                return Ok(receipt);
+            }
+            room.await;
+        }
+    }
+
+    /// Accepts a message if there is room now.
+    ///
+    /// # Errors
+    /// [`ClientError::TooLarge`].
+    pub fn try_queue(&self, payload: impl AsRef<[u8]>) -> Result<Option<Receipt>, ClientError> {
+        let mut outgoing = self.inner.shared.outgoing();
+        if !outgoing.has_room() {
+            return Ok(None);
+        }
+        let (answer, receiver) = oneshot::channel();
+        let level = self.inner.config.level;
+        outgoing.accept(answer, |number, line| {
+            write_line(&Request::Send(SendRequest::new(number, payload.as_ref(), level)), line.writer());
+        })?;
+        Ok(Some(Receipt { answer: receiver }))
+    }
+
+    /// Follows the order from place `from` on, as far back as a server remembers, or from now on. "Now" is when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`ClientError::NoServer`]. Cancel safe.
+    pub async fn subscribe(&self, from: Option<Gseq>) -> Result<Subscription, ClientError> {
+        Subscription::open(Servers::new(self.inner.config.clone()), from).await
+    }
+
+    /// What the server knows of itself and its group.
+    ///
+    /// # Errors
+    /// [`ClientError::NoServer`]. Cancel safe.
+    pub async fn status(&self) -> Result<ServerStatus, ClientError> {
+        let (answer, receiver) = oneshot::channel();
+        self.inner.shared.outgoing().ask(&question(), answer);
+        receiver.await.unwrap_or(Err(ClientError::Unknown))
+    }
+}
+
+impl Future for Receipt {
+    type Output = Result<Ordered, ClientError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Without an answer only when the runtime has ended.
+        Pin::new(&mut self.answer).poll(cx).map(|answer| answer.unwrap_or(Err(ClientError::Unknown)))
+    }
+}

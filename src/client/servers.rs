@@ -1,0 +1,177 @@
+//! Getting a connection to some server.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::config::ClientConfig;
+use super::error::ClientError;
+use super::find::Finder;
+use crate::client_protocol::{
+    Endpoint, HelloReply, HelloRequest, Incoming, LineBuffer, PROTOCOL, Request, Stream, Text, write_line,
+};
+
+/// Longest time for a server to accept a connection and say hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(1);
+/// Pauses between rounds over all servers, from the shortest to the longest.
+const PAUSE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(640)];
+/// Bytes of a server's line, at most: the largest message there can be, with every byte escaped.
+const LINE_LIMIT: usize = 512 << 20;
+
+/// The servers there are, as far as one connection has learned.
+#[derive(Debug, Clone)]
+pub(super) struct Servers {
+    config: ClientConfig,
+    /// Lost or left just now: the last to be tried.
+    avoid: Option<Endpoint>,
+}
+
+/// A server that has said hello.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: Stream,
+    pub(super) lines: LineBuffer,
+    pub(super) endpoint: Endpoint,
+    /// Bytes of a line to it, at most.
+    pub(super) line_limit: usize,
+}
+
+impl Servers {
+    pub(super) fn new(config: ClientConfig) -> Self {
+        Self { config, avoid: None }
+    }
+
+    /// Prefers any other server from here on.
+    pub(super) fn avoid(&mut self, endpoint: Endpoint) {
+        self.avoid = Some(endpoint);
+    }
+
+    /// Tries one after the other until one says hello, again and again until the time is over. Cancel safe.
+    pub(super) async fn connect(&mut self) -> Result<Connection, ClientError> {
+        let deadline = Instant::now() + self.config.give_up;
+        let mut pause = PAUSE[0];
+        loop {
+            let mut tried = Vec::new();
+            if let Some(connection) = self.round(&mut tried).await {
+                return Ok(connection);
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(ClientError::NoServer { tried: tried.join("; ") });
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE[1]);
+        }
+    }
+
+    /// Tries each once.
+    async fn round(&mut self, tried: &mut Vec<String>) -> Option<Connection> {
+        let mut candidates: VecDeque<Endpoint> = self.config.servers.iter().cloned().collect();
+        if let Some(avoid) = &self.avoid
+            && let Some(index) = candidates.iter().position(|endpoint| endpoint == avoid)
+        {
+            candidates.rotate_left(index + 1);
+        }
+        for endpoint in candidates {
+            if let Some(connection) = self.attempt(endpoint, tried).await {
+                return Some(connection);
+            }
+        }
+        let find = self.config.find.as_ref()?;
+        let mut finder = match Finder::open(find) {
+            Ok(finder) => finder,
+            Err(error) => {
+                tried.push(error.to_string());
+                return None;
+            }
+        };
+        let mut last_resort = None;
+        while let Some(server) = finder.next().await {
+            let Some(endpoint) = server.clients.map(Endpoint::from) else {
+                tried.push(format!("server {} serves no clients", server.id));
+                continue;
+            };
+            if self.avoid.as_ref() == Some(&endpoint) {
+                last_resort = Some(endpoint);
+            } else if let Some(connection) = self.attempt(endpoint, tried).await {
+                return Some(connection);
+            }
+        }
+        if let Some(endpoint) = last_resort
+            && let Some(connection) = self.attempt(endpoint, tried).await
+        {
+            return Some(connection);
+        }
+        if tried.is_empty() {
+            tried.push(find.to_string());
+        }
+        None
+    }
+
+    async fn attempt(&self, endpoint: Endpoint, tried: &mut Vec<String>) -> Option<Connection> {
+        match timeout(HELLO_WITHIN, self.greet(&endpoint)).await {
+            Ok(Ok(connection)) => return Some(connection),
+            Ok(Err(error)) => tried.push(format!("{endpoint} ({error})")),
+            Err(_) => tried.push(format!("{endpoint} (no answer within {} ms)", HELLO_WITHIN.as_millis())),
+        }
+        None
+    }
+
+    async fn greet(&self, endpoint: &Endpoint) -> io::Result<Connection> {
+        let stream = Stream::connect(endpoint).await?;
+        let name = self.config.name.as_deref().map(|name| Text(name.into()));
+        let mut hello = Vec::new();
+        write_line(&Request::Hello(HelloRequest { protocol: PROTOCOL, name, session: None }), &mut hello);
+        let mut connection =
+            Connection { stream, lines: LineBuffer::new(LINE_LIMIT), endpoint: endpoint.clone(), line_limit: 0 };
+        connection.write(&hello).await?;
+        let line = connection.line().await?;
+        let incoming = Incoming::parse(&line).map_err(|error| invalid(&format!("no gms server: {error}")))?;
+        let refused = incoming.closed.map(|closed| closed.reason).or(incoming.error.map(|error| error.reason));
+        match (incoming.hello, refused) {
+            (Some(HelloReply { line_limit, .. }), _) => Ok(Connection { line_limit, ..connection }),
+            (None, Some(reason)) => Err(invalid(&reason)),
+            (None, None) => Err(invalid("no gms server: it did not say hello")),
+        }
+    }
+}
+
+impl Connection {
+    /// Writes all of it. Not cancel safe.
+    pub(super) async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = poll_fn(|cx| self.stream.poll_write(cx, &[IoSlice::new(bytes)])).await?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
+
+    /// The next line. Cancel safe.
+    pub(super) async fn line(&mut self) -> io::Result<bytes::BytesMut> {
+        loop {
+            if let Some(line) = self.buffered_line()? {
+                return Ok(line);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// The next line that has been read already.
+    pub(super) fn buffered_line(&mut self) -> io::Result<Option<bytes::BytesMut>> {
+        self.lines.next_line().map_err(|_| invalid("the server's line has no end"))
+    }
+
+    /// Reads more, at least a byte. Cancel safe.
+    pub(super) async fn fill(&mut self) -> io::Result<()> {
+        self.lines.settle(0);
+        let read = poll_fn(|cx| self.stream.poll_read(cx, self.lines.space())).await?;
+        self.lines.settle(read);
+        if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}

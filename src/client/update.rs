@@ -1,0 +1,92 @@
+//! What a subscription brings.
+
+use bytes::Bytes;
+use gms_core::{Gseq, Vid};
+
+use crate::client_protocol::EventLine;
+
+/// The next thing in the order of the group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Update {
+    /// A message.
+    Message(Delivery),
+    /// A view.
+    View(ViewSeen),
+    /// Something is missing.
+    Gap(Gap),
+}
+
+/// A message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// Its place in the order.
+    pub gseq: Gseq,
+    /// The view it was delivered in.
+    pub view: Vid,
+    /// Number of the member that sent it: the server whose client did, if it came from one.
+    pub sender: u64,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// A view, with members by their numbers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ViewSeen {
+    /// Lineage of the group.
+    pub gid: String,
+    /// Its number.
+    pub view: Vid,
+    /// Its place in the order.
+    pub gseq: Gseq,
+    /// Who leads.
+    pub leader: u64,
+    /// Who follows.
+    pub followers: Vec<u64>,
+    /// Who has not caught up yet; the leader is not among them.
+    pub learners: Vec<u64>,
+    /// Who was not in the view before.
+    pub joined: Vec<u64>,
+    /// Who was in the view before and is not in this one.
+    pub left: Vec<u64>,
+}
+
+/// The server has no more what stands from `from` to `to` in the order of lineage `gid`. A `from` of 0: the group was
+/// founded anew since the last update, and its order starts again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gap {
+    /// Lineage of the group.
+    pub gid: String,
+    /// First place that is missing.
+    pub from: Gseq,
+    /// Last place that is missing.
+    pub to: Gseq,
+}
+
+impl Update {
+    /// The same line as the server wrote.
+    pub fn as_line(&self) -> EventLine<'_> {
+        match self {
+            Self::Message(m) => EventLine::message(m.gseq, m.view, m.sender, &m.payload),
+            Self::View(v) => EventLine::View {
+                gid: v.gid.clone(),
+                view: v.view,
+                gseq: v.gseq,
+                leader: v.leader,
+                followers: v.followers.clone(),
+                learners: v.learners.clone(),
+                joined: v.joined.clone(),
+                left: v.left.clone(),
+            },
+            Self::Gap(gap) => EventLine::Gap { gid: gap.gid.clone(), from: gap.from, to: gap.to },
+        }
+    }
+
+    /// The last place of the order that this update is about.
+    pub(crate) fn place(&self) -> Gseq {
+        match self {
+            Self::Message(message) => message.gseq,
+            Self::View(view) => view.gseq,
+            Self::Gap(gap) => gap.to,
+        }
+    }
+}

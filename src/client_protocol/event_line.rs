@@ -1,0 +1,146 @@
+//! What a member tells, as JSON, one object a line: for subscribers and for the output of programs.
+//! Names and order of the keys are API.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use gms_core::{Event, Gseq, Outcome, Uid, Vid, ViewChange};
+use serde::Serialize;
+
+/// One line. Serialize it with `serde_json`; a server writes the same bytes to its standard output and to
+/// its subscribers.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(missing_docs)] // The keys speak for themselves where nothing is said.
+pub enum EventLine<'a> {
+    /// A view was installed.
+    View {
+        gid: String,
+        view: Vid,
+        gseq: Gseq,
+        leader: u64,
+        followers: Vec<u64>,
+        /// A leader that is not a voter yet is not among them: it is named once.
+        learners: Vec<u64>,
+        joined: Vec<u64>,
+        left: Vec<u64>,
+    },
+    /// A message was delivered.
+    Message {
+        gseq: Gseq,
+        view: Vid,
+        sender: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<&'a str>,
+        /// Instead of `payload` when that would not be UTF-8.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload_base64: Option<String>,
+    },
+    /// What stands from `from` to `to` in the order of lineage `gid` is not known here any more. Only
+    /// subscribers see it.
+    Gap { gid: String, from: Gseq, to: Gseq },
+    /// No progress.
+    Blocked { why: String },
+    /// Progress again.
+    Unblocked,
+    /// The own message of this number is not in the order and never will be.
+    NotOrdered { message: u64 },
+    /// The own message of this number may or may not be in the order.
+    OutcomeUnknown { message: u64 },
+    /// Still a member: the group keeps at least so many voters.
+    LeaveRefused { min_voters: u16 },
+    /// A member no more; whether the group confirmed it.
+    Left { released: bool },
+    /// The group went on without this member.
+    Excluded,
+    /// This member stopped.
+    Broken { why: &'a str },
+}
+
+impl<'a> EventLine<'a> {
+    /// The line for `event`, if it has one: what goes well with own messages shows as their delivery.
+    pub fn of(event: &'a Event) -> Option<Self> {
+        Some(match event {
+            Event::Message(m) => Self::message(m.gseq, m.vid, m.sender.node.0, &m.payload),
+            Event::View(change) => Self::view(change),
+            Event::Outcome { outcome: Outcome::Ordered { .. }, .. } | Event::Refused(_) => return None,
+            Event::Outcome { sseq, outcome: Outcome::NotOrdered } => Self::NotOrdered { message: *sseq },
+            Event::Outcome { sseq, outcome: Outcome::Unknown } => Self::OutcomeUnknown { message: *sseq },
+            Event::Blocked(why) => Self::Blocked { why: why.to_string() },
+            Event::Unblocked => Self::Unblocked,
+            Event::LeaveRefused { min_voters } => Self::LeaveRefused { min_voters: *min_voters },
+            Event::Left { released } => Self::Left { released: *released },
+            Event::Excluded => Self::Excluded,
+            Event::Broken(why) => Self::Broken { why },
+        })
+    }
+
+    pub(crate) fn message(gseq: Gseq, view: Vid, sender: u64, payload: &'a [u8]) -> Self {
+        let text = std::str::from_utf8(payload).ok();
+        let payload_base64 = text.is_none().then(|| BASE64_STANDARD.encode(payload));
+        Self::Message { gseq, view, sender, payload: text, payload_base64 }
+    }
+
+    pub(crate) fn view(change: &ViewChange) -> Self {
+        let view = &change.view;
+        Self::View {
+            gid: view.gid.to_string(),
+            view: view.vid,
+            gseq: view.gseq,
+            leader: view.leader.node.0,
+            followers: view.followers().map(|member| member.uid.node.0).collect(),
+            learners: view.learners().map(|m| m.uid).filter(|uid| *uid != view.leader).map(|uid| uid.node.0).collect(),
+            joined: uids_to_nodes(&change.joined),
+            left: uids_to_nodes(&change.left),
+        }
+    }
+}
+
+/// The numbers people know members by.
+fn uids_to_nodes(uids: &[Uid]) -> Vec<u64> {
+    uids.iter().map(|uid| uid.node.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use gms_core::{Level, Message};
+
+    use super::*;
+
+    fn message(payload: &'static [u8]) -> Event {
+        Event::Message(Message {
+            gseq: 121,
+            vid: 4,
+            sender: Uid::new(1, 9),
+            sseq: 1,
+            level: Level::Uniform,
+            payload: payload.into(),
+        })
+    }
+
+    fn json(event: &Event) -> String {
+        serde_json::to_string(&EventLine::of(event).expect("has a line")).expect("plain data")
+    }
+
+    #[test]
+    fn keys_come_in_the_documented_order() {
+        let line = json(&message(b"hello"));
+        assert_eq!(line, r#"{"event":"message","gseq":121,"view":4,"sender":1,"payload":"hello"}"#);
+        let gap = EventLine::Gap { gid: "7".into(), from: 3, to: 9 };
+        let line = serde_json::to_string(&gap).expect("plain data");
+        assert_eq!(line, r#"{"event":"gap","gid":"7","from":3,"to":9}"#);
+    }
+
+    #[test]
+    fn what_is_not_text_is_base64() {
+        let line = json(&message(b"\xff\x00"));
+        assert_eq!(line, r#"{"event":"message","gseq":121,"view":4,"sender":1,"payload_base64":"/wA="}"#);
+    }
+
+    #[test]
+    fn events_without_fields_are_lines_too() {
+        assert_eq!(json(&Event::Excluded), r#"{"event":"excluded"}"#);
+        assert_eq!(json(&Event::Left { released: true }), r#"{"event":"left","released":true}"#);
+        let outcome = Event::Outcome { sseq: 7, outcome: Outcome::NotOrdered };
+        assert_eq!(json(&outcome), r#"{"event":"not_ordered","message":7}"#);
+    }
+}

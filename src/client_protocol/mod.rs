@@ -1,0 +1,24 @@
+//! What clients and servers say to each other: one JSON object a line, over TCP or a Unix socket.
+//! `docs/client-protocol.md` describes it for those who write a client of their own.
+
+mod endpoint;
+mod event_line;
+mod incoming;
+mod lines;
+mod reply;
+mod request;
+mod stream;
+
+pub use endpoint::{Endpoint, EndpointError};
+pub use event_line::EventLine;
+pub(crate) use incoming::Incoming;
+pub(crate) use lines::LineBuffer;
+pub(crate) use reply::{
+    Closed, HelloReply, Located, NotOrderedReply, OrderedReply, Reply, Subscribed, UnknownReply, write_line,
+};
+pub use reply::{MemberAddress, ServerSeen, ServerStatus};
+pub(crate) use request::{HelloRequest, Request, SendRequest, StatusRequest, SubscribeRequest, Text};
+pub(crate) use stream::Stream;
+
+/// The version of the client protocol.
+pub(crate) const PROTOCOL: u32 = 1;

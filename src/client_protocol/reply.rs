@@ -1,0 +1,171 @@
+//! What a server says, but for the lines about the order.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use gms_core::{Gseq, Vid};
+use serde::{Deserialize, Serialize};
+
+/// One line of a server.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply<'a> {
+    Hello(HelloReply),
+    Ordered(OrderedReply),
+    NotOrdered(NotOrderedReply),
+    Unknown(UnknownReply),
+    Subscribed(Subscribed),
+    Status(&'a ServerStatus),
+    Error(Located),
+    Closed(Closed),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HelloReply {
+    /// The version the server speaks.
+    pub(crate) protocol: u32,
+    /// Number of the server.
+    pub(crate) id: u64,
+    /// Bytes of a line, at most.
+    pub(crate) line_limit: usize,
+    /// As the client gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<String>,
+    /// Whether a session makes a message that is sent again be delivered only once.
+    pub(crate) sessions: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct OrderedReply {
+    pub(crate) number: u64,
+    pub(crate) gseq: Gseq,
+    pub(crate) view: Vid,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NotOrderedReply {
+    pub(crate) number: u64,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UnknownReply {
+    pub(crate) number: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Subscribed {
+    /// Lineage of the group.
+    pub(crate) gid: String,
+    /// The place of the order that the next line about it has at least.
+    pub(crate) from: Gseq,
+}
+
+/// What was wrong with a line, and at which of its bytes, from 1, that was noticed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Located {
+    pub(crate) position: usize,
+    pub(crate) reason: String,
+}
+
+/// Nothing follows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Closed {
+    pub(crate) reason: String,
+}
+
+/// What a server knows of itself and its group.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its number.
+    pub id: u64,
+    /// Its unicast address, for the `--peer` of others.
+    pub address: SocketAddr,
+    /// `leader`, `follower`, `learner`, or `none` when it is no member any more.
+    pub role: String,
+    /// Lineage of the group, in hexadecimal; empty when it is in none.
+    pub gid: String,
+    /// Number of its view, 0 when it is in none.
+    pub view: u64,
+    /// Who leads that view.
+    pub leader: Option<u64>,
+    /// Who follows.
+    pub followers: Vec<u64>,
+    /// Who has not caught up yet, as in a `view` line: the leader is not among them.
+    pub learners: Vec<u64>,
+    /// Last frame that it has stored with all before it. Frames hold one or several messages.
+    pub stored: u64,
+    /// Last frame that it knows a quorum to have stored.
+    pub safe: u64,
+    /// Last frame that it knows all members to have stored.
+    pub stable: u64,
+    /// Place in the order of the last message or view that it has for subscribers; 0 before the first.
+    pub gseq: u64,
+    /// The members of the view and the addresses at which they reach each other.
+    pub members: Vec<MemberAddress>,
+    /// Milliseconds since it began to serve clients.
+    pub uptime_ms: u64,
+    /// Clients connected to it, this one included.
+    pub clients: usize,
+    /// The other servers of the group's name that it has seen lately, members or not.
+    pub servers: Vec<ServerSeen>,
+}
+
+/// A member and its address.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MemberAddress {
+    /// Its number.
+    pub id: u64,
+    /// Its unicast address.
+    pub address: SocketAddr,
+}
+
+/// A server as another one has seen it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerSeen {
+    /// Its number.
+    pub id: u64,
+    /// Its unicast address.
+    pub address: SocketAddr,
+    /// Where it serves clients, if it does.
+    pub clients: Option<SocketAddr>,
+    /// Number of the view it said it is in; 0: in none.
+    pub view: u64,
+    /// Whom it said it follows, or itself.
+    pub leader: Option<u64>,
+    /// Milliseconds since it was last heard.
+    pub last_seen_ms: u64,
+}
+
+/// Appends a line.
+pub(crate) fn write_line(line: &impl Serialize, out: impl Write) {
+    let mut out = out;
+    serde_json::to_writer(&mut out, line)
+        .and_then(|()| out.write_all(b"\n").map_err(serde_json::Error::io))
+        .expect("plain data into memory");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(reply: &Reply<'_>) -> String {
+        let mut line = Vec::new();
+        write_line(reply, &mut line);
+        String::from_utf8(line).expect("text")
+    }
+
+    #[test]
+    fn lines_are_as_documented() {
+        let ordered = Reply::Ordered(OrderedReply { number: 7, gseq: 121, view: 4 });
+        assert_eq!(json(&ordered), "{\"ordered\":{\"number\":7,\"gseq\":121,\"view\":4}}\n");
+        let refused = Reply::NotOrdered(NotOrderedReply { number: 7, reason: "no".into() });
+        assert_eq!(json(&refused), "{\"not_ordered\":{\"number\":7,\"reason\":\"no\"}}\n");
+        assert_eq!(json(&Reply::Unknown(UnknownReply { number: 7 })), "{\"unknown\":{\"number\":7}}\n");
+        let error = Reply::Error(Located { position: 3, reason: "odd".into() });
+        assert_eq!(json(&error), "{\"error\":{\"position\":3,\"reason\":\"odd\"}}\n");
+        let hello = HelloReply { protocol: 1, id: 2, line_limit: 9, session: None, sessions: false };
+        let line = "{\"hello\":{\"protocol\":1,\"id\":2,\"line_limit\":9,\"sessions\":false}}\n";
+        assert_eq!(json(&Reply::Hello(hello)), line);
+    }
+}

@@ -1,0 +1,367 @@
+//! One connection: a task that reads requests while the group and the client keep up, and writes answers.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::iter;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use gms_core::Gseq;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use super::history::Reading;
+use super::outbox::Outbox;
+use super::output::Output;
+use super::shared::Shared;
+use crate::client_protocol::{Closed, LineBuffer, Located, NotOrderedReply, Reply, Stream, Subscribed, write_line};
+use crate::mailbox::Submission;
+
+/// Messages of one client without an outcome, at most.
+const WINDOW: usize = 4096;
+/// Bytes to be written beyond which nothing more is read, nor taken from the history.
+const OUTPUT_LIMIT: usize = 256 << 10;
+/// How long a client may take to read the last lines once all is written.
+const LINGER: Duration = Duration::from_secs(1);
+/// Rounds before other tasks have their turn.
+const ROUNDS: usize = 16;
+
+/// A connection until its end; never fails, only ends.
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    stream: Stream,
+    /// Among those that are served.
+    number: Option<u64>,
+    outbox: Arc<Outbox>,
+    output: Output,
+    /// What the log calls it.
+    pub(super) name: String,
+    input: LineBuffer,
+    ended_input: bool,
+    /// Messages that the group has no room for yet, by the client's numbers.
+    pub(super) waiting: VecDeque<(u64, Submission)>,
+    in_flight: usize,
+    /// The next place of the order to send.
+    pub(super) subscription: Option<Gseq>,
+    phase: Phase,
+    /// When something was written last, while something waits to be.
+    progress: Instant,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+enum Phase {
+    Serving,
+    /// Nothing more is read; what was asked is answered, then the reason is told.
+    Finishing(String),
+    /// The last line is on its way.
+    Closing,
+    /// All is written; the client has until then to read it.
+    Lingering(Pin<Box<Sleep>>),
+}
+
+/// What one round of a connection came to.
+enum Round {
+    Progress,
+    Idle,
+    Ended,
+}
+
+impl Connection {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        stream: Stream,
+        outbox: Arc<Outbox>,
+        name: String,
+        number: Option<u64>,
+    ) -> Self {
+        let input = LineBuffer::new(shared.line_limit);
+        Self {
+            shared,
+            stream,
+            number,
+            outbox,
+            output: Output::default(),
+            name,
+            input,
+            ended_input: false,
+            waiting: VecDeque::new(),
+            in_flight: 0,
+            subscription: None,
+            phase: Phase::Serving,
+            progress: Instant::now(),
+            patience: None,
+        }
+    }
+
+    /// Answers what was asked so far, says why it ends, and ends.
+    pub(super) fn finish(&mut self, reason: impl Into<String>) {
+        if let Phase::Serving = self.phase {
+            self.phase = Phase::Finishing(reason.into());
+        }
+    }
+
+    pub(super) fn reply(&mut self, reply: &Reply<'_>) {
+        self.output.append(|out| write_line(reply, out));
+    }
+
+    fn round(&mut self, cx: &mut Context<'_>) -> io::Result<Round> {
+        let (answers, settled) = self.outbox.take();
+        self.in_flight -= settled;
+        let mut progress = !answers.is_empty();
+        self.output.push(answers);
+        if let Some(reason) = self.shared.ended().map(str::to_owned) {
+            self.finish(reason);
+        }
+        match &mut self.phase {
+            Phase::Serving => {
+                progress |= self.read(cx)?;
+                progress |= self.submit(cx);
+                progress |= self.follow();
+            }
+            Phase::Finishing(reason) => {
+                let reason = reason.clone();
+                progress |= self.submit(cx);
+                if self.in_flight == 0 && self.waiting.is_empty() {
+                    self.reply(&Reply::Closed(Closed { reason }));
+                    self.phase = Phase::Closing;
+                }
+            }
+            Phase::Closing if self.output.is_empty() => {
+                self.stream.end_writing()?;
+                self.input.clear();
+                self.phase = Phase::Lingering(Box::pin(sleep(LINGER)));
+                return Ok(Round::Progress);
+            }
+            Phase::Closing => {}
+            Phase::Lingering(deadline) => return linger(&self.stream, deadline.as_mut(), cx),
+        }
+        progress |= self.write(cx)?;
+        let all_done = self.ended_input && self.in_flight == 0 && self.waiting.is_empty() && self.output.is_empty();
+        match self.phase {
+            Phase::Serving if all_done => return Ok(Round::Ended),
+            Phase::Closing if self.output.is_empty() => progress = true,
+            _ => {}
+        }
+        if progress {
+            return Ok(Round::Progress);
+        }
+        Ok(if self.is_cut_off(cx) { Round::Ended } else { Round::Idle })
+    }
+
+    /// Takes requests in as far as the group and the client keep up. True when something came in.
+    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut progress = self.handle_lines();
+        if !self.keeps_up() || self.ended_input || progress {
+            return Ok(progress);
+        }
+        if let Poll::Ready(read) = self.stream.poll_read(cx, self.input.space()) {
+            let read = read?;
+            self.ended_input = read == 0;
+            self.handle_lines();
+            self.input.settle(read);
+            progress = true;
+        }
+        Ok(progress)
+    }
+
+    fn keeps_up(&self) -> bool {
+        matches!(self.phase, Phase::Serving)
+            && self.waiting.len() + self.in_flight < WINDOW
+            && self.output.len() < OUTPUT_LIMIT
+    }
+
+    /// Handles the lines that have been read; true when there were any.
+    fn handle_lines(&mut self) -> bool {
+        let mut progress = false;
+        while self.keeps_up() {
+            match self.input.next_line() {
+                Ok(Some(line)) => {
+                    self.handle_line(&line);
+                    progress = true;
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    let limit = self.shared.line_limit;
+                    let reason = format!("a line has at most {limit} bytes here: send less at once");
+                    self.reply(&Reply::Error(Located { position: limit + 1, reason: reason.clone() }));
+                    tracing::info!(client = self.name, "closing: a line is over the limit");
+                    self.finish(reason);
+                }
+            }
+        }
+        progress
+    }
+
+    /// Hands waiting messages to the group. True when some were taken or refused.
+    fn submit(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some((number, first)) = self.waiting.pop_front() else { return false };
+        let mut numbers = vec![number];
+        let mut more = iter::from_fn(|| {
+            let (number, submission) = self.waiting.pop_front()?;
+            numbers.push(number);
+            Some(submission)
+        });
+        // The outcome of a message cannot be looked up before its number is entered: that takes the ledger too.
+        let mut ledger = self.shared.ledger();
+        let accepted = match ledger.is_closed() {
+            true => Err(()),
+            false => self.shared.mailbox.submit(first, &mut more, Some(cx.waker())).map_err(|_| ()),
+        };
+        let Ok((last, turned_back)) = accepted else {
+            drop(ledger);
+            numbers.extend(self.waiting.drain(..).map(|(number, _)| number));
+            for number in numbers {
+                let reason = "this server is leaving the group or has left it: send through another".to_owned();
+                self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason }));
+            }
+            return true;
+        };
+        if let Some(submission) = turned_back
+            && let Some(number) = numbers.pop()
+        {
+            self.waiting.push_front((number, submission));
+        }
+        let Some(last) = last else { return false };
+        self.in_flight += numbers.len();
+        ledger.enter(last + 1 - numbers.len() as u64, numbers, self.outbox.clone());
+        true
+    }
+
+    /// Takes what follows in the order. True when there was something.
+    fn follow(&mut self) -> bool {
+        let mut progress = false;
+        while self.output.len() < OUTPUT_LIMIT
+            && let Some(from) = self.subscription
+        {
+            // Formatting is done without the lock.
+            let reading = self.shared.history().read(from, &self.outbox);
+            match reading {
+                Reading::Block(block) => {
+                    self.output.share(block.lines(from));
+                    self.subscription = Some(block.last() + 1);
+                }
+                Reading::GapTo(to) => self.gap(from, to),
+                Reading::Nothing => break,
+            }
+            progress = true;
+        }
+        progress
+    }
+
+    /// Begins to follow the order.
+    pub(super) fn subscribe(&mut self, from: Option<Gseq>, gid: Option<&str>) {
+        let (ours, floor, last) = {
+            let history = self.shared.history();
+            (self.shared.gid(&history), history.floor(), history.last())
+        };
+        let same = gid.is_none_or(|gid| gid == ours);
+        let start = match from {
+            Some(from) if same => from,
+            // The places of another lineage say nothing here: from the oldest on.
+            Some(_) => floor,
+            None => last + 1,
+        };
+        self.reply(&Reply::Subscribed(Subscribed { gid: ours, from: start }));
+        if !same && from.is_some() {
+            self.gap(0, floor.saturating_sub(1));
+        }
+        self.subscription = Some(start);
+    }
+
+    fn gap(&mut self, from: Gseq, to: Gseq) {
+        let gid = self.shared.gid(&self.shared.history());
+        self.output.append(|out| write_line(&crate::EventLine::Gap { gid, from, to }, out));
+        self.subscription = Some(to + 1);
+    }
+
+    /// Writes as much as the client takes. True when it took something.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut progress = false;
+        while !self.output.is_empty() {
+            let (slices, count) = self.output.slices();
+            let Poll::Ready(written) = self.stream.poll_write(cx, &slices[..count]) else { break };
+            match written? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => self.output.advance(written),
+            }
+            progress = true;
+        }
+        if progress {
+            self.progress = Instant::now();
+        }
+        if self.output.is_empty() {
+            self.patience = None;
+        }
+        Ok(progress)
+    }
+
+    /// Whether the client has not read for too long.
+    fn is_cut_off(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.output.is_empty() {
+            return false;
+        }
+        let grace = self.shared.grace;
+        let patience = self.patience.get_or_insert_with(|| {
+            self.progress = Instant::now();
+            Box::pin(sleep_until(self.progress + grace))
+        });
+        while patience.as_mut().poll(cx).is_ready() {
+            if self.progress.elapsed() >= grace {
+                let reason = format!("cut off: it has not read for {} ms", grace.as_millis());
+                tracing::warn!(client = self.name, unread = self.output.len(), "{reason}");
+                if self.output.is_between_lines() {
+                    let mut line = Vec::new();
+                    write_line(&Reply::Closed(Closed { reason }), &mut line);
+                    let _ = self.stream.poll_write(cx, &[io::IoSlice::new(&line)]);
+                }
+                return true;
+            }
+            patience.as_mut().reset(self.progress + grace);
+        }
+        false
+    }
+}
+
+/// Waits until the client has read the end: closing before could tear away what it has not read.
+fn linger(stream: &Stream, mut deadline: Pin<&mut Sleep>, cx: &mut Context<'_>) -> io::Result<Round> {
+    if deadline.as_mut().poll(cx).is_ready() {
+        return Ok(Round::Ended);
+    }
+    let mut unwanted = BytesMut::with_capacity(8 << 10);
+    match stream.poll_read(cx, &mut unwanted) {
+        Poll::Ready(read) => Ok(if read? == 0 { Round::Ended } else { Round::Progress }),
+        Poll::Pending => Ok(Round::Idle),
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.outbox.register(cx.waker());
+        for _ in 0..ROUNDS {
+            match this.round(cx) {
+                Ok(Round::Progress) => {}
+                Ok(Round::Idle) => return Poll::Pending,
+                Ok(Round::Ended) => return Poll::Ready(()),
+                Err(error) => {
+                    tracing::debug!(client = this.name, %error, "the connection ended");
+                    return Poll::Ready(());
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.outbox.close();
+        self.shared.forget(self.number);
+    }
+}

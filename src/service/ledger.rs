@@ -1,0 +1,144 @@
+//! Whose message has which number in the group.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use gms_core::Outcome;
+
+use super::outbox::Outbox;
+use crate::client_protocol::{NotOrderedReply, OrderedReply, Reply, UnknownReply, write_line};
+
+/// Messages of clients that wait for their outcome.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// By number in the group; some of the numbers between are not of clients.
+    runs: VecDeque<Run>,
+    closed: bool,
+}
+
+/// Messages of one client that have consecutive numbers in the group.
+#[derive(Debug)]
+struct Run {
+    first: u64,
+    /// The client's own number of each, until it is settled.
+    numbers: Vec<Option<u64>>,
+    open: usize,
+    owner: Arc<Outbox>,
+}
+
+/// Answers that have the same owner, gathered so that it is woken once.
+#[derive(Default)]
+struct Gathered {
+    owner: Option<Arc<Outbox>>,
+    lines: Vec<u8>,
+    count: usize,
+}
+
+impl Ledger {
+    /// Whether outcomes will come no more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The messages that have just been given the numbers from `first` on.
+    pub(super) fn enter(&mut self, first: u64, numbers: Vec<u64>, owner: Arc<Outbox>) {
+        let open = numbers.len();
+        self.runs.push_back(Run { first, numbers: numbers.into_iter().map(Some).collect(), open, owner });
+    }
+
+    /// Answers those of `outcomes` that are about messages of clients.
+    pub(super) fn settle(&mut self, outcomes: impl Iterator<Item = (u64, Outcome)>) {
+        if self.runs.is_empty() {
+            return;
+        }
+        let mut gathered = Gathered::default();
+        for (sseq, outcome) in outcomes {
+            let index = self.runs.partition_point(|run| run.first <= sseq);
+            let Some(run) = index.checked_sub(1).and_then(|index| self.runs.get_mut(index)) else { continue };
+            let number = run.numbers.get_mut((sseq - run.first) as usize).and_then(Option::take);
+            let Some(number) = number else { continue };
+            run.open -= 1;
+            gathered.add(&run.owner, number, outcome);
+        }
+        gathered.hand_over();
+        while self.runs.front().is_some_and(|run| run.open == 0) {
+            self.runs.pop_front();
+        }
+    }
+
+    /// No outcome will come any more: whatever is open stays unknown.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        let mut gathered = Gathered::default();
+        for run in self.runs.drain(..) {
+            for number in run.numbers.into_iter().flatten() {
+                gathered.add(&run.owner, number, Outcome::Unknown);
+            }
+        }
+        gathered.hand_over();
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, owner: &Arc<Outbox>, number: u64, outcome: Outcome) {
+        if !self.owner.as_ref().is_some_and(|known| Arc::ptr_eq(known, owner)) {
+            self.hand_over();
+            self.owner = Some(owner.clone());
+        }
+        self.count += 1;
+        let reply = match outcome {
+            Outcome::Ordered { gseq, vid } => Reply::Ordered(OrderedReply { number, gseq, view: vid }),
+            Outcome::NotOrdered => {
+                let reason = "the server left the group before it had sent the message to anybody".to_owned();
+                Reply::NotOrdered(NotOrderedReply { number, reason })
+            }
+            Outcome::Unknown => Reply::Unknown(UnknownReply { number }),
+        };
+        write_line(&reply, &mut self.lines);
+    }
+
+    fn hand_over(&mut self) {
+        if let Some(owner) = self.owner.take() {
+            owner.put(&self.lines, std::mem::take(&mut self.count));
+            self.lines.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(outbox: &Outbox) -> (String, usize) {
+        let (lines, settled) = outbox.take();
+        (String::from_utf8(lines).expect("text").replace(['"', '{', '}'], ""), settled)
+    }
+
+    fn ordered(sseq: u64) -> (u64, Outcome) {
+        (sseq, Outcome::Ordered { gseq: sseq + 100, vid: 1 })
+    }
+
+    #[test]
+    fn outcomes_find_the_client_and_its_number_in_any_order() {
+        let (mut ledger, one, two) = (Ledger::default(), Arc::<Outbox>::default(), Arc::<Outbox>::default());
+        ledger.enter(5, vec![70, 71], one.clone());
+        ledger.enter(9, vec![70], two.clone());
+        // 4, 7 and 8 are the application's own; 6 comes twice.
+        ledger.settle([ordered(9), ordered(6), ordered(4), ordered(7), ordered(6), ordered(8)].into_iter());
+        assert_eq!(taken(&two), ("ordered:number:70,gseq:109,view:1\n".to_owned(), 1));
+        assert_eq!(taken(&one), ("ordered:number:71,gseq:106,view:1\n".to_owned(), 1));
+        ledger.settle([(5, Outcome::NotOrdered)].into_iter());
+        assert!(taken(&one).0.starts_with("not_ordered:number:70,reason:the server left"));
+        assert!(ledger.runs.is_empty());
+    }
+
+    #[test]
+    fn what_is_open_at_the_end_is_unknown() {
+        let (mut ledger, one) = (Ledger::default(), Arc::<Outbox>::default());
+        ledger.enter(1, vec![8, 9], one.clone());
+        ledger.settle([ordered(1)].into_iter());
+        ledger.close();
+        assert_eq!(taken(&one), ("ordered:number:8,gseq:101,view:1\nunknown:number:9\n".to_owned(), 2));
+        assert!(ledger.is_closed());
+    }
+}

@@ -1,0 +1,65 @@
+//! What a connection does about each line.
+
+use super::connection::Connection;
+use crate::client_protocol::{
+    HelloReply, HelloRequest, Located, NotOrderedReply, PROTOCOL, Reply, Request, SendRequest,
+};
+use crate::mailbox::Submission;
+
+impl Connection {
+    pub(super) fn handle_line(&mut self, line: &[u8]) {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        match serde_json::from_slice(line) {
+            Ok(Request::Send(send)) => self.send(&send),
+            Ok(Request::Subscribe(subscribe)) => self.subscribe(subscribe.from, subscribe.gid.as_deref()),
+            Ok(Request::Status(_)) => {
+                let status = self.shared.status();
+                self.reply(&Reply::Status(&status));
+            }
+            Ok(Request::Hello(hello)) => self.hello(&hello),
+            Err(error) => {
+                let text = error.to_string();
+                let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned();
+                self.reply(&Reply::Error(Located { position: error.column(), reason }));
+            }
+        }
+    }
+
+    fn send(&mut self, send: &SendRequest<'_>) {
+        let number = send.number;
+        let limit = self.shared.message_limit as usize;
+        let payload = send.bytes().and_then(|payload| match payload.len() {
+            len if len > limit => Err(format!("the message has {len} bytes, the group's limit is {limit}")),
+            _ => Ok(payload),
+        });
+        match payload {
+            Ok(payload) => {
+                let level = send.level.map_or(self.shared.level, Into::into);
+                let submission = Submission { payload, level, addressing: Default::default(), receipt: None };
+                self.waiting.push_back((number, submission));
+            }
+            Err(reason) => self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason })),
+        }
+    }
+
+    fn hello(&mut self, hello: &HelloRequest<'_>) {
+        if let Some(name) = &hello.name {
+            self.name = format!("{} ({:?})", self.name, name.0.chars().take(64).collect::<String>());
+        }
+        tracing::debug!(client = self.name, "hello");
+        if hello.protocol != PROTOCOL {
+            let theirs = hello.protocol;
+            self.finish(format!("this server speaks version {PROTOCOL} of the client protocol, not {theirs}"));
+            return;
+        }
+        self.reply(&Reply::Hello(HelloReply {
+            protocol: PROTOCOL,
+            id: self.shared.uid.node.0,
+            line_limit: self.shared.line_limit,
+            session: hello.session.as_ref().map(|session| session.0.clone().into_owned()),
+            sessions: false,
+        }));
+    }
+}

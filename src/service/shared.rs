@@ -1,0 +1,175 @@
+//! What the connections of a service share.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use gms_core::{Level, Uid, View};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::history::History;
+use super::ledger::Ledger;
+use super::outbox::Outbox;
+use crate::client_protocol::{MemberAddress, ServerSeen, ServerStatus};
+use crate::mailbox::{KnownServer, Mailbox};
+
+/// Everything but the sockets.
+pub(super) struct Shared {
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) uid: Uid,
+    pub(super) address: SocketAddr,
+    pub(super) level: Level,
+    pub(super) message_limit: u32,
+    pub(super) line_limit: usize,
+    pub(super) grace: Duration,
+    pub(super) connection_limit: usize,
+    pub(super) started: Instant,
+    pub(super) ledger: Mutex<Ledger>,
+    pub(super) history: Mutex<History>,
+    pub(super) connections: Mutex<Connections>,
+    pub(super) ended: OnceLock<String>,
+    /// Told when the last connection has ended.
+    pub(super) empty: Notify,
+}
+
+/// Those that are served, and how many are only told that they are not.
+#[derive(Default)]
+pub(super) struct Connections {
+    served: HashMap<u64, Arc<Outbox>>,
+    refused: usize,
+    next: u64,
+}
+
+/// How many are told at a time that there are too many.
+const REFUSED_LIMIT: usize = 64;
+
+/// What becomes of a new connection.
+pub(super) enum Admission {
+    /// Under this number.
+    Served(u64),
+    /// It is told why not.
+    Refused(String),
+    /// There are too many even to be told.
+    Dropped,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing here can be left half done by a panic: take the value as it is.
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Shared {
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        lock(&self.history)
+    }
+
+    /// Why no client is served any more.
+    pub(super) fn ended(&self) -> Option<&str> {
+        self.ended.get().map(String::as_str)
+    }
+
+    /// Ends all connections once they have been told what is known.
+    pub(super) fn end(&self, reason: &str) {
+        self.ledger().close();
+        let _ = self.ended.set(reason.to_owned());
+        lock(&self.connections).served.values().for_each(|outbox| outbox.wake());
+    }
+
+    pub(super) fn admit(&self, outbox: &Arc<Outbox>) -> Admission {
+        let mut connections = lock(&self.connections);
+        if connections.served.len() < self.connection_limit {
+            connections.next += 1;
+            let number = connections.next;
+            connections.served.insert(number, outbox.clone());
+            return Admission::Served(number);
+        }
+        if connections.refused == REFUSED_LIMIT {
+            return Admission::Dropped;
+        }
+        connections.refused += 1;
+        let limit = self.connection_limit;
+        Admission::Refused(format!("this server has {limit} clients, which is its limit: try another server"))
+    }
+
+    /// A connection has ended: one that was served has a number.
+    pub(super) fn forget(&self, number: Option<u64>) {
+        let mut connections = lock(&self.connections);
+        match number {
+            Some(number) => _ = connections.served.remove(&number),
+            None => connections.refused -= 1,
+        }
+        if connections.served.is_empty() {
+            self.empty.notify_waiters();
+        }
+    }
+
+    /// Clients that are served.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.connections).served.len()
+    }
+
+    /// The lineage, as in the lines of views; empty when there is none yet.
+    pub(super) fn gid(&self, history: &History) -> String {
+        let gid = history.gid().or_else(|| Some(self.mailbox.status().view?.gid));
+        gid.map_or_else(String::new, |gid| gid.to_string())
+    }
+
+    pub(super) fn status(&self) -> ServerStatus {
+        let status = self.mailbox.status();
+        let (stored, safe, stable) = status.progress;
+        let gseq = self.history().last();
+        let member = |view: &View| view.contains(self.uid);
+        let view = status.view.as_deref().filter(|view| self.ended().is_none() && member(view));
+        let learners = |view: &View| {
+            view.learners().map(|m| m.uid).filter(|uid| *uid != view.leader).map(|uid| uid.node.0).collect()
+        };
+        ServerStatus {
+            id: self.uid.node.0,
+            role: view.map_or("none", |view| self.role(view)).to_owned(),
+            gid: view.map_or_else(String::new, |view| view.gid.to_string()),
+            view: view.map_or(0, |view| view.vid),
+            leader: view.map(|view| view.leader.node.0),
+            followers: view.map_or_else(Vec::new, |view| view.followers().map(|m| m.uid.node.0).collect()),
+            learners: view.map_or_else(Vec::new, learners),
+            stored,
+            safe,
+            stable,
+            gseq,
+            members: view.map_or_else(Vec::new, |view| {
+                view.members.iter().map(|m| MemberAddress { id: m.uid.node.0, address: m.address }).collect()
+            }),
+            address: self.address,
+            uptime_ms: self.started.elapsed().as_millis() as u64,
+            clients: self.count(),
+            servers: status.servers.iter().map(seen).collect(),
+        }
+    }
+
+    fn role(&self, view: &View) -> &'static str {
+        if view.leader == self.uid {
+            "leader"
+        } else if view.learners().any(|member| member.uid == self.uid) {
+            "learner"
+        } else {
+            "follower"
+        }
+    }
+}
+
+fn seen(server: &KnownServer) -> ServerSeen {
+    let KnownServer { entry, silent_for } = server;
+    ServerSeen {
+        id: entry.id,
+        address: entry.address,
+        clients: entry.clients,
+        view: entry.vid,
+        leader: entry.leader,
+        last_seen_ms: silent_for.as_millis() as u64,
+    }
+}

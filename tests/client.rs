@@ -1,0 +1,273 @@
+//! The client library, with servers in this process.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{LIMIT, Server, servers};
+use gms::{Client, ClientConfig, ClientError, Gap, ServiceConfig, Subscription, Update};
+use gms_net::{FaultRates, MemoryNetwork};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+
+fn at(servers: &[&Server]) -> ClientConfig {
+    ClientConfig::at(servers.iter().map(|server| server.endpoint.clone()))
+}
+
+async fn client(config: ClientConfig) -> Client {
+    tokio::time::timeout(LIMIT, Client::connect(config)).await.expect("in time").expect("a server")
+}
+
+async fn next(updates: &mut Subscription) -> Update {
+    tokio::time::timeout(LIMIT, updates.next()).await.expect("in time").expect("a server")
+}
+
+/// The next message.
+async fn message(updates: &mut Subscription) -> (u64, String) {
+    loop {
+        match next(updates).await {
+            Update::Message(m) => return (m.gseq, String::from_utf8(m.payload.to_vec()).expect("text")),
+            Update::View(_) => {}
+            Update::Gap(gap) => panic!("{gap:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_one_client_sends_another_reads_in_order() {
+    let network = MemoryNetwork::new(1, FaultRates::NONE);
+    let servers = servers(&network, 2).await;
+    let sender = client(at(&[&servers[0]])).await;
+    let reader = client(at(&[&servers[1]])).await;
+    let mut updates = reader.subscribe(None).await.expect("a server");
+    let mut places = Vec::new();
+    for n in 0..20 {
+        places.push((sender.send(format!("message {n}")).await.expect("ordered").gseq, format!("message {n}")));
+    }
+    for place in places {
+        assert_eq!(message(&mut updates).await, place);
+    }
+    let bytes = [0xff, 0, b'\n'];
+    sender.send(bytes).await.expect("ordered");
+    assert!(matches!(next(&mut updates).await, Update::Message(m) if m.payload == bytes[..]));
+    let status = sender.status().await.expect("a server");
+    assert_eq!((status.id, status.role.as_str(), status.members.len()), (0, "leader", 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pipelined_messages_keep_their_order_and_all_are_answered() {
+    let network = MemoryNetwork::new(2, FaultRates::loss(0.01));
+    let servers = servers(&network, 2).await;
+    let sender = client(at(&[&servers[1]])).await;
+    let mut updates = sender.subscribe(None).await.expect("a server");
+    let sending = tokio::spawn(async move {
+        let mut receipts = Vec::new();
+        for n in 0..30_000 {
+            receipts.push(sender.queue(n.to_string()).await.expect("accepted"));
+        }
+        let mut last = 0;
+        for receipt in receipts {
+            let place = tokio::time::timeout(LIMIT, receipt).await.expect("in time").expect("ordered").gseq;
+            assert!(place > last);
+            last = place;
+        }
+    });
+    for n in 0..30_000 {
+        assert_eq!(message(&mut updates).await.1, n.to_string());
+    }
+    sending.await.expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_server_is_replaced_and_nothing_is_sent_twice() {
+    let network = MemoryNetwork::new(3, FaultRates::NONE);
+    let mut servers = servers(&network, 3).await;
+    let sender = client(at(&[&servers[2], &servers[1]])).await;
+    let mut followed = client(at(&[&servers[2], &servers[1]])).await.subscribe(Some(1)).await.expect("a server");
+    let mut watched = client(at(&[&servers[0]])).await.subscribe(None).await.expect("a server");
+    let sending = tokio::spawn({
+        let sender = sender.clone();
+        async move {
+            let mut outcomes = Vec::new();
+            for n in 0..20_000 {
+                outcomes.push(sender.queue(n.to_string()).await.expect("accepted"));
+            }
+            let (mut unknown, mut refused) = (Vec::new(), Vec::new());
+            for (n, outcome) in outcomes.into_iter().enumerate() {
+                match tokio::time::timeout(LIMIT, outcome).await.expect("in time") {
+                    Ok(_) => {}
+                    Err(ClientError::Unknown) => unknown.push(n),
+                    Err(ClientError::NotOrdered { .. }) => refused.push(n),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            (unknown, refused)
+        }
+    });
+    for _ in 0..500 {
+        message(&mut watched).await;
+    }
+    servers.remove(2).crash();
+    let (unknown, refused) = sending.await.expect("no panic");
+    sender.send("the end").await.expect("ordered");
+    let mut seen = Vec::new();
+    loop {
+        let (_, text) = message(&mut watched).await;
+        if text == "the end" {
+            break;
+        }
+        seen.push(text.parse::<usize>().expect("a number"));
+    }
+    assert!(seen.is_sorted_by(|a, b| a < b), "in order, none twice");
+    for n in 500..20_000 {
+        let ordered = !unknown.contains(&n) && !refused.contains(&n);
+        assert!(seen.contains(&n) || !ordered, "{n} is reported as ordered");
+        assert!(!seen.contains(&n) || !refused.contains(&n), "{n} is reported as not ordered");
+    }
+    // The subscription has moved on too, without losing or repeating anything.
+    let mut last = 0;
+    loop {
+        match next(&mut followed).await {
+            Update::Message(m) if m.payload == "the end" => break,
+            Update::Message(m) => {
+                assert!(m.gseq > last);
+                last = m.gseq;
+            }
+            Update::View(_) => {}
+            // The other server's history begins with its own first view.
+            Update::Gap(gap) => assert_eq!(gap.from, 1),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_told_what_is_missing() {
+    let network = MemoryNetwork::new(4, FaultRates::NONE);
+    let config = || ServiceConfig { history: 4000, ..ServiceConfig::default() };
+    let first = Server::start(&network, 0, config()).await;
+    let second = Server::start(&network, 1, config()).await;
+    first.settled(2).await;
+    second.settled(2).await;
+    let reader = client(at(&[&second, &first])).await;
+    let mut updates = reader.subscribe(None).await.expect("a server");
+    let start = first.group.multicast("start").await.expect("ordered").gseq;
+    assert_eq!(message(&mut updates).await, (start, "start".to_owned()));
+    second.crash();
+    for _ in 0..100 {
+        first.group.multicast("x".repeat(100)).await.expect("ordered");
+    }
+    let gap = loop {
+        match next(&mut updates).await {
+            Update::Gap(gap) => break gap,
+            Update::View(view) => assert!(view.gseq > start),
+            Update::Message(_) => panic!("too much for the history"),
+        }
+    };
+    assert_eq!(gap.from, start + 1);
+    assert!(matches!(next(&mut updates).await, Update::Message(m) if m.gseq == gap.to + 1));
+}
+
+#[tokio::test]
+async fn a_group_founded_anew_is_told_from_the_one_before() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("free");
+    let place: gms::Endpoint = listener.local_addr().expect("an address").into();
+    drop(listener);
+    let network = MemoryNetwork::new(5, FaultRates::NONE);
+    let first = Server::start_at(&network, 0, ServiceConfig::default(), place.clone()).await;
+    let reader = client(at(&[&first])).await;
+    let mut updates = reader.subscribe(None).await.expect("a server");
+    for _ in 0..50 {
+        first.group.multicast("before").await.expect("ordered");
+        message(&mut updates).await;
+    }
+    first.group.leave().await.expect("leaves");
+    first.wait().await;
+    let other = MemoryNetwork::new(6, FaultRates::NONE);
+    let again = Server::start_at(&other, 0, ServiceConfig::default(), place).await;
+    let gid = again.group.view().expect("a view").gid.to_string();
+    assert_eq!(next(&mut updates).await, Update::Gap(Gap { gid: gid.clone(), from: 0, to: 0 }));
+    assert!(matches!(next(&mut updates).await, Update::View(view) if view.gid == gid && view.view == 1));
+}
+
+#[tokio::test]
+async fn without_a_server_the_error_says_what_was_tried() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("free").local_addr().expect("an address");
+    let mut config = ClientConfig::at([nobody.into(), "unix:/nowhere/gms".parse().expect("a place")]);
+    config.give_up = Duration::from_millis(100);
+    let error = Client::connect(config).await.expect_err("nobody is there");
+    let ClientError::NoServer { tried } = &error else { panic!("{error}") };
+    assert!(tried.contains(&nobody.to_string()) && tried.contains("unix:/nowhere/gms"), "{tried}");
+}
+
+#[tokio::test]
+async fn messages_wait_for_a_server_and_fail_when_there_is_none_for_long() {
+    let network = MemoryNetwork::new(7, FaultRates::NONE);
+    let server = Server::start(&network, 0, ServiceConfig::default()).await;
+    let place = server.endpoint.clone();
+    let sender = client(ClientConfig { give_up: Duration::from_millis(200), ..at(&[&server]) }).await;
+    sender.send("first").await.expect("ordered");
+    server.group.leave().await.expect("leaves");
+    server.wait().await;
+    // Until the loss has been noticed, a message may be on its way.
+    let error = loop {
+        match sender.send("to nobody").await {
+            Err(ClientError::Unknown) => {}
+            other => break other.expect_err("nobody is there"),
+        }
+    };
+    assert!(matches!(error, ClientError::NoServer { .. }), "{error}");
+    let waiting = tokio::spawn({
+        let sender = sender.clone();
+        async move { sender.send("second").await }
+    });
+    let again = Server::start_at(&network, 0, ServiceConfig::default(), place).await;
+    match waiting.await.expect("no panic") {
+        Ok(_) | Err(ClientError::NoServer { .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+    sender.send("third").await.expect("found again");
+    drop(again);
+}
+
+#[tokio::test]
+async fn what_is_accepted_is_sent_although_the_client_is_dropped() {
+    let network = MemoryNetwork::new(8, FaultRates::NONE);
+    let server = Server::start(&network, 0, ServiceConfig::default()).await;
+    let mut updates = client(at(&[&server])).await.subscribe(None).await.expect("a server");
+    let sender = client(at(&[&server])).await;
+    for n in 0..1000 {
+        drop(sender.queue(n.to_string()).await.expect("accepted"));
+    }
+    drop(sender);
+    for n in 0..1000 {
+        assert_eq!(message(&mut updates).await.1, n.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_refused_before_it_is_sent() {
+    let network = MemoryNetwork::new(9, FaultRates::NONE);
+    let server = Server::start(&network, 0, ServiceConfig { line_limit: 1000, ..ServiceConfig::default() }).await;
+    let sender = client(at(&[&server])).await;
+    let error = sender.send("x".repeat(1000)).await.expect_err("too large");
+    assert!(matches!(error, ClientError::TooLarge { limit: 1000, len } if len > 1000), "{error}");
+    sender.send("x".repeat(900)).await.expect("fits");
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_server_is_named_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("free");
+    let place: gms::Endpoint = listener.local_addr().expect("an address").into();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let (reader, mut writer) = stream.into_split();
+            let mut line = String::new();
+            let _ = BufReader::new(reader).read_line(&mut line).await;
+            let _ = writer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let config = ClientConfig { give_up: Duration::from_millis(50), ..ClientConfig::at([place]) };
+    let error = Client::connect(config).await.expect_err("no server").to_string();
+    assert!(error.contains("no gms server"), "{error}");
+}
