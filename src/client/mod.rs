@@ -22,7 +22,7 @@ pub use self::config::ClientConfig;
 pub use self::error::ClientError;
 pub use self::find::{FindConfig, FindError, FoundServer, find_servers};
 pub use self::subscription::Subscription;
-pub use self::update::{Delivery, Gap, Update, ViewSeen};
+pub use self::update::{Delivery, Dissolution, Gap, Update, ViewSeen};
 
 use self::driver::{Shared, question};
 use self::servers::Servers;

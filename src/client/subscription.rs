@@ -71,7 +71,8 @@ impl Subscription {
             match self.subscribe(&mut connection).await {
                 Ok(subscribed) => {
                     self.next = Some(subscribed.from);
-                    self.gid = Some(subscribed.gid);
+                    // A server between two lineages has none.
+                    self.gid = Some(subscribed.gid).filter(|gid| !gid.is_empty());
                     self.connection = Some(connection);
                     if let Err(error) = self.take_lines() {
                         self.lose(&error);
@@ -112,8 +113,8 @@ impl Subscription {
                 return Err(io::Error::other(closed.reason));
             }
             let Some(update) = incoming.update() else { continue };
-            if let Update::View(view) = &update {
-                self.gid = Some(view.gid.clone());
+            if let Some(gid) = update.lineage() {
+                self.gid = Some(gid.to_owned());
             }
             self.next = Some(update.place() + 1);
             self.ready.push_back(update);

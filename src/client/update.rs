@@ -14,6 +14,8 @@ pub enum Update {
     View(ViewSeen),
     /// Something is missing.
     Gap(Gap),
+    /// The group has given way to another one, and part of its order is discarded.
+    Dissolved(Dissolution),
 }
 
 /// A message.
@@ -62,6 +64,18 @@ pub struct Gap {
     pub to: Gseq,
 }
 
+/// Two groups of one name have met, and the lineage that was followed gave way: whatever it had ordered up to a place is
+/// not part of the history that goes on. The order of the other lineage follows, with places of its own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dissolution {
+    /// The lineage that has ended.
+    pub gid: String,
+    /// The one that goes on.
+    pub into: String,
+    /// Last place of the order that is discarded.
+    pub discarded_upto: Gseq,
+}
+
 impl Update {
     /// The same line as the server wrote.
     pub fn as_line(&self) -> EventLine<'_> {
@@ -78,15 +92,31 @@ impl Update {
                 left: v.left.clone(),
             },
             Self::Gap(gap) => EventLine::Gap { gid: gap.gid.clone(), from: gap.from, to: gap.to },
+            Self::Dissolved(end) => EventLine::Dissolved {
+                gid: end.gid.clone(),
+                into: end.into.clone(),
+                discarded_upto: end.discarded_upto,
+            },
         }
     }
 
-    /// The last place of the order that this update is about.
+    /// The last place of the order that this update is about, in the lineage that follows.
     pub(crate) fn place(&self) -> Gseq {
         match self {
             Self::Message(message) => message.gseq,
             Self::View(view) => view.gseq,
             Self::Gap(gap) => gap.to,
+            Self::Dissolved(_) => 0,
+        }
+    }
+
+    /// The lineage that follows, if the update tells.
+    pub(crate) fn lineage(&self) -> Option<&str> {
+        match self {
+            Self::Message(_) => None,
+            Self::View(view) => Some(&view.gid),
+            Self::Gap(gap) => Some(&gap.gid),
+            Self::Dissolved(end) => Some(&end.into),
         }
     }
 }

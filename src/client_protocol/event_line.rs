@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use gms_core::{Event, Gseq, Outcome, Uid, Vid, ViewChange};
+use gms_core::{Event, Gid, Gseq, Outcome, Uid, Vid, ViewChange};
 use serde::Serialize;
 
 /// One line. Serialize it with `serde_json`; a server writes the same bytes to its standard output and to
@@ -50,6 +50,11 @@ pub enum EventLine<'a> {
     LeaveRefused { min_voters: u16 },
     /// A member no more; whether the group confirmed it.
     Left { released: bool },
+    /// Another group of the same name was met, and somebody has to decide.
+    Rival { gid: String, address: String, size: u32 },
+    /// The group of lineage `gid` gave way to another of its name: its order up to that place is discarded, and the
+    /// views and messages that follow are of lineage `into`, with places of their own.
+    Dissolved { gid: String, into: String, discarded_upto: Gseq },
     /// The group went on without this member.
     Excluded,
     /// This member stopped.
@@ -69,6 +74,10 @@ impl<'a> EventLine<'a> {
             Event::Unblocked => Self::Unblocked,
             Event::LeaveRefused { min_voters } => Self::LeaveRefused { min_voters: *min_voters },
             Event::Left { released } => Self::Left { released: *released },
+            Event::Rival { gid, address, size } => {
+                Self::Rival { gid: gid.to_string(), address: address.to_string(), size: *size }
+            }
+            Event::Dissolved { gid, into, upto } => Self::dissolved(*gid, *into, *upto),
             Event::Excluded => Self::Excluded,
             Event::Broken(why) => Self::Broken { why },
         })
@@ -78,6 +87,10 @@ impl<'a> EventLine<'a> {
         let text = std::str::from_utf8(payload).ok();
         let payload_base64 = text.is_none().then(|| BASE64_STANDARD.encode(payload));
         Self::Message { gseq, view, sender, payload: text, payload_base64 }
+    }
+
+    pub(crate) fn dissolved(gid: Gid, into: Gid, upto: Gseq) -> Self {
+        Self::Dissolved { gid: gid.to_string(), into: into.to_string(), discarded_upto: upto }
     }
 
     pub(crate) fn view(change: &ViewChange) -> Self {

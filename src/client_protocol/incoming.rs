@@ -9,7 +9,7 @@ use super::reply::{
     Closed, HelloReply, Located, NotOrderedReply, OrderedReply, ServerStatus, Subscribed, UnknownReply,
 };
 use super::request::Text;
-use crate::client::{Delivery, Gap, Update, ViewSeen};
+use crate::client::{Delivery, Dissolution, Gap, Update, ViewSeen};
 
 /// Whatever a line may hold; keys of later versions are passed over.
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +41,8 @@ pub(crate) struct Incoming<'a> {
     left: Vec<u64>,
     from: u64,
     to: u64,
+    into: Option<String>,
+    discarded_upto: u64,
 }
 
 impl<'a> Incoming<'a> {
@@ -70,6 +72,10 @@ impl<'a> Incoming<'a> {
                 left: self.left,
             })),
             "gap" => Some(Update::Gap(Gap { gid: self.gid?, from: self.from, to: self.to })),
+            "dissolved" => {
+                let (gid, into, discarded_upto) = (self.gid?, self.into?, self.discarded_upto);
+                Some(Update::Dissolved(Dissolution { gid, into, discarded_upto }))
+            }
             _ => None,
         }
     }
@@ -86,6 +92,7 @@ mod tests {
             r#"{"event":"message","gseq":121,"view":4,"sender":1,"payload_base64":"/wA="}"#,
             r#"{"event":"view","gid":"7f","view":4,"gseq":9,"leader":1,"followers":[0,2],"learners":[],"joined":[2],"left":[]}"#,
             r#"{"event":"gap","gid":"7f","from":3,"to":9}"#,
+            r#"{"event":"dissolved","gid":"7f","into":"8f","discarded_upto":9}"#,
         ] {
             let update = Incoming::parse(line.as_bytes()).expect("JSON").update().expect("an update");
             assert_eq!(serde_json::to_string(&update.as_line()).expect("plain data"), line);

@@ -10,14 +10,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gms_core::Gseq;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::block::Place;
 use super::history::Reading;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::shared::Shared;
-use crate::client_protocol::{Closed, LineBuffer, Located, NotOrderedReply, Reply, Stream, Subscribed, write_line};
+use crate::client_protocol::{Closed, LineBuffer, Located, NotOrderedReply, Reply, Stream, write_line};
 use crate::mailbox::Submission;
 
 /// Messages of one client without an outcome, at most.
@@ -36,7 +36,7 @@ pub(super) struct Connection {
     /// Among those that are served.
     number: Option<u64>,
     outbox: Arc<Outbox>,
-    output: Output,
+    pub(super) output: Output,
     /// What the log calls it.
     pub(super) name: String,
     input: LineBuffer,
@@ -45,7 +45,7 @@ pub(super) struct Connection {
     pub(super) waiting: VecDeque<(u64, Submission)>,
     in_flight: usize,
     /// The next place of the order to send.
-    pub(super) subscription: Option<Gseq>,
+    pub(super) subscription: Option<Place>,
     phase: Phase,
     /// When something was written last, while something waits to be.
     progress: Instant,
@@ -241,40 +241,14 @@ impl Connection {
             match reading {
                 Reading::Block(block) => {
                     self.output.share(block.lines(from));
-                    self.subscription = Some(block.last() + 1);
+                    self.subscription = Some(block.next());
                 }
-                Reading::GapTo(to) => self.gap(from, to),
+                Reading::GapTo(place) => self.skip(from, place),
                 Reading::Nothing => break,
             }
             progress = true;
         }
         progress
-    }
-
-    /// Begins to follow the order.
-    pub(super) fn subscribe(&mut self, from: Option<Gseq>, gid: Option<&str>) {
-        let (ours, floor, last) = {
-            let history = self.shared.history();
-            (self.shared.gid(&history), history.floor(), history.last())
-        };
-        let same = gid.is_none_or(|gid| gid == ours);
-        let start = match from {
-            Some(from) if same => from,
-            // The places of another lineage say nothing here: from the oldest on.
-            Some(_) => floor,
-            None => last + 1,
-        };
-        self.reply(&Reply::Subscribed(Subscribed { gid: ours, from: start }));
-        if !same && from.is_some() {
-            self.gap(0, floor.saturating_sub(1));
-        }
-        self.subscription = Some(start);
-    }
-
-    fn gap(&mut self, from: Gseq, to: Gseq) {
-        let gid = self.shared.gid(&self.shared.history());
-        self.output.append(|out| write_line(&crate::EventLine::Gap { gid, from, to }, out));
-        self.subscription = Some(to + 1);
     }
 
     /// Writes as much as the client takes. True when it took something.

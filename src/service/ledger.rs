@@ -89,7 +89,7 @@ impl Gathered {
         let reply = match outcome {
             Outcome::Ordered { gseq, vid } => Reply::Ordered(OrderedReply { number, gseq, view: vid }),
             Outcome::NotOrdered => {
-                let reason = "the server left the group before it had sent the message to anybody".to_owned();
+                let reason = "it had no place in the order when the server left the group, or the group gave way to another".to_owned();
                 Reply::NotOrdered(NotOrderedReply { number, reason })
             }
             Outcome::Unknown => Reply::Unknown(UnknownReply { number }),
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(taken(&two), ("ordered:number:70,gseq:109,view:1\n".to_owned(), 1));
         assert_eq!(taken(&one), ("ordered:number:71,gseq:106,view:1\n".to_owned(), 1));
         ledger.settle([(5, Outcome::NotOrdered)].into_iter());
-        assert!(taken(&one).0.starts_with("not_ordered:number:70,reason:the server left"));
+        assert!(taken(&one).0.starts_with("not_ordered:number:70,reason:it had no place"));
         assert!(ledger.runs.is_empty());
     }
 

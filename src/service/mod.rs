@@ -8,6 +8,7 @@
 //!              ledger   history ◀── Service::publish ── the application
 //! ```
 
+mod block;
 mod connection;
 mod history;
 mod ledger;
@@ -16,6 +17,7 @@ mod outbox;
 mod output;
 mod requests;
 mod shared;
+mod subscribe;
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -26,8 +28,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub use self::listeners::{ListenError, Listeners};
 
+use self::block::Block;
 use self::connection::Connection;
-use self::history::{Block, History};
+use self::history::History;
 use self::listeners::Listener;
 use self::outbox::Outbox;
 use self::shared::{Admission, Shared};
@@ -90,7 +93,6 @@ impl Service {
         let shared = Arc::new(Shared {
             message_limit: mailbox.message_limit(),
             mailbox,
-            uid: group.uid(),
             address: group.address(),
             level: group.default_level(),
             line_limit: config.line_limit,
@@ -143,6 +145,9 @@ impl Service {
     /// waits `within` for them to have read it.
     pub async fn close(self, within: Duration) {
         self.end();
+        let mut doors = std::mem::take(&mut *self.doors.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        // From here on, the places are free again.
+        doors.shutdown().await;
         let _ = timeout(within, async {
             let mut empty = std::pin::pin!(self.shared.empty.notified());
             empty.as_mut().enable();

@@ -56,7 +56,7 @@ impl Connection {
         }
         self.reply(&Reply::Hello(HelloReply {
             protocol: PROTOCOL,
-            id: self.shared.uid.node.0,
+            id: self.shared.mailbox.status().uid.node.0,
             line_limit: self.shared.line_limit,
             session: hello.session.as_ref().map(|session| session.0.clone().into_owned()),
             sessions: false,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use gms_core::{Level, Uid, View};
+use gms_core::{Gseq, Level, Uid, View};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -18,7 +18,6 @@ use crate::mailbox::{KnownServer, Mailbox};
 /// Everything but the sockets.
 pub(super) struct Shared {
     pub(super) mailbox: Arc<Mailbox>,
-    pub(super) uid: Uid,
     pub(super) address: SocketAddr,
     pub(super) level: Level,
     pub(super) message_limit: u32,
@@ -114,24 +113,31 @@ impl Shared {
         lock(&self.connections).served.len()
     }
 
-    /// The lineage, as in the lines of views; empty when there is none yet.
-    pub(super) fn gid(&self, history: &History) -> String {
-        let gid = history.gid().or_else(|| Some(self.mailbox.status().view?.gid));
+    /// What a lineage is called in lines; empty while that is not known.
+    pub(super) fn gid(&self, lineage: usize) -> String {
+        let known = self.history().gid(lineage);
+        let gid = known.or_else(|| Some(self.mailbox.status().view?.gid));
         gid.map_or_else(String::new, |gid| gid.to_string())
+    }
+
+    /// The place of the present view.
+    pub(super) fn view_gseq(&self) -> Gseq {
+        self.mailbox.status().view.map_or(0, |view| view.gseq)
     }
 
     pub(super) fn status(&self) -> ServerStatus {
         let status = self.mailbox.status();
         let (stored, safe, stable) = status.progress;
-        let gseq = self.history().last();
-        let member = |view: &View| view.contains(self.uid);
+        let gseq = self.history().next().map_or(0, |next| next.gseq.saturating_sub(1));
+        let uid = status.uid;
+        let member = |view: &View| view.contains(uid);
         let view = status.view.as_deref().filter(|view| self.ended().is_none() && member(view));
         let learners = |view: &View| {
             view.learners().map(|m| m.uid).filter(|uid| *uid != view.leader).map(|uid| uid.node.0).collect()
         };
         ServerStatus {
-            id: self.uid.node.0,
-            role: view.map_or("none", |view| self.role(view)).to_owned(),
+            id: uid.node.0,
+            role: view.map_or("none", |view| role(view, uid)).to_owned(),
             gid: view.map_or_else(String::new, |view| view.gid.to_string()),
             view: view.map_or(0, |view| view.vid),
             leader: view.map(|view| view.leader.node.0),
@@ -151,14 +157,15 @@ impl Shared {
         }
     }
 
-    fn role(&self, view: &View) -> &'static str {
-        if view.leader == self.uid {
-            "leader"
-        } else if view.learners().any(|member| member.uid == self.uid) {
-            "learner"
-        } else {
-            "follower"
-        }
+}
+
+fn role(view: &View, uid: Uid) -> &'static str {
+    if view.leader == uid {
+        "leader"
+    } else if view.learners().any(|member| member.uid == uid) {
+        "learner"
+    } else {
+        "follower"
     }
 }
 

@@ -3,10 +3,14 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::bench::BenchFlags;
+use crate::chat::ChatFlags;
 use crate::check::CheckFlags;
 use crate::demo::DemoFlags;
+use crate::recv::RecvFlags;
+use crate::send::SendFlags;
 use crate::server::ServerFlags;
 use crate::sim::SimFlags;
+use crate::status::StatusFlags;
 
 /// Group membership with view-synchronous, totally ordered, reliable multicast
 #[derive(Debug, Parser)]
@@ -31,13 +35,21 @@ pub(crate) enum Command {
     /// Is one member of a bench, which starts it
     #[command(hide = true)]
     BenchMember,
+    /// Sends messages through a server and prints their places in the order
+    Send(Box<SendFlags>),
+    /// Prints messages and views in order, as a client of a server
+    Recv(RecvFlags),
+    /// Both: prints what is said and sends what is typed
+    Chat(ChatFlags),
+    /// Asks every server for its own view of the group
+    Status(StatusFlags),
     /// Runs groups in simulated time with faults, and checks every property
     Sim(SimFlags),
     /// Checks the properties of the group in trace files
     Check(CheckFlags),
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 no server found";
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 no server found, 4 not ordered, 5 outcome unknown";
 
 #[cfg(test)]
 mod tests {

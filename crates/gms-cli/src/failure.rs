@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Error;
+use gms_net::BindError;
 
 /// What a command comes to.
 pub(crate) type Outcome = Result<ExitCode, Failure>;
@@ -21,9 +22,31 @@ impl Failure {
         Self { code: 2, error: error.into() }
     }
 
+    /// The sockets cannot be made: most often because of what was asked for.
+    pub(crate) fn sockets(error: BindError) -> Self {
+        match error {
+            BindError::UnknownInterface { .. }
+            | BindError::NoAddressOfFamily { .. }
+            | BindError::NotMulticast { .. }
+            | BindError::PortOutOfRange { .. }
+            | BindError::UnreachablePeer { .. } => Self::usage(error),
+            other => other.into(),
+        }
+    }
+
     /// No member of the group answers.
     pub(crate) fn no_server(error: impl Into<Error>) -> Self {
         Self { code: 3, error: error.into() }
+    }
+
+    /// A message is not in the order and never will be.
+    pub(crate) fn not_ordered(error: impl Into<Error>) -> Self {
+        Self { code: 4, error: error.into() }
+    }
+
+    /// A message may or may not be in the order.
+    pub(crate) fn unknown(error: impl Into<Error>) -> Self {
+        Self { code: 5, error: error.into() }
     }
 }
 

@@ -5,17 +5,23 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod chat;
 mod check;
 mod cli;
 mod color;
+mod contact;
 mod demo;
 mod diagnostics;
 mod event_lines;
 mod failure;
 mod level;
+mod lines;
 mod probability;
+mod recv;
+mod send;
 mod server;
 mod sim;
+mod status;
 
 use std::process::ExitCode;
 
@@ -31,6 +37,10 @@ fn main() -> ExitCode {
         Command::Server(flags) => server::run(*flags),
         Command::Bench(flags) => bench::run(&flags, cli.verbose),
         Command::BenchMember => bench::run_member(),
+        Command::Send(flags) => send::run(*flags),
+        Command::Recv(flags) => recv::run(&flags),
+        Command::Chat(flags) => chat::run(&flags),
+        Command::Status(flags) => status::run(&flags),
         Command::Sim(flags) => sim::run(&flags),
         Command::Check(flags) => check::run(&flags),
     };

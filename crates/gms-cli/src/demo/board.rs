@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anyhow::Result;
-use gms::{Event, ViewChange};
+use gms::{Event, EventLine, ViewChange};
 
 use super::record::{Entry, What};
 use crate::color::Palette;
-use crate::event_lines::{EventLine, Tagged, in_words, view_in_words};
+use crate::event_lines::{Tagged, in_words, view_in_words};
 
 /// Standard output.
 pub(super) struct Board {

@@ -3,18 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use gms::{Blocked, Event, Outcome, Uid, ViewChange};
+use gms::{Blocked, Event, Gap, Outcome, Uid, Update, ViewChange};
 
 use crate::color::Palette;
 
 /// The line for `event`, if it has one: what goes well with own messages shows as their delivery.
 pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
     Some(match event {
-        Event::Message(message) => {
-            let sender = message.sender.node.0;
-            let gseq = palette.faint(message.gseq);
-            format!("{gseq}  {}: {}", palette.member(sender, sender), printable(&message.payload))
-        }
+        Event::Message(m) => message_in_words(m.gseq, m.sender.node.0, &m.payload, palette),
         Event::View(change) => palette.strong(view_in_words(change)).to_string(),
         Event::Outcome { outcome: Outcome::Ordered { .. }, .. } | Event::Refused(_) => return None,
         Event::Outcome { sseq, outcome: Outcome::NotOrdered } => format!("own message {sseq} was not ordered"),
@@ -31,32 +27,57 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         Event::Rival { gid, address, size } => {
             format!("warning: another group of this name, of {size} ({gid}), was met at {address}: end one of the two")
         }
-        Event::Dissolved { upto, into, .. } => format!(
-            "dissolved: another group of this name is larger, joining it ({into}); messages up to {upto} are not in its \
-             history"
-        ),
+        Event::Dissolved { upto, into, .. } => dissolved_in_words(into, *upto),
         Event::Excluded => "excluded: the group went on without this member; start it again to join".to_owned(),
         Event::Broken(why) => format!("stopped: {why}"),
     })
 }
 
+/// The line for what a client is told, in the words of a server.
+pub(crate) fn update_in_words(update: &Update, palette: Palette) -> String {
+    match update {
+        Update::Message(m) => message_in_words(m.gseq, m.sender, &m.payload, palette),
+        Update::View(v) => {
+            let lists = [&v.followers, &v.learners, &v.joined, &v.left];
+            palette.strong(parts_in_words(v.view, v.leader, lists)).to_string()
+        }
+        Update::Gap(Gap { from: 0, .. }) => palette.strong("the group was founded anew").to_string(),
+        Update::Gap(gap) => {
+            palette.strong(format_args!("{} to {} are not known any more", gap.from, gap.to)).to_string()
+        }
+        Update::Dissolved(end) => dissolved_in_words(&end.into, end.discarded_upto),
+    }
+}
+
+fn dissolved_in_words(into: impl std::fmt::Display, upto: u64) -> String {
+    format!(
+        "dissolved: another group of this name is larger, joining it ({into}); messages up to {upto} are not in its \
+         history"
+    )
+}
+
 /// `view 4: leader 1, followers 0 2 3, joined 3`
 pub(crate) fn view_in_words(change: &ViewChange) -> String {
     let view = &change.view;
-    let mut line = format!("view {}: leader {}", view.vid, view.leader.node);
-    let mut part = |name: &str, uids: &mut dyn Iterator<Item = Uid>| {
-        for (index, uid) in uids.enumerate() {
-            let _ = match index {
-                0 => write!(line, ", {name} {}", uid.node),
-                _ => write!(line, " {}", uid.node),
-            };
+    let nodes = |uids: &mut dyn Iterator<Item = Uid>| uids.map(|uid| uid.node.0).collect::<Vec<_>>();
+    let followers = nodes(&mut view.followers().map(|member| member.uid));
+    let learners = nodes(&mut view.learners().map(|member| member.uid).filter(|uid| *uid != view.leader));
+    let (joined, left) = (nodes(&mut change.joined.iter().copied()), nodes(&mut change.left.iter().copied()));
+    parts_in_words(view.vid, view.leader.node.0, [&followers, &learners, &joined, &left])
+}
+
+fn parts_in_words(view: u64, leader: u64, lists: [&Vec<u64>; 4]) -> String {
+    let mut line = format!("view {view}: leader {leader}");
+    for (name, list) in ["followers", "learners", "joined", "left"].into_iter().zip(lists) {
+        for (index, node) in list.iter().enumerate() {
+            let _ = if index == 0 { write!(line, ", {name} {node}") } else { write!(line, " {node}") };
         }
-    };
-    part("followers", &mut view.followers().map(|member| member.uid));
-    part("learners", &mut view.learners().map(|member| member.uid).filter(|uid| *uid != view.leader));
-    part("joined", &mut change.joined.iter().copied());
-    part("left", &mut change.left.iter().copied());
+    }
     line
+}
+
+fn message_in_words(gseq: u64, sender: u64, payload: &[u8], palette: Palette) -> String {
+    format!("{}  {}: {}", palette.faint(gseq), palette.member(sender, sender), printable(payload))
 }
 
 /// What has to happen for messages to go on.

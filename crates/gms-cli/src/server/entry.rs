@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use gms::{Config, Events, Group, JoinError};
-use gms_net::{BindError, Lossy, Transport, Udp};
+use gms::{Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, Service, ServiceConfig};
+use gms_net::{Lossy, Transport, Udp};
 
 use super::identity::{default_id, host_name};
 use super::settings::{Loss, ServerSettings};
@@ -22,12 +22,22 @@ pub(super) struct Entrance {
     config: Config,
     loss: Option<Loss>,
     pub(super) id: u64,
+    /// Where clients are served.
+    listeners: Listeners,
+    service: ServiceConfig,
+}
+
+/// A member, with clients to serve.
+pub(super) struct Entered {
+    pub(super) group: Group,
+    pub(super) events: Events,
+    pub(super) service: Service,
 }
 
 impl Entrance {
     /// Opens the sockets and the trace, and finds the peers.
-    pub(super) fn open(settings: &ServerSettings) -> Result<Self, Failure> {
-        let udp = Udp::bind(settings.network.clone()).map_err(bind_failure)?;
+    pub(super) async fn open(settings: &ServerSettings) -> Result<Self, Failure> {
+        let udp = Udp::bind(settings.network.clone()).map_err(Failure::sockets)?;
         let address = udp.local_address();
         allow_interface(settings, udp.interface(), address)?;
         let id = settings.id.unwrap_or_else(|| default_id(&host_name(), address.ip(), &settings.name));
@@ -43,6 +53,13 @@ impl Entrance {
         config.params.check().map_err(Failure::usage)?;
         config.leave_within = LEAVE_WITHIN;
         config.insecure = settings.insecure;
+        let places = settings.listen.clone().unwrap_or_else(|| vec![SocketAddr::new(address.ip(), 0).into()]);
+        let listeners = Listeners::bind(&places, settings.insecure).await.map_err(listen_failure)?;
+        config.clients = listeners.address().map(|listening| match listening.ip().is_unspecified() {
+            true => SocketAddr::new(address.ip(), listening.port()),
+            false => listening,
+        });
+        let service = ServiceConfig { grace: settings.client_grace, ..ServiceConfig::default() };
         if let Some(path) = &settings.trace {
             let file = File::create(path).with_context(|| format!("cannot write the trace {}", path.display()))?;
             config.trace = Some(Box::new(file));
@@ -50,7 +67,7 @@ impl Entrance {
         if let Some(Loss { probability, seed }) = settings.loss {
             complain(&format!("dropping {} % of what is received, seed {seed}", probability * 100.0));
         }
-        Ok(Self { udp, config, loss: settings.loss, id })
+        Ok(Self { udp, config, loss: settings.loss, id, listeners, service })
     }
 
     /// The unicast address, for the peers of others.
@@ -58,15 +75,22 @@ impl Entrance {
         self.udp.local_address()
     }
 
-    /// Joins or founds the group.
-    pub(super) async fn enter(self) -> Result<(Group, Events), Failure> {
+    /// Where clients connect.
+    pub(super) fn client_endpoints(&self) -> Vec<Endpoint> {
+        self.listeners.endpoints()
+    }
+
+    /// Joins or founds the group, and lets clients in.
+    pub(super) async fn enter(self) -> Result<Entered, Failure> {
         let joined = match self.loss {
             None => Group::join_over(self.config, self.udp).await,
             Some(Loss { probability, seed }) => {
                 Group::join_over(self.config, Lossy::new(self.udp, probability, seed)).await
             }
         };
-        joined.map_err(join_failure)
+        let (group, events) = joined.map_err(join_failure)?;
+        let service = Service::start(&group, self.listeners, self.service);
+        Ok(Entered { group, events, service })
     }
 }
 
@@ -89,13 +113,12 @@ fn allow_interface(settings: &ServerSettings, interface: &str, address: SocketAd
     Ok(())
 }
 
-fn bind_failure(error: BindError) -> Failure {
+fn listen_failure(error: ListenError) -> Failure {
     match error {
-        BindError::UnknownInterface { .. }
-        | BindError::NoAddressOfFamily { .. }
-        | BindError::NotMulticast { .. }
-        | BindError::PortOutOfRange { .. }
-        | BindError::UnreachablePeer { .. } => Failure::usage(error),
+        ListenError::Insecure { address } => Failure::usage(anyhow!(
+            "{address} is not loopback and clients are neither authenticated nor encrypted: stay on loopback, or allow \
+             it with --insecure"
+        )),
         other => other.into(),
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct ServerFile {
     pub(super) name: Option<String>,
     pub(super) expect: Option<Vec<u64>>,
     pub(super) bootstrap: Option<bool>,
+    pub(super) listen: Option<Vec<String>>,
+    pub(super) client_grace: Option<f64>,
     pub(super) level: Option<LevelName>,
     pub(super) min_voters: Option<u16>,
     pub(super) trace: Option<PathBuf>,

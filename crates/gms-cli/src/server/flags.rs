@@ -55,6 +55,14 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_BOOTSTRAP", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) bootstrap: Option<bool>,
 
+    /// Where clients are served; `none` serves none [default: any free port of the interface]
+    #[arg(long, env = "GMS_LISTEN", value_name = "ADDR:PORT|unix:PATH", num_args = 1.., value_delimiter = ',')]
+    pub(super) listen: Option<Vec<String>>,
+
+    /// A client that does not read is cut off after so long [default: 10]
+    #[arg(long, env = "GMS_CLIENT_GRACE", value_name = "SECONDS")]
+    pub(super) client_grace: Option<f64>,
+
     /// When messages of this member are delivered [default: uniform]
     #[arg(long, env = "GMS_LEVEL", value_enum, value_name = "LEVEL")]
     pub(super) level: Option<LevelName>,

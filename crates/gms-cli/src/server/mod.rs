@@ -8,7 +8,6 @@ mod entry;
 mod file;
 mod flags;
 mod identity;
-mod lines;
 mod printer;
 mod settings;
 mod signals;
@@ -17,21 +16,24 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms::{Event, Events, Group};
+use gms::{Event, Events, Group, Service};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
 pub(crate) use self::flags::ServerFlags;
 
-use self::entry::Entrance;
+use self::entry::{Entered, Entrance};
 use self::printer::{Printer, Start};
 use self::settings::ServerSettings;
 use self::signals::Signals;
 use crate::failure::{Failure, Outcome, complain, is_broken_pipe};
+use crate::lines;
 
 /// How long a process that was told to stop while it was joining stays, so that a group that has let it in meanwhile
 /// hears that it leaves.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How long clients may take to read their last lines at the end.
+const CLIENTS_READ_WITHIN: Duration = Duration::from_millis(100);
 
 /// Runs a member until it is told to leave, or is no member any more.
 pub(crate) fn run(flags: ServerFlags) -> Outcome {
@@ -44,7 +46,7 @@ pub(crate) fn run(flags: ServerFlags) -> Outcome {
 
 async fn serve(settings: ServerSettings) -> Outcome {
     let mut signals = Signals::listen()?;
-    let entrance = Entrance::open(&settings)?;
+    let entrance = Entrance::open(&settings).await?;
     let wanted = entrance.id;
     let mut printer = Printer::new(settings.format);
     printer.start(Start {
@@ -54,6 +56,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
         multicast: settings.network.multicast.to_string(),
         peers: &settings.peers,
         group: &settings.group,
+        clients: &entrance.client_endpoints(),
     })?;
     let entered = tokio::select! {
         entered = entrance.enter() => entered,
@@ -62,7 +65,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let (group, events) = match entered {
+    let Entered { group, events, service } = match entered {
         Ok(entered) => entered,
         Err(failure) => {
             tokio::time::sleep(FAREWELL).await;
@@ -76,20 +79,23 @@ async fn serve(settings: ServerSettings) -> Outcome {
     let limit = group.view().map_or(gms::Params::default(), |view| view.params.clone()).message_limit;
     tokio::spawn(departure::on_signal(group.clone(), signals));
     tokio::spawn(send(group.clone(), lines::read(std::io::stdin(), limit as usize)));
-    match print(&mut printer, events).await {
-        Ok(code) => Ok(code),
-        Err(error) if is_broken_pipe(&error) => {
-            departure::leave(&group).await;
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(error) => Err(error.into()),
+    let ended = print(&mut printer, events, &service).await;
+    if ended.as_ref().is_err_and(is_broken_pipe) {
+        departure::leave(&group).await;
+    }
+    service.close(CLIENTS_READ_WITHIN).await;
+    match ended {
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        ended => Ok(ended?),
     }
 }
 
-/// Prints until there is nothing more.
-async fn print(printer: &mut Printer, mut events: Events) -> anyhow::Result<ExitCode> {
+/// Prints, and tells the clients, until there is nothing more.
+async fn print(printer: &mut Printer, mut events: Events, service: &Service) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     while let Some(batch) = events.next_batch().await {
+        // Clients first: the reader of what is printed may be slow.
+        service.publish(&batch);
         printer.events(&batch)?;
         match batch.last() {
             Some(Event::Left { released: false }) => departure::warn_unconfirmed(),

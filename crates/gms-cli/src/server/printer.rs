@@ -3,10 +3,11 @@
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anyhow::Result;
-use gms::Event;
+use gms::{Endpoint, Event, EventLine};
+use serde::Serialize;
 
 use super::settings::Format;
-use crate::event_lines::{EventLine, in_words};
+use crate::event_lines::{ServerLine, in_words};
 
 /// Standard output, flushed after each batch.
 pub(super) struct Printer {
@@ -23,6 +24,8 @@ pub(super) struct Start<'a> {
     /// When there are any, there is no multicast.
     pub(super) peers: &'a [String],
     pub(super) group: &'a str,
+    /// Where clients are served.
+    pub(super) clients: &'a [Endpoint],
 }
 
 impl Printer {
@@ -33,17 +36,20 @@ impl Printer {
 
     /// The first lines.
     pub(super) fn start(&mut self, start: Start<'_>) -> Result<()> {
-        let Start { id, name, address, multicast, peers, group } = start;
+        let Start { id, name, address, multicast, peers, group, clients } = start;
         let multicast = Some(multicast).filter(|_| peers.is_empty());
+        let clients: Vec<String> = clients.iter().map(ToString::to_string).collect();
         match self.format {
             Format::Json => {
                 let peers = Some(peers).filter(|peers| !peers.is_empty());
-                self.json(&EventLine::Started { id, address, multicast, peers, group })?;
+                self.json(&ServerLine::Started { id, address, multicast, peers, group, clients })?;
             }
             Format::Words(palette) => {
                 let named = if name.is_empty() { String::new() } else { format!(" ({name})") };
                 let place = multicast.map_or_else(|| format!("with {}", peers.join(", ")), |at| format!("at {at}"));
-                let line = format!("server {id}{named}, group {group} {place}, address {address}");
+                let served =
+                    if clients.is_empty() { String::new() } else { format!(", clients at {}", clients.join(" ")) };
+                let line = format!("server {id}{named}, group {group} {place}, address {address}{served}");
                 writeln!(self.out, "{}", palette.strong(line))?;
             }
         }
@@ -53,7 +59,7 @@ impl Printer {
     /// The default id was taken, and another one was drawn.
     pub(super) fn renamed(&mut self, taken: u64, id: u64) -> Result<()> {
         match self.format {
-            Format::Json => self.json(&EventLine::Renamed { taken, id })?,
+            Format::Json => self.json(&ServerLine::Renamed { taken, id })?,
             Format::Words(_) => {
                 writeln!(self.out, "id {taken} is taken by another server: this is server {id} (choose one with --id)")?
             }
@@ -80,7 +86,7 @@ impl Printer {
         Ok(self.out.flush()?)
     }
 
-    fn json(&mut self, line: &EventLine<'_>) -> Result<()> {
+    fn json(&mut self, line: &impl Serialize) -> Result<()> {
         serde_json::to_writer(&mut self.out, line)?;
         Ok(self.out.write_all(b"\n")?)
     }

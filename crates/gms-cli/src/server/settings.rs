@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
-use gms::{Bootstrap, Interface, Level, UdpConfig};
+use anyhow::{Context, Result, bail};
+use gms::{Bootstrap, Endpoint, Interface, Level, ServiceConfig, UdpConfig};
 
 use super::file::ServerFile;
 use super::flags::ServerFlags;
@@ -21,6 +22,9 @@ pub(super) struct ServerSettings {
     pub(super) bootstrap: Bootstrap,
     pub(super) id: Option<u64>,
     pub(super) name: String,
+    /// Where to serve clients; `None`: at any free port of the interface.
+    pub(super) listen: Option<Vec<Endpoint>>,
+    pub(super) client_grace: Duration,
     pub(super) level: Level,
     pub(super) min_voters: u16,
     pub(super) trace: Option<PathBuf>,
@@ -87,6 +91,8 @@ impl ServerSettings {
             bootstrap,
             id,
             name: flags.name.or(file.name).unwrap_or_default(),
+            listen: flags.listen.or(file.listen).map(|places| endpoints(&places)).transpose()?,
+            client_grace: client_grace(flags.client_grace.or(file.client_grace))?,
             level: flags.level.or(file.level).map_or(Level::Uniform, Level::from),
             min_voters: flags.min_voters.or(file.min_voters).unwrap_or(1),
             trace: flags.trace.or(file.trace),
@@ -94,6 +100,28 @@ impl ServerSettings {
             insecure: flags.insecure.or(file.insecure).unwrap_or(false),
             format: if json { Format::Json } else { Format::Words(flags.color.palette()) },
         })
+    }
+}
+
+/// The places named, or none at all.
+fn endpoints(places: &[String]) -> Result<Vec<Endpoint>> {
+    if places.iter().any(|place| place == "none") {
+        if places.len() > 1 {
+            bail!("listen: none serves no clients: leave the other places out, or leave out none");
+        }
+        return Ok(Vec::new());
+    }
+    places
+        .iter()
+        .map(|place| place.parse().with_context(|| format!("listen: cannot serve clients at '{place}'")))
+        .collect()
+}
+
+fn client_grace(seconds: Option<f64>) -> Result<Duration> {
+    let Some(seconds) = seconds else { return Ok(ServiceConfig::default().grace) };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(grace) if grace >= Duration::from_millis(1) => Ok(grace),
+        _ => bail!("client-grace: {seconds} is no time to wait: give seconds, 0.001 or more"),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::failure::complain;
 const CHUNK: usize = 64 << 10;
 
 /// Reads `input` in a thread of its own until it ends. At most two batches wait; then the thread does.
-pub(super) fn read(input: impl Read + Send + 'static, limit: usize) -> mpsc::Receiver<Vec<Bytes>> {
+pub(crate) fn read(input: impl Read + Send + 'static, limit: usize) -> mpsc::Receiver<Vec<Bytes>> {
     let (batches, receiver) = mpsc::channel(1);
     thread::spawn(move || {
         let mut cutter = Cutter::new(limit);

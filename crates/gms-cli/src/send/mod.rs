@@ -1,0 +1,113 @@
+//! `gms-cli send`: sends messages through a server.
+//!
+//! One task queues what is to be sent, as far as there is room; the other prints what became of each message, in the
+//! order in which they were sent. Between them wait at most [`IN_FLIGHT`] messages.
+
+mod report;
+mod source;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use clap::Args;
+use gms::{Client, ClientError, Receipt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use self::report::{Report, Style};
+use self::source::Source;
+use crate::contact::{ContactFlags, connect, runtime};
+use crate::failure::{Failure, Outcome};
+use crate::level::LevelName;
+
+/// Messages whose outcome has not been printed, at most.
+const IN_FLIGHT: usize = 8192;
+
+/// What was typed.
+#[derive(Debug, Args)]
+pub(crate) struct SendFlags {
+    /// Each argument is one message; without any, each line of standard input is
+    #[arg(value_name = "MESSAGE")]
+    messages: Vec<String>,
+
+    /// Sends the lines of a file
+    #[arg(long, value_name = "FILE", conflicts_with = "messages")]
+    file: Option<PathBuf>,
+
+    /// Sends so many messages that are made up
+    #[arg(long, value_name = "N", conflicts_with_all = ["messages", "file"])]
+    count: Option<u64>,
+
+    /// Bytes of a message that is made up
+    #[arg(long, value_name = "BYTES", default_value_t = 100, requires = "count")]
+    size: usize,
+
+    /// Messages per second, at most [default: as many as the group takes]
+    #[arg(long, value_name = "N")]
+    rate: Option<f64>,
+
+    /// When messages are delivered [default: as the server has it]
+    #[arg(long, env = "GMS_LEVEL", value_enum, value_name = "LEVEL")]
+    level: Option<LevelName>,
+
+    /// Prints a summary only
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Prints JSON: one object a message, in the order in which they were sent
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    contact: ContactFlags,
+}
+
+/// A message on its way.
+struct Sent {
+    at: Instant,
+    receipt: Result<Receipt, ClientError>,
+}
+
+/// Sends, and fails if not all is ordered.
+pub(crate) fn run(flags: SendFlags) -> Outcome {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(send(flags));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn send(flags: SendFlags) -> Outcome {
+    if let Some(rate) = flags.rate.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
+        return Err(Failure::usage(anyhow!("--rate {rate} sends nothing: give messages per second, more than 0")));
+    }
+    let source = Source::open(flags.messages, flags.file, flags.count.map(|count| (count, flags.size)))?;
+    let mut config = flags.contact.client("gms-cli send").await?;
+    config.level = flags.level.map(Into::into);
+    let client = connect(config).await?;
+    let (sent, outcomes) = mpsc::channel(IN_FLIGHT);
+    let sending = tokio::spawn(queue_all(client, source, flags.rate, sent));
+    let report = Report::new(if flags.json { Style::Json } else { Style::Words }, flags.quiet);
+    let outcome = report.run(outcomes).await;
+    // Whoever stopped reading what is printed does not want the rest sent either.
+    sending.abort();
+    outcome
+}
+
+/// Queues message after message, no faster than asked for.
+async fn queue_all(client: Client, mut source: Source, rate: Option<f64>, sent: mpsc::Sender<Sent>) {
+    let (start, mut count) = (Instant::now(), 0.0);
+    while let Some(batch) = source.next().await {
+        for payload in batch {
+            if let Some(rate) = rate {
+                sleep_until(start + Duration::from_secs_f64(count / rate)).await;
+                count += 1.0;
+            }
+            let at = Instant::now();
+            let receipt = client.queue(payload).await;
+            if sent.send(Sent { at, receipt }).await.is_err() {
+                return;
+            }
+        }
+    }
+}

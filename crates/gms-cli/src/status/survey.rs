@@ -1,0 +1,232 @@
+//! Asking all servers there are.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gms::{Client, ClientConfig, Endpoint, FindError, FoundServer, ServerSeen, ServerStatus, find_servers};
+use serde::Serialize;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::contact::ContactFlags;
+use crate::failure::Failure;
+
+/// How long a server may take to tell its status.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// What all of them say. The keys are API.
+#[derive(Debug, Serialize)]
+pub(super) struct Survey {
+    /// Whether all that answered are in the same view.
+    pub(super) agree: bool,
+    /// The leader and the followers they agree on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) leader: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) followers: Option<Vec<u64>>,
+    pub(super) servers: Vec<Row>,
+    /// Where nobody answered.
+    #[serde(skip)]
+    pub(super) tried: Vec<String>,
+}
+
+/// One server, as it describes itself; only `id`, `address`, `role` and `last_seen_ms` of one that does not answer.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Row {
+    pub(super) id: u64,
+    pub(super) address: String,
+    /// `leader`, `follower`, `learner`, `none` (in no group), `silent` (does not answer, but others have seen it).
+    pub(super) role: String,
+    pub(super) last_seen_ms: u64,
+    pub(super) gid: Option<String>,
+    pub(super) view: Option<u64>,
+    pub(super) leader: Option<u64>,
+    pub(super) followers: Option<Vec<u64>>,
+    pub(super) learners: Option<Vec<u64>>,
+    pub(super) stored: Option<u64>,
+    pub(super) safe: Option<u64>,
+    pub(super) stable: Option<u64>,
+    pub(super) uptime_ms: Option<u64>,
+    pub(super) clients: Option<usize>,
+}
+
+/// Asks the servers named, or all that are found.
+pub(super) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
+    let (mut rows, mut tried, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    let mut asking = JoinSet::new();
+    if contact.servers().is_empty() {
+        let find = contact.find().await?;
+        for server in find_servers(&find).await.map_err(|FindError::Bind(error)| Failure::sockets(error))? {
+            let endpoint = server.clients.map(Endpoint::from);
+            asking.spawn(async move {
+                let told = match &endpoint {
+                    Some(endpoint) => ask(endpoint).await.ok(),
+                    None => None,
+                };
+                told.map_or_else(|| Ok((Row::found(server), Vec::new())), |status| Ok(told_by(status)))
+            });
+        }
+        tried.push(find.to_string());
+    }
+    for endpoint in contact.servers().to_vec() {
+        asking.spawn(async move { ask(&endpoint).await.map(told_by) });
+    }
+    while let Some(answer) = asking.join_next().await {
+        match answer? {
+            Ok((row, servers)) => {
+                rows.push(row);
+                seen.extend(servers);
+            }
+            Err(error) => tried.push(error),
+        }
+    }
+    rows.extend(silent(&rows, seen));
+    rows.sort_by(|a, b| (a.id, &a.address).cmp(&(b.id, &b.address)));
+    Ok(Survey::new(rows, tried))
+}
+
+async fn ask(endpoint: &Endpoint) -> Result<ServerStatus, String> {
+    let mut config = ClientConfig::at([endpoint.clone()]);
+    (config.name, config.give_up) = (Some("gms-cli status".to_owned()), Duration::ZERO);
+    let asking = async {
+        let client = Client::connect(config).await?;
+        client.status().await
+    };
+    match timeout(ANSWER_WITHIN, asking).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("{endpoint} (no answer within {} ms)", ANSWER_WITHIN.as_millis())),
+    }
+}
+
+fn told_by(status: ServerStatus) -> (Row, Vec<ServerSeen>) {
+    let row = Row {
+        id: status.id,
+        address: status.address.to_string(),
+        last_seen_ms: 0,
+        gid: Some(status.gid).filter(|gid| !gid.is_empty()),
+        view: Some(status.view).filter(|_| status.role != "none"),
+        leader: status.leader,
+        followers: Some(status.followers).filter(|_| status.role != "none"),
+        learners: Some(status.learners).filter(|_| status.role != "none"),
+        role: status.role,
+        stored: Some(status.stored),
+        safe: Some(status.safe),
+        stable: Some(status.stable),
+        uptime_ms: Some(status.uptime_ms),
+        clients: Some(status.clients),
+    };
+    (row, status.servers)
+}
+
+/// Servers that others have seen and that did not answer here.
+fn silent(rows: &[Row], seen: Vec<ServerSeen>) -> Vec<Row> {
+    let mut silent: BTreeMap<(u64, String), u64> = BTreeMap::new();
+    for server in seen {
+        let key = (server.id, server.address.to_string());
+        if !rows.iter().any(|row| row.id == key.0 && row.address == key.1) {
+            let last = silent.entry(key).or_insert(server.last_seen_ms);
+            *last = server.last_seen_ms.min(*last);
+        }
+    }
+    silent.into_iter().map(|((id, address), ago)| Row::bare(id, address, "silent", ago)).collect()
+}
+
+impl Row {
+    fn bare(id: u64, address: String, role: &str, last_seen_ms: u64) -> Self {
+        Self {
+            id,
+            address,
+            role: role.to_owned(),
+            last_seen_ms,
+            gid: None,
+            view: None,
+            leader: None,
+            followers: None,
+            learners: None,
+            stored: None,
+            safe: None,
+            stable: None,
+            uptime_ms: None,
+            clients: None,
+        }
+    }
+
+    /// One that answers, but serves no clients, or too many.
+    fn found(server: FoundServer) -> Self {
+        let role = match (server.gid, server.leader) {
+            (None, _) => "none",
+            (Some(_), Some(leader)) if leader == server.id => "leader",
+            (Some(_), _) => "follower",
+        };
+        Self {
+            gid: server.gid.map(|gid| gid.to_string()),
+            view: server.gid.map(|_| server.view),
+            leader: server.leader,
+            ..Self::bare(server.id, server.address.to_string(), role, 0)
+        }
+    }
+}
+
+impl Survey {
+    fn new(servers: Vec<Row>, tried: Vec<String>) -> Self {
+        let mut answered = servers.iter().filter(|row| row.role != "silent");
+        let told = servers.iter().find(|row| row.followers.is_some());
+        let same = |a: &Row, b: &Row| {
+            let lists = a.followers.is_none() || b.followers.is_none() || a.followers == b.followers;
+            (&a.gid, a.view, a.leader) == (&b.gid, b.view, b.leader) && lists
+        };
+        let first = told.or(servers.iter().find(|row| row.role != "silent"));
+        let agree = first.is_some_and(|first| first.view.is_some() && answered.all(|row| same(first, row)));
+        let agreed = told.filter(|_| agree);
+        Self {
+            agree,
+            leader: first.filter(|_| agree).and_then(|row| row.leader),
+            followers: agreed.and_then(|row| row.followers.clone()),
+            servers,
+            tried,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u64, view: u64, leader: u64, followers: &[u64]) -> Row {
+        let role = if leader == id { "leader" } else { "follower" };
+        Row {
+            gid: Some("7".into()),
+            view: Some(view),
+            leader: Some(leader),
+            followers: Some(followers.to_vec()),
+            ..Row::bare(id, format!("127.0.0.1:{id}"), role, 0)
+        }
+    }
+
+    #[test]
+    fn leader_and_followers_are_told_when_all_agree() {
+        let silent = Row::bare(3, "127.0.0.1:3".into(), "silent", 900);
+        let survey = Survey::new(vec![row(0, 4, 1, &[0]), row(1, 4, 1, &[0]), silent], Vec::new());
+        assert_eq!((survey.agree, survey.leader, survey.followers), (true, Some(1), Some(vec![0])));
+        for other in [row(0, 3, 1, &[0]), row(0, 4, 0, &[1]), Row { gid: Some("8".into()), ..row(0, 4, 1, &[0]) }] {
+            let survey = Survey::new(vec![other, row(1, 4, 1, &[0])], Vec::new());
+            assert_eq!((survey.agree, survey.leader, survey.followers), (false, None, None));
+        }
+        assert!(!Survey::new(vec![Row::bare(1, String::new(), "none", 0)], Vec::new()).agree);
+    }
+
+    #[test]
+    fn whoever_is_only_heard_of_is_silent() {
+        let seen = |id: u64, last_seen_ms| ServerSeen {
+            id,
+            address: std::net::SocketAddr::from(([127, 0, 0, 1], id as u16)),
+            clients: None,
+            view: 1,
+            leader: None,
+            last_seen_ms,
+        };
+        let rows = silent(&[row(1, 1, 1, &[])], vec![seen(1, 5), seen(2, 900), seen(2, 700)]);
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].id, rows[0].last_seen_ms, rows[0].role.as_str()), (2, 700, "silent"));
+    }
+}

@@ -1,0 +1,387 @@
+//! Clients as processes: send, recv, chat and status, and clients written by hand.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{LIMIT, Server, group_of, multicast, program, run};
+use serde_json::Value;
+
+/// Where a server takes clients.
+fn place(server: &Server) -> String {
+    server.wait_for("started")["clients"][0].as_str().expect("an address").to_owned()
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// Runs it with this input to its end.
+fn fed(arguments: &[&str], input: &str) -> Output {
+    let mut child = spawn(program(arguments));
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+    child.wait_with_output().expect("it ends")
+}
+
+fn spawn(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+}
+
+/// `recv` that has subscribed; it ends after `count` messages.
+fn recv(arguments: &[&str], count: usize, place: &str) -> Child {
+    let child = spawn(program(&[&["recv", "--json", "--count", &count.to_string()], arguments].concat()));
+    wait_for_clients(TcpStream::connect(place).expect("connects"), 2);
+    child
+}
+
+/// Asks the server at the other end until it has so many connections beside this one. `recv` has two: the second is
+/// that of its subscription.
+fn wait_for_clients(stream: impl Read + Write, count: u64) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        stream.get_mut().write_all(b"{\"status\":{}}\n").expect("writes");
+        let mut status = String::new();
+        stream.read_line(&mut status).expect("reads");
+        if json(&status)["status"]["clients"] == count + 1 {
+            return;
+        }
+    }
+}
+
+fn lines_of(child: Child) -> Vec<String> {
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_sent_arrives_everywhere_as_the_servers_print_it() {
+    let meeting = multicast();
+    let servers = group_of(3, &meeting, None);
+    let only = place(&servers[0]);
+    let receiving = recv(&["--server", &only], 3000, &only);
+    let senders: Vec<_> = (0..3)
+        .map(|client| {
+            let place = place(&servers[client]);
+            thread::spawn(move || {
+                let lines: String = (0..1000).map(|n| format!("{client} sends {n}\n")).collect();
+                let output = fed(&["send", "--json", "--server", &place], &lines);
+                assert!(output.status.success(), "{output:?}");
+                String::from_utf8(output.stdout).expect("text")
+            })
+        })
+        .collect();
+    let mut places = Vec::new();
+    for sender in senders {
+        let lines = sender.join().expect("no panic");
+        let gseqs: Vec<u64> = lines.lines().map(|line| json(line)["gseq"].as_u64().expect(line)).collect();
+        assert!(gseqs.len() == 1000 && gseqs.is_sorted_by(|a, b| a < b), "first in, first out");
+        places.extend(gseqs);
+    }
+    let received = lines_of(receiving);
+    for server in &servers {
+        server.wait_until("all messages", |lines| lines.iter().filter(|l| l.contains(" sends ")).count() == 3000);
+    }
+    assert_eq!(servers[0].messages(), received, "byte for byte");
+    assert_eq!(servers[1].messages(), servers[2].messages());
+    for client in 0..3 {
+        let of_client = format!("\"{client} sends ");
+        let mine = received.iter().filter(|line| line.contains(&of_client)).enumerate();
+        assert!(mine.clone().all(|(n, line)| line.ends_with(&format!("{client} sends {n}\"}}"))));
+        assert_eq!(mine.count(), 1000);
+    }
+    places.sort();
+    let delivered: Vec<u64> = received.iter().map(|line| json(line)["gseq"].as_u64().expect("a place")).collect();
+    assert_eq!(places, delivered);
+
+    let from = places[2990].to_string();
+    let late = run(&["recv", "--json", "--multicast", &meeting, "--from", &from, "--count", "10"]);
+    assert_eq!(
+        (late.code, late.stdout.lines().collect::<Vec<_>>()),
+        (0, received[2990..].iter().map(String::as_str).collect())
+    );
+    let words = run(&["recv", "--server", &only, "--from", &from, "--count", "1"]);
+    assert!(words.stdout.starts_with(&format!("{from}  ")) && words.stdout.contains(": "), "{words:?}");
+}
+
+#[test]
+fn messages_come_from_arguments_files_or_nowhere() {
+    let meeting = multicast();
+    let server = Server::start(&["--multicast", &meeting, "--bootstrap"]);
+    let place = place(&server);
+    let to = ["--server", &place];
+    let receiving = recv(&["--multicast", &meeting], 8, &place);
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("lines");
+    std::fs::write(&file, "from a file\nwithout an end").expect("writes");
+    let finished = run(&[&["send", "one", "two words"], &to[..]].concat());
+    assert!(finished.code == 0 && finished.stdout.lines().count() == 2, "{finished:?}");
+    assert!(finished.stdout.starts_with("ordered at 2 in view 1, "), "{finished:?}");
+    let finished = run(&[&["send", "--file", file.to_str().expect("text"), "--level", "stable"], &to[..]].concat());
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let finished =
+        run(&[&["send", "--count", "3", "--size", "8", "--rate", "1000", "--quiet", "--json"], &to[..]].concat());
+    let summary = json(&finished.stdout);
+    assert_eq!((finished.code, &summary["ordered"], &summary["messages"]), (0, &3.into(), &3.into()), "{summary}");
+    assert!(summary["latency_us"]["max"].as_u64() >= summary["latency_us"]["p50"].as_u64(), "{summary}");
+    let chatting = fed(&[&["chat", "--name", "ann"], &to[..]].concat(), "hello\n\n");
+    let shown = String::from_utf8(chatting.stdout).expect("text");
+    assert!(chatting.status.success() && shown.contains(": ann: hello\n"), "{shown}");
+    let payload = |line: &String| json(line)["payload"].as_str().expect("text").to_owned();
+    let received: Vec<String> = lines_of(receiving).iter().map(payload).collect();
+    let expected =
+        ["one", "two words", "from a file", "without an end", "0.......", "1.......", "2.......", "ann: hello"];
+    assert_eq!(received, expected);
+}
+
+#[test]
+fn a_malformed_line_gets_its_position_and_the_connection_lives_on() {
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    let mut stream = TcpStream::connect(place(&server)).expect("connects");
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+    let mut lines = BufReader::new(stream.try_clone().expect("a clone")).lines();
+    stream.write_all(b"{\"send\":{\"number\":1,\"payload\":\"a\"} oops\n").expect("writes");
+    assert_eq!(json(&lines.next().expect("a line").expect("reads"))["error"]["position"], 35);
+    stream.write_all(b"{\"send\":{\"number\":2,\"payload\":\"a\"}}\n").expect("writes");
+    assert_eq!(json(&lines.next().expect("a line").expect("reads"))["ordered"]["number"], 2);
+    // A line that never ends, until the server has had enough.
+    let chunk = vec![b'x'; 64 << 10];
+    for _ in 0..64 {
+        if stream.write_all(&chunk).is_err() {
+            break;
+        }
+    }
+    let error = json(&lines.next().expect("a line").expect("reads"));
+    assert_eq!(error["error"]["position"], (2 << 20) + 1, "{error}");
+    assert!(json(&lines.next().expect("a line").expect("reads"))["closed"]["reason"].is_string());
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut_off_while_others_go_on() {
+    let meeting = multicast();
+    let server = Server::start(&["--multicast", &meeting, "--bootstrap", "--client-grace", "0.3"]);
+    let place = place(&server);
+    let mut idle = TcpStream::connect(&place).expect("connects");
+    idle.write_all(b"{\"subscribe\":{}}\n").expect("writes");
+    let sent = run(&["send", "--server", &place, "--count", "2000", "--size", "20000", "--quiet"]);
+    assert_eq!(sent.code, 0, "{sent:?}");
+    wait_for_clients(TcpStream::connect(&place).expect("connects"), 0);
+    let start = Instant::now();
+    while !server.complaints().contains("cut off: it has not read for 300 ms") {
+        assert!(start.elapsed() < LIMIT, "{}", server.complaints());
+        thread::sleep(Duration::from_millis(2));
+    }
+    let mut rest = Vec::new();
+    let _ = idle.read_to_end(&mut rest);
+    assert!(rest.len() < 2000 * 20_000);
+    assert_eq!(run(&["send", "--server", &place, "still there"]).code, 0);
+}
+
+#[test]
+fn clients_move_on_when_their_server_is_killed() {
+    let meeting = multicast();
+    let mut servers = group_of(3, &meeting, None);
+    let leader = servers[0].wait_for_followers(2) as usize;
+    let victim = (leader + 1) % 3;
+    let (first, second) = (place(&servers[victim]), place(&servers[leader]));
+    let both = ["--server", &first, "--server", &second];
+    let mut receiving = spawn(program(&[&["recv", "--json"], &both[..]].concat()));
+    wait_for_clients(TcpStream::connect(&first).expect("connects"), 2);
+    let mut sending = spawn(program(&[&["send", "--json"], &both[..]].concat()));
+    let mut input = sending.stdin.take().expect("piped");
+    let feeding = thread::spawn(move || {
+        // Less than a server's history, so that nobody can fall behind.
+        for n in 0..50_000 {
+            if writeln!(input, "number {n}").is_err() {
+                break;
+            }
+        }
+    });
+    servers[leader].wait_until("some messages", |lines| lines.len() > 1000);
+    servers[victim].crash();
+    let output = sending.wait_with_output().expect("it ends");
+    feeding.join().expect("no panic");
+    let outcomes: Vec<Value> = String::from_utf8(output.stdout).expect("text").lines().map(json).collect();
+    assert_eq!(outcomes.len(), 50_000);
+    let unknown = outcomes.iter().filter(|line| line["outcome"] == "unknown").count();
+    let ordered = outcomes.iter().filter(|line| line["outcome"] == "ordered").count();
+    let code = if unknown > 0 { 5 } else { 0 };
+    assert_eq!((unknown + ordered, output.status.code()), (50_000, Some(code)), "{unknown} unknown");
+
+    assert_eq!(run(&["send", "--server", &second, "the end"]).code, 0);
+    servers[leader].wait_until("the end", |lines| lines.iter().any(|line| line.contains("\"the end\"")));
+    let printed = servers[leader].messages();
+    let mut received = Vec::new();
+    for line in BufReader::new(receiving.stdout.take().expect("piped")).lines() {
+        let line = line.expect("reads");
+        assert!(!line.contains(r#""event":"gap""#), "{line}");
+        if line.starts_with(r#"{"event":"message""#) {
+            received.push(line);
+        }
+        if received.last().is_some_and(|line| line.contains("\"the end\"")) {
+            break;
+        }
+    }
+    receiving.kill().and_then(|()| receiving.wait()).expect("it can be killed");
+    assert_eq!(received, printed, "nothing lost, nothing twice");
+    // What is reported as ordered is there, where it is said to be.
+    for (n, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| outcome["outcome"] == "ordered").step_by(997)
+    {
+        let line = format!(r#"{{"event":"message","gseq":{},"#, outcome["gseq"]);
+        let found = printed.iter().find(|printed| printed.starts_with(&line)).expect("delivered");
+        assert!(found.contains(&format!("\"number {n}\"")), "{found}");
+    }
+}
+
+#[test]
+fn what_was_in_flight_when_the_server_was_lost_is_exit_code_5() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("free");
+    let place = listener.local_addr().expect("an address").to_string();
+    let losing = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        let mut lines = BufReader::new(stream.try_clone().expect("a clone")).lines();
+        assert!(lines.next().expect("a line").expect("reads").starts_with(r#"{"hello":{"protocol":1,"#));
+        let hello = r#"{"hello":{"protocol":1,"id":1,"line_limit":1000,"sessions":false}}"#;
+        writeln!(&stream, "{hello}").expect("writes");
+        assert_eq!(lines.next().expect("a line").expect("reads"), r#"{"send":{"number":1,"payload":"lost"}}"#);
+    });
+    let finished = run(&["send", "--server", &place, "--wait", "0.1", "--json", "lost"]);
+    losing.join().expect("no panic");
+    assert_eq!((finished.code, finished.stdout.as_str()), (5, "{\"outcome\":\"unknown\"}\n"), "{finished:?}");
+    assert!(finished.stderr.contains("1 of 1") && finished.stderr.lines().count() == 1, "{finished:?}");
+}
+
+#[test]
+fn what_is_too_large_is_exit_code_4() {
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    let finished = run(&["send", "--server", &place(&server), "--count", "1", "--size", "3000000"]);
+    assert_eq!(finished.code, 4, "{finished:?}");
+    assert!(finished.stderr.contains("2097152") && finished.stderr.lines().count() == 1, "{finished:?}");
+}
+
+#[test]
+fn status_shows_every_server_and_whether_they_agree() {
+    let meeting = multicast();
+    let mut servers = group_of(3, &meeting, None);
+    let leader = servers[0].wait_for_followers(2);
+    let finished = run(&["status", "--json", "--multicast", &meeting]);
+    let status = json(&finished.stdout);
+    assert_eq!((finished.code, &status["agree"], &status["leader"]), (0, &true.into(), &leader.into()), "{status}");
+    assert_eq!(status["followers"].as_array().map(Vec::len), Some(2));
+    for (id, row) in status["servers"].as_array().expect("a list").iter().enumerate() {
+        let address = servers[id].wait_for("started")["address"].clone();
+        assert_eq!((&row["id"], &row["address"], &row["view"]), (&id.into(), &address, &status["servers"][0]["view"]));
+        assert_eq!(row["role"], if id as u64 == leader { "leader" } else { "follower" });
+    }
+    let words = run(&["status", "--multicast", &meeting]);
+    assert!(words.stdout.starts_with(&format!("agree: leader {leader}, followers ")), "{}", words.stdout);
+    assert_eq!(words.stdout.lines().count(), 5, "{}", words.stdout);
+
+    // A second group of the same name: nobody agrees with it.
+    let other = multicast();
+    let stranger = Server::start(&["--multicast", &other, "--bootstrap", "--id", "9"]);
+    let places: Vec<String> = servers.iter().chain([&stranger]).map(place).collect();
+    let arguments: Vec<&str> = places.iter().flat_map(|place| ["--server", place]).collect();
+    let status = json(&run(&[&["status", "--json"], &arguments[..]].concat()).stdout);
+    assert_eq!((&status["agree"], status.get("leader")), (&false.into(), None), "{status}");
+    assert_eq!(status["servers"].as_array().map(Vec::len), Some(4), "{status}");
+
+    let gone = (leader as usize + 1) % 3;
+    servers[gone].crash();
+    let status = json(&run(&["status", "--json", "--multicast", &meeting]).stdout);
+    assert_eq!(status["servers"][gone]["role"], "silent", "{status}");
+}
+
+#[test]
+fn nobody_to_talk_to_is_exit_code_3() {
+    let meeting = multicast();
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("free").local_addr().expect("an address").to_string();
+    for command in ["send", "recv", "chat"] {
+        let finished = run(&[command, "--multicast", &meeting, "--wait", "0.1"]);
+        assert_eq!((finished.code, finished.stdout.as_str()), (3, ""), "{finished:?}");
+        assert!(finished.stderr.contains(&meeting) && finished.stderr.lines().count() == 1, "{finished:?}");
+        let finished = run(&[command, "--server", &nobody, "--wait", "0.1"]);
+        assert_eq!(finished.code, 3, "{finished:?}");
+        assert!(finished.stderr.contains(&nobody), "{finished:?}");
+    }
+    let finished = run(&["status", "--multicast", &meeting]);
+    assert!(finished.code == 3 && finished.stderr.contains(&meeting), "{finished:?}");
+}
+
+#[test]
+fn what_cannot_be_is_a_usage_error_that_names_it() {
+    for (arguments, words) in [
+        (&["send", "--server", "nowhere"][..], &["nowhere", "HOST:PORT"][..]),
+        (&["send", "--rate", "0", "x"], &["--rate 0"]),
+        (&["send", "--size", "5"], &["--count"]),
+        (&["send", "--count", "5", "x"], &["--count"]),
+        (&["send", "--file", "/nowhere/lines"], &["/nowhere/lines"]),
+        (&["recv", "--from", "here"], &["--from"]),
+        (&["recv", "--interface", "nope0"], &["nope0"]),
+        (&["status", "--multicast", "127.0.0.1:7"], &["127.0.0.1:7", "239.0.0.0/8"]),
+        (&["status", "--watch=0"], &["--watch"]),
+        (&["recv", "--wait=-1"], &["--wait -1"]),
+        (&["server", "--listen", "nowhere"], &["nowhere", "HOST:PORT"]),
+        (&["server", "--listen", "none", "127.0.0.1:0"], &["none"]),
+        (&["server", "--client-grace", "0"], &["client-grace"]),
+        (&["server", "--listen", "0.0.0.0:0"], &["0.0.0.0:0", "--insecure"]),
+    ] {
+        let finished = run(arguments);
+        assert_eq!((finished.code, finished.stdout.as_str()), (2, ""), "{arguments:?}: {finished:?}");
+        for word in words {
+            assert!(finished.stderr.contains(word), "{word} is not in {}", finished.stderr);
+        }
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").expect("free");
+    let place = taken.local_addr().expect("an address").to_string();
+    let finished = run(&["server", "--multicast", &multicast(), "--listen", &place]);
+    assert_eq!((finished.code, finished.stdout.as_str()), (1, ""), "{finished:?}");
+    assert!(finished.stderr.contains(&place) && finished.stderr.contains("another program"), "{finished:?}");
+}
+
+#[test]
+fn a_session_over_a_unix_socket() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("gms.sock");
+    let place = format!("unix:{}", path.display());
+    let mut server = Server::start(&["--multicast", &multicast(), "--bootstrap", "--listen", &place]);
+    assert_eq!(server.wait_for("started")["clients"], Value::from(vec![place.clone()]));
+    let receiving = spawn(program(&["recv", "--server", &place, "--count", "1"]));
+    wait_for_clients(UnixStream::connect(&path).expect("connects"), 2);
+    let status = json(&run(&["status", "--json", "--server", &place]).stdout);
+    assert_eq!(status["agree"], true, "{status}");
+    let finished = run(&["send", "--server", &place, "hello"]);
+    assert_eq!(finished.code, 0, "{finished:?}");
+    assert!(lines_of(receiving)[0].ends_with(": hello"));
+    assert_eq!(server.terminate().0, 0);
+    assert!(!path.exists());
+    let silent = Server::start(&["--multicast", &multicast(), "--bootstrap", "--listen", "none"]);
+    assert_eq!(silent.wait_for("started")["clients"], Value::from(Vec::<Value>::new()));
+}
+
+#[test]
+fn the_example_in_the_documentation_runs() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/client-protocol.md");
+    let text = std::fs::read_to_string(document).expect("the document");
+    let (_, rest) = text.split_once("```python\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIP: there is no python3 here to run the example with");
+        return;
+    }
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    let place = place(&server);
+    let (host, port) = place.rsplit_once(':').expect("a port");
+    let output = Command::new("python3").args(["-c", example, host, port]).stdin(Stdio::null()).output().expect("runs");
+    let (printed, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{complaints}");
+    assert!(printed.contains("ordered at 2") && printed.contains("hello from Python"), "{printed}");
+    server.wait_until("its message", |lines| lines.iter().any(|line| line.contains("hello from Python")));
+}

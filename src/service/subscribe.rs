@@ -1,0 +1,41 @@
+//! Where a subscription starts, and what it skips.
+
+use gms_core::Gseq;
+
+use super::block::Place;
+use super::connection::Connection;
+use crate::client_protocol::{EventLine, Reply, Subscribed, write_line};
+
+impl Connection {
+    /// Begins to follow the order, from place `from` of lineage `gid` on.
+    pub(super) fn subscribe(&mut self, from: Option<Gseq>, gid: Option<&str>) {
+        let (place, known) = {
+            let history = self.shared.history();
+            let lineage = gid.map_or(Some(history.present()), |gid| history.lineage(gid));
+            match (from, lineage) {
+                (Some(gseq), Some(lineage)) => (Place { lineage, gseq }, true),
+                // The places of another lineage say nothing here: from the oldest on.
+                (Some(_), None) => (history.floor(), false),
+                // The first event will be the view there is.
+                (None, _) => (history.next().unwrap_or(Place { lineage: 0, gseq: self.shared.view_gseq() }), true),
+            }
+        };
+        let gid = self.shared.gid(place.lineage);
+        self.reply(&Reply::Subscribed(Subscribed { gid, from: place.gseq }));
+        if !known {
+            self.gap(0, place);
+        }
+        self.subscription = Some(place);
+    }
+
+    /// Goes on at `place`; what is before it is not known any more.
+    pub(super) fn skip(&mut self, from: Place, place: Place) {
+        self.gap(if from.lineage == place.lineage { from.gseq } else { 0 }, place);
+        self.subscription = Some(place);
+    }
+
+    fn gap(&mut self, from: Gseq, upto: Place) {
+        let line = EventLine::Gap { gid: self.shared.gid(upto.lineage), from, to: upto.gseq.saturating_sub(1) };
+        self.output.append(|out| write_line(&line, out));
+    }
+}
