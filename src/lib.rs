@@ -16,8 +16,8 @@ mod service;
 mod trace;
 
 pub use client::{
-    Client, ClientConfig, ClientError, Delivery, Dissolution, FindConfig, FindError, FoundServer, Gap, Receipt, Subscription,
-    Update, ViewSeen, find_servers,
+    Client, ClientConfig, ClientError, Delivery, Dissolution, FindConfig, FindError, FoundServer, Gap, Receipt,
+    Subscription, Update, ViewSeen, find_servers,
 };
 pub use client_protocol::{Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
 pub use config::Config;

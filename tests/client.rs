@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{LIMIT, Server, servers};
-use gms::{Client, ClientConfig, ClientError, Gap, ServiceConfig, Subscription, Update};
+use gms::{Bootstrap, Client, ClientConfig, ClientError, Gap, ServiceConfig, Subscription, Update};
 use gms_net::{FaultRates, MemoryNetwork};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -28,7 +28,7 @@ async fn message(updates: &mut Subscription) -> (u64, String) {
         match next(updates).await {
             Update::Message(m) => return (m.gseq, String::from_utf8(m.payload.to_vec()).expect("text")),
             Update::View(_) => {}
-            Update::Gap(gap) => panic!("{gap:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -136,6 +136,7 @@ async fn a_lost_server_is_replaced_and_nothing_is_sent_twice() {
             Update::View(_) => {}
             // The other server's history begins with its own first view.
             Update::Gap(gap) => assert_eq!(gap.from, 1),
+            other @ Update::Dissolved(_) => panic!("{other:?}"),
         }
     }
 }
@@ -160,7 +161,7 @@ async fn a_subscription_is_told_what_is_missing() {
         match next(&mut updates).await {
             Update::Gap(gap) => break gap,
             Update::View(view) => assert!(view.gseq > start),
-            Update::Message(_) => panic!("too much for the history"),
+            other => panic!("{other:?}"),
         }
     };
     assert_eq!(gap.from, start + 1);
@@ -187,6 +188,54 @@ async fn a_group_founded_anew_is_told_from_the_one_before() {
     let gid = again.group.view().expect("a view").gid.to_string();
     assert_eq!(next(&mut updates).await, Update::Gap(Gap { gid: gid.clone(), from: 0, to: 0 }));
     assert!(matches!(next(&mut updates).await, Update::View(view) if view.gid == gid && view.view == 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_goes_on_when_its_group_gives_way_to_another() {
+    let network = MemoryNetwork::new(10, FaultRates::NONE);
+    let apart = |addresses: &[std::net::SocketAddr]| {
+        network.with_faults(|faults| faults.partition(&[&addresses[..1], &addresses[1..]]));
+    };
+    let alone = |id| Server::start_with(&network, id, Bootstrap::Auto);
+    let first = alone(1).await;
+    // Whoever comes has the next address.
+    let other = std::net::SocketAddr::from(([10, 0, 0, 2], first.group.address().port()));
+    apart(&[first.group.address(), other]);
+    let second = alone(2).await;
+    assert_eq!(second.group.address(), other);
+    let mut readers = Vec::new();
+    for server in [&first, &second] {
+        let mut updates = client(at(&[server])).await.subscribe(None).await.expect("a server");
+        for _ in 0..10 {
+            server.group.multicast("apart").await.expect("ordered");
+            message(&mut updates).await;
+        }
+        readers.push(updates);
+    }
+    network.with_faults(|faults| faults.heal());
+    first.settled(2).await;
+    second.settled(2).await;
+    let gid = first.group.view().expect("a view").gid.to_string();
+    let together = client(at(&[&first])).await.send("together").await.expect("ordered").gseq;
+    let mut dissolved = 0;
+    for mut updates in readers {
+        loop {
+            match next(&mut updates).await {
+                Update::Dissolved(end) => {
+                    assert_eq!(end.into, gid);
+                    assert!(end.discarded_upto >= 10);
+                    dissolved += 1;
+                }
+                Update::View(view) => assert_eq!(view.gid, gid),
+                Update::Gap(gap) => panic!("{gap:?}"),
+                Update::Message(m) => {
+                    assert_eq!((m.gseq, m.payload.as_ref()), (together, &b"together"[..]));
+                    break;
+                }
+            }
+        }
+    }
+    assert_eq!(dissolved, 1, "one of the two gave way");
 }
 
 #[tokio::test]

@@ -89,7 +89,9 @@ impl Gathered {
         let reply = match outcome {
             Outcome::Ordered { gseq, vid } => Reply::Ordered(OrderedReply { number, gseq, view: vid }),
             Outcome::NotOrdered => {
-                let reason = "it had no place in the order when the server left the group, or the group gave way to another".to_owned();
+                let reason =
+                    "it had no place in the order when the server left the group, or the group gave way to another"
+                        .to_owned();
                 Reply::NotOrdered(NotOrderedReply { number, reason })
             }
             Outcome::Unknown => Reply::Unknown(UnknownReply { number }),

@@ -156,7 +156,6 @@ impl Shared {
             servers: status.servers.iter().map(seen).collect(),
         }
     }
-
 }
 
 fn role(view: &View, uid: Uid) -> &'static str {

@@ -28,9 +28,25 @@ impl Server {
     }
 
     pub(crate) async fn start_at(network: &MemoryNetwork, id: u64, service: ServiceConfig, place: Endpoint) -> Self {
+        let bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        Self::begin(network, id, bootstrap, service, place).await
+    }
+
+    /// Comes to a group in another way.
+    pub(crate) async fn start_with(network: &MemoryNetwork, id: u64, bootstrap: Bootstrap) -> Self {
+        let place = "127.0.0.1:0".parse().expect("an address");
+        Self::begin(network, id, bootstrap, ServiceConfig::default(), place).await
+    }
+
+    async fn begin(
+        network: &MemoryNetwork,
+        id: u64,
+        bootstrap: Bootstrap,
+        service: ServiceConfig,
+        place: Endpoint,
+    ) -> Self {
         let mut config = Config::new("test");
-        config.id = Some(id);
-        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        (config.id, config.bootstrap) = (Some(id), bootstrap);
         config.leave_within = Duration::from_millis(300);
         let listeners = Listeners::bind(&[place], false).await.expect("free");
         let (group, mut events) = Group::join_over(config, network.attach()).await.expect("joins");
