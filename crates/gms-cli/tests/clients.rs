@@ -112,6 +112,16 @@ fn what_is_sent_arrives_everywhere_as_the_servers_print_it() {
 }
 
 #[test]
+fn a_reader_that_goes_away_ends_recv_although_nothing_happens() {
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    let place = place(&server);
+    let mut receiving = recv(&["--server", &place], 1, &place);
+    drop(receiving.stdout.take());
+    let output = receiving.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
+}
+
+#[test]
 fn messages_come_from_arguments_files_or_nowhere() {
     let meeting = multicast();
     let server = Server::start(&["--multicast", &meeting, "--bootstrap"]);

@@ -1,5 +1,7 @@
 //! `gms-cli recv`: prints messages and views in order, as a client of a server.
 
+mod reader;
+
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::process::ExitCode;
 
@@ -44,8 +46,12 @@ async fn receive(flags: &RecvFlags) -> Outcome {
     let mut updates = client.subscribe(flags.from).await.map_err(no_server)?;
     let mut printer = UpdatePrinter::new(flags.json, flags.color.palette());
     let mut missing = flags.count.unwrap_or(u64::MAX);
+    let mut reader_gone = std::pin::pin!(reader::gone());
     while missing > 0 {
-        let batch = updates.next_batch().await.map_err(no_server)?;
+        let batch = tokio::select! {
+            batch = updates.next_batch() => batch.map_err(no_server)?,
+            () = &mut reader_gone => break,
+        };
         for update in &batch {
             printer.print(update)?;
             missing -= u64::from(matches!(update, Update::Message(_)));
