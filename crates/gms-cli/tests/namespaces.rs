@@ -3,8 +3,11 @@
 
 mod common;
 
-use common::Server;
+use std::io::Write;
+use std::process::{Child, Stdio};
+
 use common::namespaces::Hosts;
+use common::{Server, program_on};
 
 /// How the servers reach each other.
 #[derive(Clone, Copy)]
@@ -74,6 +77,55 @@ fn by_lists_of_peers() {
 #[test]
 fn by_lists_of_peers_over_ipv6_with_loss() {
     meet_and_talk(Reach::Peers6, &["--loss", "0.1"], 1_000);
+}
+
+/// Lines that three clients send at once, each through the server of its host; a fourth reads, on a host without a
+/// server. All of them find their servers by themselves.
+fn clients_talk(reach: Reach, way: &[&str]) {
+    let Some(hosts) = Hosts::new(4) else { return };
+    let servers = servers_on(&hosts, 3, reach, &["--loss", "0.1"]);
+    servers.iter().for_each(|server| _ = server.wait_for_followers(2));
+    let common = [&["--interface", "eth0", "--json"], way].concat();
+    let read = [&["recv", "--from", "1", "--count", "3000"], &common[..]].concat();
+    let mut reader = Server::run(program_on(hosts.name(3), &read));
+    let senders: Vec<Child> = (0..3)
+        .map(|id| {
+            let server = servers[id].wait_for("started")["clients"][0].as_str().expect("an address").to_owned();
+            let mut command = program_on(hosts.name(id), &["send", "--json", "--server", &server]);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+            let lines: String = (0..1000).map(|number| format!("{id} says {number}\n")).collect();
+            child.stdin.take().expect("piped").write_all(lines.as_bytes()).expect("it reads");
+            child
+        })
+        .collect();
+    for sender in senders {
+        let output = sender.wait_with_output().expect("it ends");
+        let outcomes = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success() && outcomes.lines().all(|line| line.starts_with(r#"{"outcome":"ordered""#)));
+        assert_eq!(outcomes.lines().count(), 1000);
+    }
+    for server in &servers {
+        server.wait_until("all messages", |seen| seen.iter().filter(|l| l.contains("says")).count() == 3000);
+        assert_eq!(server.messages(), servers[0].messages());
+    }
+    for id in 0..3 {
+        let expected: Vec<String> = (0..1000).map(|number| format!(r#""{id} says {number}""#)).collect();
+        let mine: Vec<String> =
+            servers[0].messages().into_iter().filter(|l| l.contains(&format!("{id} says"))).collect();
+        assert!(mine.iter().zip(&expected).all(|(line, end)| line.contains(end)) && mine.len() == 1000, "FIFO");
+    }
+    assert_eq!(reader.wait(), 0);
+    assert_eq!(servers[0].messages(), reader.messages());
+}
+
+#[test]
+fn clients_find_servers_by_multicast_and_read_one_order() {
+    clients_talk(Reach::Multicast, &["--multicast", "239.77.0.1:7400"]);
+}
+
+#[test]
+fn clients_find_servers_through_a_peer_and_read_one_order() {
+    clients_talk(Reach::Peers, &["--peer", "10.77.0.2:7000"]);
 }
 
 #[test]

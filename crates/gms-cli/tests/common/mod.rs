@@ -27,6 +27,14 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
     command
 }
 
+/// The program on a host of a network of the test's own.
+pub(crate) fn program_on(host: &str, arguments: &[&str]) -> Command {
+    let program = program(arguments);
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", host]).arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
+    command
+}
+
 /// Runs it to its end.
 pub(crate) fn run(arguments: &[&str]) -> Finished {
     let mut command = program(arguments);
@@ -102,7 +110,8 @@ impl Server {
         Self::run(program(&[&["server", "--json"], arguments].concat()))
     }
 
-    fn run(mut command: Command) -> Self {
+    /// Starts this and keeps what it prints.
+    pub(crate) fn run(mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let lines = Lines::of(child.stdout.take().expect("piped"));
@@ -112,10 +121,7 @@ impl Server {
 
     /// The same on a host of a network of the test's own.
     pub(crate) fn start_on(host: &str, arguments: &[&str]) -> Self {
-        let server = program(&[&["server", "--json"], arguments].concat());
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", host]).arg(server.get_program()).args(server.get_args());
-        Self::run(command)
+        Self::run(program_on(host, &[&["server", "--json"], arguments].concat()))
     }
 
     /// Types.
