@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use gms::{Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, Service, ServiceConfig};
+use gms::{Bootstrap, Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, Service, ServiceConfig};
 use gms_net::{Lossy, Transport, Udp};
 
 use super::identity::{default_id, host_name};
@@ -15,6 +15,9 @@ use crate::failure::{Failure, complain};
 
 /// Longest time a leave may take: a signal must end the server within a second.
 const LEAVE_WITHIN: Duration = Duration::from_millis(800);
+
+/// Who waits for others to be started waits as long as it takes.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Sockets are open and everything is known; nothing was sent yet.
 pub(super) struct Entrance {
@@ -48,6 +51,12 @@ impl Entrance {
         config.network = settings.network.clone();
         config.peers = settings.peers.clone();
         config.bootstrap = settings.bootstrap.clone();
+        if let Bootstrap::Expect(ids) = &settings.bootstrap {
+            let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+            complain(&format!("the group is founded once servers {} are all there", ids.join(", ")));
+            config.join_within = FOR_EVER;
+        }
+        config.directory = settings.directory.clone();
         config.level = settings.level;
         config.params.min_voters = settings.min_voters;
         config.params.check().map_err(Failure::usage)?;

@@ -63,6 +63,18 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_CLIENT_GRACE", value_name = "SECONDS")]
     pub(super) client_grace: Option<f64>,
 
+    /// How often this server announces itself to the others [default: 10]
+    #[arg(long, env = "GMS_ANNOUNCE_EVERY", value_name = "SECONDS", hide_short_help = true)]
+    pub(super) announce_every: Option<f64>,
+
+    /// A server not heard for so long is forgotten [default: 30]
+    #[arg(long, env = "GMS_FORGET_AFTER", value_name = "SECONDS", hide_short_help = true)]
+    pub(super) forget_after: Option<f64>,
+
+    /// How often this server looks whom to forget [default: 15]
+    #[arg(long, env = "GMS_SWEEP_EVERY", value_name = "SECONDS", hide_short_help = true)]
+    pub(super) sweep_every: Option<f64>,
+
     /// When messages of this member are delivered [default: uniform]
     #[arg(long, env = "GMS_LEVEL", value_enum, value_name = "LEVEL")]
     pub(super) level: Option<LevelName>,

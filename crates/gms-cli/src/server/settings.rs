@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use gms::{Bootstrap, Endpoint, Interface, Level, ServiceConfig, UdpConfig};
+use gms::{Bootstrap, DirectoryConfig, Endpoint, Interface, Level, ServiceConfig, UdpConfig};
 
 use super::file::ServerFile;
 use super::flags::ServerFlags;
@@ -25,6 +25,7 @@ pub(super) struct ServerSettings {
     /// Where to serve clients; `None`: at any free port of the interface.
     pub(super) listen: Option<Vec<Endpoint>>,
     pub(super) client_grace: Duration,
+    pub(super) directory: DirectoryConfig,
     pub(super) level: Level,
     pub(super) min_voters: u16,
     pub(super) trace: Option<PathBuf>,
@@ -51,6 +52,7 @@ impl ServerSettings {
     /// Puts them together.
     pub(super) fn resolve(flags: ServerFlags) -> Result<Self> {
         let file = flags.config.as_deref().map(ServerFile::read).transpose()?.unwrap_or_default();
+        let directory = directory(&flags, &file)?;
         let default = UdpConfig::default();
         let multicast: SocketAddr = flags.multicast.or(file.multicast).unwrap_or(default.multicast);
         let interface = flags.interface.or(file.interface).unwrap_or_else(|| "loopback".to_owned());
@@ -92,7 +94,12 @@ impl ServerSettings {
             id,
             name: flags.name.or(file.name).unwrap_or_default(),
             listen: flags.listen.or(file.listen).map(|places| endpoints(&places)).transpose()?,
-            client_grace: client_grace(flags.client_grace.or(file.client_grace))?,
+            client_grace: time(
+                "client-grace",
+                flags.client_grace.or(file.client_grace),
+                ServiceConfig::default().grace,
+            )?,
+            directory,
             level: flags.level.or(file.level).map_or(Level::Uniform, Level::from),
             min_voters: flags.min_voters.or(file.min_voters).unwrap_or(1),
             trace: flags.trace.or(file.trace),
@@ -117,12 +124,28 @@ fn endpoints(places: &[String]) -> Result<Vec<Endpoint>> {
         .collect()
 }
 
-fn client_grace(seconds: Option<f64>) -> Result<Duration> {
-    let Some(seconds) = seconds else { return Ok(ServiceConfig::default().grace) };
+/// A time as it was given, in seconds, or else the default.
+fn time(name: &str, seconds: Option<f64>, default: Duration) -> Result<Duration> {
+    let Some(seconds) = seconds else { return Ok(default) };
     match Duration::try_from_secs_f64(seconds) {
-        Ok(grace) if grace >= Duration::from_millis(1) => Ok(grace),
-        _ => bail!("client-grace: {seconds} is no time to wait: give seconds, 0.001 or more"),
+        Ok(time) if time >= Duration::from_millis(1) => Ok(time),
+        _ => bail!("{name}: {seconds} is no time to wait: give seconds, 0.001 or more"),
     }
+}
+
+fn directory(flags: &ServerFlags, file: &ServerFile) -> Result<DirectoryConfig> {
+    let default = DirectoryConfig::default();
+    let announce = flags.announce_every.or(file.announce_every);
+    let forget = flags.forget_after.or(file.forget_after);
+    let sweep = flags.sweep_every.or(file.sweep_every);
+    let directory = DirectoryConfig {
+        announce_every: time("announce-every", announce, default.announce_every)?,
+        forget_after: time("forget-after", forget, default.forget_after)?,
+        sweep_every: time("sweep-every", sweep, default.sweep_every)?,
+        ..default
+    };
+    directory.check()?;
+    Ok(directory)
 }
 
 fn is_host_and_port(peer: &str) -> bool {
@@ -171,6 +194,8 @@ mod tests {
         for (arguments, word) in [
             (&["--bootstrap", "--expect", "1,2"][..], "only one"),
             (&["--expect", "1,2"], "--id"),
+            (&["--announce-every", "40"], "announced every 40s"),
+            (&["--sweep-every", "0"], "sweep-every"),
             (&["--seed", "1"], "loss"),
             (&["--peer", "host"], "HOST:PORT"),
             (&["--config", "/nowhere/gms.toml"], "/nowhere/gms.toml"),
