@@ -16,7 +16,7 @@ pub enum Endpoint {
 
 /// Text that names no endpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("'{text}' is no place to serve or find clients' servers: give HOST:PORT or unix:PATH")]
+#[error("'{text}' is no address of a server: give HOST:PORT or unix:PATH")]
 pub struct EndpointError {
     text: String,
 }

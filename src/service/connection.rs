@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::iter;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,13 +16,11 @@ use super::history::Reading;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::shared::Shared;
-use crate::client_protocol::{Closed, LineBuffer, Located, NotOrderedReply, Reply, Stream, write_line};
+use crate::client_protocol::{Closed, LineBuffer, Reply, Stream, write_line};
 use crate::mailbox::Submission;
 
-/// Messages of one client without an outcome, at most.
-const WINDOW: usize = 4096;
 /// Bytes to be written beyond which nothing more is read, nor taken from the history.
-const OUTPUT_LIMIT: usize = 256 << 10;
+pub(super) const OUTPUT_LIMIT: usize = 256 << 10;
 /// How long a client may take to read the last lines once all is written.
 const LINGER: Duration = Duration::from_secs(1);
 /// Rounds before other tasks have their turn.
@@ -32,27 +29,27 @@ const ROUNDS: usize = 16;
 /// A connection until its end; never fails, only ends.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
-    stream: Stream,
+    pub(super) stream: Stream,
     /// Among those that are served.
     number: Option<u64>,
-    outbox: Arc<Outbox>,
+    pub(super) outbox: Arc<Outbox>,
     pub(super) output: Output,
     /// What the log calls it.
     pub(super) name: String,
-    input: LineBuffer,
-    ended_input: bool,
+    pub(super) input: LineBuffer,
+    pub(super) ended_input: bool,
     /// Messages that the group has no room for yet, by the client's numbers.
     pub(super) waiting: VecDeque<(u64, Submission)>,
-    in_flight: usize,
+    pub(super) in_flight: usize,
     /// The next place of the order to send.
     pub(super) subscription: Option<Place>,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// When something was written last, while something waits to be.
     progress: Instant,
     patience: Option<Pin<Box<Sleep>>>,
 }
 
-enum Phase {
+pub(super) enum Phase {
     Serving,
     /// Nothing more is read; what was asked is answered, then the reason is told.
     Finishing(String),
@@ -149,85 +146,6 @@ impl Connection {
             return Ok(Round::Progress);
         }
         Ok(if self.is_cut_off(cx) { Round::Ended } else { Round::Idle })
-    }
-
-    /// Takes requests in as far as the group and the client keep up. True when something came in.
-    fn read(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let mut progress = self.handle_lines();
-        if !self.keeps_up() || self.ended_input || progress {
-            return Ok(progress);
-        }
-        if let Poll::Ready(read) = self.stream.poll_read(cx, self.input.space()) {
-            let read = read?;
-            self.ended_input = read == 0;
-            self.handle_lines();
-            self.input.settle(read);
-            progress = true;
-        }
-        Ok(progress)
-    }
-
-    fn keeps_up(&self) -> bool {
-        matches!(self.phase, Phase::Serving)
-            && self.waiting.len() + self.in_flight < WINDOW
-            && self.output.len() < OUTPUT_LIMIT
-    }
-
-    /// Handles the lines that have been read; true when there were any.
-    fn handle_lines(&mut self) -> bool {
-        let mut progress = false;
-        while self.keeps_up() {
-            match self.input.next_line() {
-                Ok(Some(line)) => {
-                    self.handle_line(&line);
-                    progress = true;
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    let limit = self.shared.line_limit;
-                    let reason = format!("a line has at most {limit} bytes here: send less at once");
-                    self.reply(&Reply::Error(Located { position: limit + 1, reason: reason.clone() }));
-                    tracing::info!(client = self.name, "closing: a line is over the limit");
-                    self.finish(reason);
-                }
-            }
-        }
-        progress
-    }
-
-    /// Hands waiting messages to the group. True when some were taken or refused.
-    fn submit(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((number, first)) = self.waiting.pop_front() else { return false };
-        let mut numbers = vec![number];
-        let mut more = iter::from_fn(|| {
-            let (number, submission) = self.waiting.pop_front()?;
-            numbers.push(number);
-            Some(submission)
-        });
-        // The outcome of a message cannot be looked up before its number is entered: that takes the ledger too.
-        let mut ledger = self.shared.ledger();
-        let accepted = match ledger.is_closed() {
-            true => Err(()),
-            false => self.shared.mailbox.submit(first, &mut more, Some(cx.waker())).map_err(|_| ()),
-        };
-        let Ok((last, turned_back)) = accepted else {
-            drop(ledger);
-            numbers.extend(self.waiting.drain(..).map(|(number, _)| number));
-            for number in numbers {
-                let reason = "this server is leaving the group or has left it: send through another".to_owned();
-                self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason }));
-            }
-            return true;
-        };
-        if let Some(submission) = turned_back
-            && let Some(number) = numbers.pop()
-        {
-            self.waiting.push_front((number, submission));
-        }
-        let Some(last) = last else { return false };
-        self.in_flight += numbers.len();
-        ledger.enter(last + 1 - numbers.len() as u64, numbers, self.outbox.clone());
-        true
     }
 
     /// Takes what follows in the order. True when there was something.

@@ -11,6 +11,7 @@
 mod block;
 mod connection;
 mod history;
+mod intake;
 mod ledger;
 mod listeners;
 mod outbox;
