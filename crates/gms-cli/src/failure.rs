@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Error;
+use anyhow::{Error, anyhow};
 use gms_net::BindError;
 
 /// What a command comes to.
@@ -32,6 +32,14 @@ impl Failure {
             | BindError::UnreachablePeer { .. } => Self::usage(error),
             other => other.into(),
         }
+    }
+
+    /// Nothing is authenticated or encrypted: what leaves this host must be wanted.
+    pub(crate) fn insecure(interface: &str) -> Self {
+        Self::usage(anyhow!(
+            "{interface} is not loopback and nothing is encrypted or authenticated: stay on loopback, or allow it with \
+             --insecure"
+        ))
     }
 
     /// No member of the group answers.

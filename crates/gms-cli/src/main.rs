@@ -16,6 +16,7 @@ mod event_lines;
 mod failure;
 mod level;
 mod lines;
+mod meeting_place;
 mod probability;
 mod recv;
 mod send;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Child, Stdio};
 
 use common::namespaces::Hosts;
-use common::{Server, program_on};
+use common::{Server, all_agree, program_on};
 
 /// How the servers reach each other.
 #[derive(Clone, Copy)]
@@ -37,24 +37,11 @@ fn servers_on(hosts: &Hosts, count: usize, reach: Reach, more: &[&str]) -> Vec<S
     (0..count).map(start).collect()
 }
 
-/// Each says so many lines; all of those in `view` get all of them in one order.
-fn talk(servers: &mut [Server], lines: usize) {
-    let count = servers.len();
-    for (id, server) in servers.iter_mut().enumerate() {
-        server.write_behind((0..lines).map(|number| format!("{id} says {number}\n")).collect());
-    }
-    for server in servers.iter() {
-        server.wait_until("all messages", |seen| seen.iter().filter(|l| l.contains("says")).count() == count * lines);
-    }
-    let first = servers[0].messages();
-    assert!(servers.iter().all(|server| server.messages() == first));
-}
-
 fn meet_and_talk(reach: Reach, more: &[&str], lines: usize) {
     let Some(hosts) = Hosts::new(3) else { return };
     let mut servers = servers_on(&hosts, 3, reach, more);
     servers.iter().for_each(|server| assert_eq!(server.wait_for_followers(2), 2));
-    talk(&mut servers, lines);
+    all_agree(&mut servers, lines);
     servers[0].crash();
     assert_eq!(servers[1].wait_for_followers(1), 2);
 }

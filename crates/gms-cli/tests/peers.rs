@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Server, multicast, ports, run};
+use common::{Server, all_agree, multicast, ports, run};
 
 fn list(ports: &[u16], host: &str) -> String {
     ports.iter().map(|port| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
@@ -12,19 +12,6 @@ fn list(ports: &[u16], host: &str) -> String {
 fn start(id: usize, port: u16, peers: &str, more: &[&str]) -> Server {
     let (id, port) = (id.to_string(), port.to_string());
     Server::start(&[&["--id", &id, "--port", &port, "--peer", peers], more].concat())
-}
-
-/// All of them say so many lines each; returns when all have them in one order.
-fn all_agree(servers: &mut [Server], lines: usize) {
-    let count = servers.len();
-    for (id, server) in servers.iter_mut().enumerate() {
-        server.write_behind((0..lines).map(|number| format!("{id} says {number}\n")).collect());
-    }
-    for server in servers.iter() {
-        server.wait_until("all messages", |seen| seen.iter().filter(|l| l.contains("says")).count() == count * lines);
-    }
-    let first = servers[0].messages();
-    assert!(servers.iter().all(|server| server.messages() == first));
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! Where a demo meets: a multicast port pair and a group name of its own.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use gms::{Bootstrap, Config, Events, Group, JoinError, UdpConfig};
 use gms_net::{Lossy, Udp};
 
 use super::settings::DemoSettings;
+use crate::meeting_place;
 
-/// Below what systems hand out by themselves.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 /// With more loss than this,
 const HEAVY_LOSS: f64 = 0.2;
 /// no more bytes of own messages may wait than these: so many get through in the time there is at the end.
@@ -26,17 +24,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A place that no other group uses. Where to look first depends on the process, so that two demos started at
-    /// once do not look at the same ports.
+    /// A place that no other group uses.
     pub(super) fn find(settings: &DemoSettings) -> Result<Self> {
-        let pairs = (PORTS.end - PORTS.start) / 2;
-        let first = (std::process::id().wrapping_mul(37) % u32::from(pairs)) as u16;
-        let port = |step: u16| PORTS.start + (first + step) % pairs * 2;
-        let Some(port) = (0..pairs).map(port).find(|port| is_free(*port) && is_free(*port + 1)) else {
-            bail!("no two free UDP ports in {PORTS:?}: stop a program that holds some");
-        };
-        let network = UdpConfig::new(SocketAddr::from((ADDRESS, port)));
-        Ok(Self { group: format!("demo-{:08x}", random()), network, settings: settings.clone() })
+        let network = UdpConfig::new(meeting_place::find(2)?);
+        Ok(Self { group: meeting_place::group("demo"), network, settings: settings.clone() })
     }
 
     /// Where the members meet.
@@ -77,15 +68,4 @@ impl Place {
         }
         Ok(all)
     }
-}
-
-/// Whether nobody has bound the port: not even those who would share it, as members of a group do.
-fn is_free(port: u16) -> bool {
-    UdpSocket::bind((ADDRESS, port)).is_ok() && UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
-}
-
-/// The standard library draws the keys of its hash maps at random.
-fn random() -> u32 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) as u32
 }

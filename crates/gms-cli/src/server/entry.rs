@@ -103,16 +103,13 @@ impl Entrance {
     }
 }
 
-/// Nothing is authenticated or encrypted: what leaves this host must be wanted.
+/// What leaves this host must be wanted.
 fn allow_interface(settings: &ServerSettings, interface: &str, address: SocketAddr) -> Result<(), Failure> {
     if address.ip().is_loopback() {
         return Ok(());
     }
     if !settings.insecure {
-        return Err(Failure::usage(anyhow!(
-            "{interface} is not loopback and nothing is encrypted or authenticated: stay on loopback, or allow it with \
-             --insecure"
-        )));
+        return Err(Failure::insecure(interface));
     }
     complain(&format!(
         "warning: serving on {interface} ({}) without encryption or authentication: whoever reaches it can read \

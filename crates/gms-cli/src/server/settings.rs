@@ -11,6 +11,7 @@ use gms::{Bootstrap, DirectoryConfig, Endpoint, Interface, Level, ServiceConfig,
 use super::file::ServerFile;
 use super::flags::ServerFlags;
 use crate::color::Palette;
+use crate::meeting_place;
 
 /// Everything a server needs to know.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl ServerSettings {
         let loss = flags.loss.or(file.loss);
         let seed = flags.seed.or(file.seed);
         let loss = match (loss, seed) {
-            (Some(probability), seed) => Some(Loss { probability, seed: seed.unwrap_or_else(random_seed) }),
+            (Some(probability), seed) => Some(Loss { probability, seed: seed.unwrap_or_else(meeting_place::random) }),
             (None, Some(_)) => bail!("seed says which datagrams loss drops: give loss too, or leave seed out"),
             (None, None) => None,
         };
@@ -150,12 +151,6 @@ fn directory(flags: &ServerFlags, file: &ServerFile) -> Result<DirectoryConfig> 
 
 fn is_host_and_port(peer: &str) -> bool {
     peer.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse().is_ok_and(|port: u16| port > 0))
-}
-
-/// The standard library draws the keys of its hash maps at random.
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0)
 }
 
 #[cfg(test)]

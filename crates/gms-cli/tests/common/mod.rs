@@ -295,3 +295,16 @@ pub(crate) fn group_of(count: u64, multicast: &str, trace: Option<&Path>) -> Vec
     }
     servers
 }
+
+/// All of them say so many lines each; returns when all have all of them, in one order.
+pub(crate) fn all_agree(servers: &mut [Server], lines: usize) {
+    let count = servers.len();
+    for (id, server) in servers.iter_mut().enumerate() {
+        server.write_behind((0..lines).map(|number| format!("{id} says {number}\n")).collect());
+    }
+    for server in servers.iter() {
+        server.wait_until("all messages", |seen| seen.iter().filter(|l| l.contains("says")).count() == count * lines);
+    }
+    let first = servers[0].messages();
+    assert!(servers.iter().all(|server| server.messages() == first));
+}
