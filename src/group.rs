@@ -142,7 +142,7 @@ impl Group {
         self.inner.mailbox.status().servers
     }
 
-    /// The unicast address at which others reach this member, for their `contacts`.
+    /// The unicast address at which others reach this member, for their [`Config::peers`].
     pub fn address(&self) -> std::net::SocketAddr {
         self.inner.address
     }

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use gms_core::wire::{ENVELOPE_LEN, Envelope, EnvelopeError, Limits};
-use gms_core::{Gid, Uid};
+use gms_core::{Gid, Params, Uid};
 
 /// Which layer reads the body. 1–15 belong to gms-core.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -35,6 +35,15 @@ pub(crate) fn name_digest(name: &str) -> Gid {
     let step =
         |digest: u128, byte: u8| (digest ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
     Gid(name.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, step))
+}
+
+/// What all members of a group have to have in common, in short.
+pub(crate) fn settings_digest(params: &Params) -> u64 {
+    let Params { datagram, message_limit, reassembly, window, min_voters, multicast, absorb: _ } = *params;
+    let numbers =
+        [datagram.into(), message_limit.into(), reassembly, window.into(), min_voters.into(), multicast.into()];
+    let bytes = numbers.iter().flat_map(|number: &u64| number.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The lineage of a datagram of gms-core.

@@ -28,6 +28,10 @@ impl<T: Transport> EventLoop<T> {
                 Event::Excluded | Event::Refused(_) | Event::Broken(_) => self.ended = Some(false),
                 _ => {}
             }
+            if self.events.iter().any(|event| matches!(event, Event::Dissolved { .. })) {
+                // Whoever wanted to leave wants to leave the other group, too.
+                self.leave_asked = false;
+            }
             let refused = self.events.iter().find_map(|event| match event {
                 Event::LeaveRefused { min_voters } => Some(*min_voters),
                 _ => None,

@@ -247,6 +247,7 @@ impl<T: Transport> EventLoop<T> {
         }
         if self.leave_by.is_some_and(|by| now >= by) {
             self.abandon(now);
+            self.transmit(cx, now)?;
             return Ok(Turn::Ended(false));
         }
         if more {

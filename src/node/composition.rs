@@ -7,11 +7,14 @@ use bytes::Bytes;
 use gms_core::{Destination, Event, Gid, Input, Refusal, Time};
 use gms_discovery::Entry;
 
+use super::Node;
 use super::founding::Founding;
 use super::health::Finding;
 use super::rivals::gives_way;
-use super::{Bootstrap, Node};
 use crate::layers::{self, Layer};
+
+/// Datagrams of the layers beside the member that may wait to leave.
+const OUTBOX: usize = 1024;
 
 impl Node {
     /// A datagram of another layer than gms-core. What cannot be read is dropped there and counted there.
@@ -57,7 +60,7 @@ impl Node {
         }
         self.look_for_successors(now);
         self.health.tick(now, &self.member);
-        while let Some(finding) = self.health.poll_finding() {
+        while let Some(finding) = self.health.poll_finding(now) {
             let input = match finding {
                 Finding::Dead(who) => Input::Suspect(who),
                 Finding::Alive(who) => Input::Trust(who),
@@ -77,6 +80,7 @@ impl Node {
         }
         self.former.take_if(|former| self.now >= former.until);
         self.follow_view(now);
+        self.describe(now);
         self.gather();
         let timeouts = [
             self.directory.poll_timeout(),
@@ -103,10 +107,21 @@ impl Node {
         self.vid = vid;
         self.founding = None;
         self.health.follow(now, self.member.uid(), view.as_deref());
-        if let Some(view) = view {
-            let me = self.directory.me().clone();
-            let leader = Some(view.leader.node.0);
-            let entry = Entry { gid: view.gid.0, vid: view.vid, leader, size: view.members.len() as u32, ..me };
+    }
+
+    /// What the server says of itself. One that is in no view any more, and a leader without a quorum, lead nobody.
+    fn describe(&mut self, now: Duration) {
+        let me = self.directory.me();
+        let entry = match self.member.view() {
+            Some(view) => {
+                let leader = Some(view.leader.node.0).filter(|_| self.member.has_quorum());
+                let size = view.members.len() as u32;
+                let settings = layers::settings_digest(&view.params);
+                Entry { gid: view.gid.0, vid: view.vid, leader, size, settings, ..me.clone() }
+            }
+            None => Entry { leader: None, size: 0, ..me.clone() },
+        };
+        if entry != *me {
             self.directory.update(now, entry).expect("the id and the address are the same");
         }
     }
@@ -138,7 +153,8 @@ impl Node {
         let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else { return };
         let Some(rival) = self.rivals.look(now, &view, &mut self.directory) else { return };
         let into = Gid(rival.gid);
-        if self.config.bootstrap != Bootstrap::Auto {
+        // Those whose settings differ would not be let in there.
+        if !view.params.absorb || rival.settings != layers::settings_digest(&view.params) {
             if self.rivals.is_news(into) {
                 self.alarms.push(Event::Rival { gid: into, address: rival.address, size: rival.size });
             }
@@ -180,5 +196,7 @@ impl Node {
                 self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
             }
         }
+        // Whatever is beyond is repeated by its timer.
+        self.outbox.truncate(OUTBOX);
     }
 }

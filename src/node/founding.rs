@@ -10,6 +10,8 @@ use gms_election::{Destination, Election, ElectionConfig, Electorate, Event, Inp
 
 /// What was heard longer ago than this may not hold any more.
 const FRESH: Duration = Duration::from_secs(2);
+/// One looks for a group at least so long.
+const SHORTEST: Duration = Duration::from_millis(10);
 /// How often those who look ask who is there.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
@@ -39,6 +41,8 @@ impl Founding {
         seed: u64,
         now: Duration,
     ) -> Self {
+        // Elections at every tick would leave no time for anything else.
+        let discover = discover.max(SHORTEST);
         let (elect_at, probe_at) = (now + discover, now + PROBE_EVERY);
         Self { me, expect, discover, config, seed, election: None, electorate: BTreeSet::new(), elect_at, probe_at }
     }
@@ -62,7 +66,11 @@ impl Founding {
         election.handle(now, Input::Tick);
         while let Some(event) = election.poll_event() {
             match event {
-                Event::Won { .. } => return true,
+                // Of those who are expected only the highest founds, or a pause could make two groups.
+                Event::Won { .. } if self.expect.as_ref().is_none_or(|ids| ids.last() == Some(&self.me)) => {
+                    return true;
+                }
+                Event::Won { .. } => self.elect_at = now + self.discover,
                 // It founds the group, or else is dead by then.
                 Event::Elected { .. } | Event::GaveUp { .. } => self.elect_at = now + self.discover * 4,
             }
@@ -188,6 +196,7 @@ mod tests {
     fn all_who_are_expected_must_be_there() {
         assert_eq!(founds_at(founding(2, Some(&[0, 1, 2])), directory(2, &[(0, 0)])), None);
         assert_eq!(founds_at(founding(2, Some(&[0, 1, 2])), directory(2, &[(0, 0), (1, 0), (7, 0)])), Some(300));
+        assert_eq!(founds_at(founding(1, Some(&[0, 1, 2])), directory(1, &[(0, 0), (2, 0)])), None, "not the highest");
         assert_eq!(founds_at(founding(7, Some(&[0, 1])), directory(7, &[(0, 0), (1, 0)])), None, "not among them");
     }
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 use gms_core::{Member, Time, Uid, View, ViewMember};
 use gms_discovery::{Check, Detector, DetectorConfig, DetectorError, DetectorEvent, DetectorInput};
 
+/// Longest silence of a member that answers through others only.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// The members whose death process `me` has to notice: the leader all, the others the leader.
 pub(super) fn watched_by(me: Uid, view: &View) -> impl Iterator<Item = &ViewMember> {
     view.members.iter().filter(move |m| m.uid != me && (view.leader == me || view.leader == m.uid))
@@ -69,10 +72,14 @@ impl Health {
         self.detector.handle(now, DetectorInput::Received { from, check });
     }
 
-    pub(super) fn poll_finding(&mut self) -> Option<Finding> {
+    pub(super) fn poll_finding(&mut self, now: Duration) -> Option<Finding> {
         loop {
             match self.detector.poll_event()? {
                 DetectorEvent::Suspected { id, .. } => return Some(Finding::Dead(id)),
+                // One that only others hear cannot do its part: nobody waits for it for ever.
+                DetectorEvent::Trusted { id, through: Some(_) } if self.is_long_unheard(now, id) => {
+                    return Some(Finding::Dead(id));
+                }
                 DetectorEvent::Trusted { id, .. } => return Some(Finding::Alive(id)),
                 DetectorEvent::Verify { .. } | DetectorEvent::Paused { .. } => {}
             }
@@ -95,6 +102,11 @@ impl Health {
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         let watches = self.detector.peers().len() > 0;
         watches.then(|| self.detector.poll_timeout().map_or(self.next, |at| at.min(self.next)))
+    }
+
+    fn is_long_unheard(&self, now: Duration, who: Uid) -> bool {
+        let heard = self.heard.iter().find(|(uid, _)| *uid == who);
+        heard.is_some_and(|(_, at)| now.saturating_sub(at.since(Time::ZERO)) > SLOW)
     }
 
     fn hand_on(&mut self, now: Duration, member: &Member) {

@@ -43,7 +43,10 @@ impl Node {
         let mut config = self.config.clone();
         config.core.uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
         config.core.seed = self.random.next_u64();
-        *self = Self::new(config, self.now).expect("nothing but the id has changed");
+        let anew = Self::new(config, self.now).expect("nothing but the id has changed");
+        let Self { before, former, outbox, .. } = std::mem::replace(self, anew);
+        (self.before, self.former) = (before, former);
+        self.outbox.extend(outbox);
     }
 
     /// The lineage of this process has dissolved: joins the other one as a new life.
@@ -51,7 +54,9 @@ impl Node {
         let mut config = self.config.clone();
         config.core.uid = Uid { incarnation: self.random.next_u64(), ..config.core.uid };
         config.core.seed = self.random.next_u64();
-        config.bootstrap = Bootstrap::Auto;
+        if config.bootstrap == Bootstrap::Found {
+            config.bootstrap = Bootstrap::Join;
+        }
         let mut anew = Self::new(config, self.now).expect("nothing but the life has changed");
         (anew.before, anew.random) = (self.before + self.sent, self.random.clone());
         let Self { member, outbox, .. } = std::mem::replace(self, anew);
@@ -59,8 +64,12 @@ impl Node {
         self.former = Some(Box::new(Former::new(member, gid, self.now)));
     }
 
-    /// Tells the others that this server is gone.
-    pub(super) fn say_goodbye(&mut self) {
+    /// Tells the others that this server is gone; not if the id they would forget is another one's.
+    pub(super) fn say_goodbye(&mut self, id_is_taken: bool) {
+        if id_is_taken {
+            self.gone = true;
+            return;
+        }
         self.directory.handle(self.now.since(Time::ZERO), gms_discovery::Input::Leave);
         self.gather();
         self.gone = true;

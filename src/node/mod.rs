@@ -77,7 +77,8 @@ pub struct Node {
 
 impl Node {
     /// A process that starts at `now`. Fails when its settings contradict each other.
-    pub fn new(config: NodeConfig, now: Time) -> Result<Self, NodeError> {
+    pub fn new(mut config: NodeConfig, now: Time) -> Result<Self, NodeError> {
+        config.core.params.absorb = config.bootstrap == Bootstrap::Auto;
         let start = match config.bootstrap {
             Bootstrap::Found => Start::Found,
             _ => Start::Join(config.contacts.clone()),
@@ -199,7 +200,10 @@ impl Node {
                 out.pop();
                 self.draw_another_id();
             }
-            Some(Event::Left { .. } | Event::Excluded | Event::Broken(_) | Event::Refused(_)) => self.say_goodbye(),
+            Some(Event::Refused(Refusal::NodeTaken { .. })) => self.say_goodbye(true),
+            Some(Event::Left { .. } | Event::Excluded | Event::Broken(_) | Event::Refused(_)) => {
+                self.say_goodbye(false)
+            }
             _ => {}
         }
         used

@@ -1,6 +1,8 @@
 //! Two groups of one name that found themselves apart and then meet: the smaller one gives way
 //! (protocol 7, Absorb).
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gms_core::{Gid, View};
@@ -13,8 +15,8 @@ const FRESH: Duration = Duration::from_secs(1);
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Rivals {
     probe_at: Duration,
-    /// The last one that was reported.
-    reported: Option<Gid>,
+    /// Those that were reported.
+    reported: BTreeSet<Gid>,
 }
 
 impl Rivals {
@@ -25,8 +27,10 @@ impl Rivals {
         let mut seen = directory.servers().filter(|known| foreign(&known.entry)).peekable();
         seen.peek()?;
         let fresh = seen.filter(|known| now.saturating_sub(known.heard) <= FRESH);
-        // The leader's word on the size of its view is the latest.
-        let rival = fresh.max_by_key(|known| known.entry.vid).map(|known| known.entry.clone());
+        // Only a leader that can act speaks for its lineage; of several the largest counts.
+        let leading = fresh.filter(|known| known.entry.leader == Some(known.entry.id));
+        let rival = leading.max_by_key(|known| (known.entry.size, Reverse(known.entry.gid)));
+        let rival = rival.map(|known| known.entry.clone());
         if now >= self.probe_at {
             self.probe_at = now + FRESH;
             directory.handle(now, gms_discovery::Input::Probe);
@@ -42,7 +46,7 @@ impl Rivals {
 
     /// Whether this rival has not been reported yet.
     pub(super) fn is_news(&mut self, gid: Gid) -> bool {
-        self.reported.replace(gid) != Some(gid)
+        self.reported.insert(gid)
     }
 }
 

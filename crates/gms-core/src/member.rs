@@ -219,6 +219,11 @@ impl Member {
         members.filter(move |(member, _)| member.uid != me).map(|(member, peer)| (member.uid, peer.heard))
     }
 
+    /// Whether this process is no leader that has lost its quorum.
+    pub fn has_quorum(&self) -> bool {
+        !matches!(&self.phase, Phase::In(m) if m.blocked_by_quorum())
+    }
+
     /// When a member last answered the request to join: there is a group.
     pub fn answered(&self) -> Option<Time> {
         match &self.phase {

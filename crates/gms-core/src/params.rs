@@ -24,6 +24,8 @@ pub struct Params {
     pub min_voters: u16,
     /// Whether what is for all goes by multicast. Otherwise each gets a copy of its own.
     pub multicast: bool,
+    /// Whether the group gives way to a larger one of its name. Said by who founds it; a joiner's own does not count.
+    pub absorb: bool,
 }
 
 impl Default for Params {
@@ -35,6 +37,7 @@ impl Default for Params {
             window: 2 << 20,
             min_voters: 1,
             multicast: true,
+            absorb: false,
         }
     }
 }

@@ -37,6 +37,7 @@ impl Membership {
         if self.blocked_by_quorum() && !matches!(why, Some(Blocked::Quorum { .. })) {
             // Whoever is not heard yet may have been cut off with the others, and gets the same time to return.
             self.peers.iter_mut().for_each(|peer| peer.heard = cx.now);
+            self.change.wait_anew(cx.now);
         }
         match (&self.blocked, &why) {
             (None, Some(why)) => {

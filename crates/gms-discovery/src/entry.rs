@@ -27,6 +27,8 @@ pub struct Entry<Id> {
     pub leader: Option<Id>,
     /// Members of its view.
     pub size: u32,
+    /// A digest of what all servers of its group have in common, for the caller to compare; 0 while it is in none.
+    pub settings: u64,
     /// Where it serves programs that are no members, if it does.
     pub clients: Option<SocketAddr>,
 }
@@ -34,7 +36,7 @@ pub struct Entry<Id> {
 impl<Id> Entry<Id> {
     /// A server that is in no group yet.
     pub fn new(id: Id, address: SocketAddr, name: impl Into<String>) -> Self {
-        Self { id, address, name: name.into(), gid: 0, vid: 0, leader: None, size: 0, clients: None }
+        Self { id, address, name: name.into(), gid: 0, vid: 0, leader: None, size: 0, settings: 0, clients: None }
     }
 
     /// Whether it can be called and can be written.

@@ -115,6 +115,7 @@ mod tests {
             vid: u64::MAX,
             leader: Some(u64::MAX),
             size: u32::MAX,
+            settings: u64::MAX,
             clients: Some("[2001:db8::7]:7001".parse().unwrap()),
         }
     }
@@ -193,7 +194,7 @@ mod tests {
     #[test]
     fn the_bytes_are_these() {
         let entry = Entry { leader: Some(2), gid: 300, vid: 9, size: 3, ..Entry::new(1u64, address(), "ab") };
-        let reply = [2, 1, 0, 10, 0, 0, 1, 0xd8, 0x36, 2, b'a', b'b', 0xac, 2, 9, 1, 2, 3, 0];
+        let reply = [2, 1, 0, 10, 0, 0, 1, 0xd8, 0x36, 2, b'a', b'b', 0xac, 2, 9, 1, 2, 3, 0, 0];
         assert_eq!(Message::ProbeReply(entry).encode().unwrap(), reply);
         assert_eq!(Message::Leave(300u64).encode().unwrap(), [3, 0xac, 2]);
     }

@@ -1,5 +1,6 @@
 //! Who may come in, and when it may vote (protocol 6).
 
+use crate::change::planned::Change;
 use crate::context::Context;
 use crate::id::Uid;
 use crate::membership::Membership;
@@ -16,6 +17,13 @@ pub(crate) struct Candidate {
     since: Time,
 }
 
+impl Change {
+    /// Nobody has really been heard yet: who waits for the id of a member waits from now on.
+    pub(crate) fn wait_anew(&mut self, now: Time) {
+        self.joins.iter_mut().for_each(|candidate| candidate.since = now);
+    }
+}
+
 impl Membership {
     /// A process has proved its address and wants to join. Only the leader is asked.
     pub(crate) fn on_join(&mut self, cx: &mut Context, request: JoinRequest) {
@@ -27,6 +35,8 @@ impl Membership {
         } else if self.change.joins.iter().all(|j| j.request.uid != request.uid)
             && self.change.joins.len() < cx.config.limits.joiners
         {
+            // Only its latest life counts.
+            self.change.joins.retain(|j| j.request.uid.node != request.uid.node);
             self.change.joins.push_back(Candidate { request, since: cx.now });
             self.change.since.get_or_insert(cx.now);
             cx.timers.start(Timer::Change, cx.now + cx.config.timing.join_batch);

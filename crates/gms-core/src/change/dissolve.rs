@@ -1,6 +1,8 @@
 //! Two lineages of one group: the smaller one dissolves, and its members join the other (protocol 7,
 //! Absorb). All of them end at one cut, by a view of the leader alone, which then goes too.
 
+use std::time::Duration;
+
 use crate::change::planned::LOOK_AGAIN;
 use crate::context::Context;
 use crate::event::Event;
@@ -9,11 +11,15 @@ use crate::membership::{Membership, Stage};
 use crate::timers::Timer;
 use crate::view::{Role, View, ViewMember};
 
+/// How long a wish to dissolve counts; who wishes it repeats it.
+const WISH: Duration = Duration::from_secs(2);
+
 impl Membership {
     /// This lineage is to end in favour of another one. Only the leader can see to it.
     pub(crate) fn on_dissolve(&mut self, cx: &mut Context, into: Gid) {
-        if self.is_leader() && self.stage == Stage::Member && into != self.view.gid {
-            self.change.dissolve = Some(into);
+        let free = self.stage == Stage::Member && self.proposal.is_none() && !self.blocked_by_quorum();
+        if self.is_leader() && free && into != self.view.gid {
+            self.change.dissolve = Some((into, cx.now));
             self.consider(cx);
         }
     }
@@ -21,6 +27,8 @@ impl Membership {
     /// The next step towards the end: first all others go, then the leader.
     pub(super) fn dissolve(&mut self, cx: &mut Context, into: Gid) {
         if self.view.members.len() == 1 {
+            // Nobody else can object to the order of the one that is left.
+            self.settled = self.log.have();
             if self.leavers_need_frames(cx) {
                 return cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
             }
@@ -44,6 +52,13 @@ impl Membership {
         } else {
             cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
         }
+    }
+
+    /// The wish to dissolve, as long as it counts: the other lineage may be gone by now, unless the first step is done.
+    pub(super) fn wish_to_dissolve(&mut self, cx: &Context) -> Option<Gid> {
+        let begun = self.view.members.len() == 1;
+        self.change.dissolve.take_if(|(_, since)| !begun && cx.now - *since > WISH);
+        self.change.dissolve.map(|(into, _)| into)
     }
 
     /// Whether this is the leader's last view before its lineage ends: nothing is ordered in it.

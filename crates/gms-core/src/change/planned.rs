@@ -29,8 +29,8 @@ pub(crate) struct Change {
     refused: Vec<(Uid, u32)>,
     /// When the first of `joins` came.
     pub(super) since: Option<Time>,
-    /// The lineage to dissolve into.
-    pub(super) dissolve: Option<Gid>,
+    /// The lineage to dissolve into, and since when.
+    pub(super) dissolve: Option<(Gid, Time)>,
 }
 
 /// The value the leader has proposed. While there is one, nothing is stamped any more in this view.
@@ -80,7 +80,7 @@ impl Membership {
         if self.change.joins.is_empty() {
             self.change.since = None;
         }
-        if let Some(into) = self.change.dissolve {
+        if let Some(into) = self.wish_to_dissolve(cx) {
             return self.dissolve(cx, into);
         }
         let promotions = self.caught_up(cx);
