@@ -19,6 +19,8 @@ struct World {
     dead: Vec<usize>,
     /// Nothing passes between nodes below this index and the others.
     split: usize,
+    /// What the first sends never arrives at the second.
+    mute: Option<(usize, usize)>,
     records: Vec<Record>,
 }
 
@@ -36,6 +38,7 @@ impl World {
             flying: vec![],
             dead: vec![],
             split: 0,
+            mute: None,
             records: vec![],
         };
         (0..count).for_each(|node| world.start(node, bootstrap.clone(), false));
@@ -56,7 +59,9 @@ impl World {
             let mut out = Vec::new();
             while let Some(transmit) = self.nodes[index].poll_transmit(self.now, 16, &mut out) {
                 for datagram in out.chunks(transmit.segment_size) {
-                    let connected = |to: &&usize| **to != index && (index < self.split) == (**to < self.split);
+                    let connected = |to: &&usize| {
+                        **to != index && (index < self.split) == (**to < self.split) && self.mute != Some((index, **to))
+                    };
                     for &to in alive.iter().filter(connected) {
                         let wanted = match transmit.destination {
                             Destination::Data => !self.nodes[to].is_leader(),
@@ -250,6 +255,30 @@ fn a_rival_that_is_gone_frightens_nobody() {
     world.pass(Duration::from_secs(60));
     assert_eq!(world.view(0), Some((0, vec![0])));
     assert!(world.events[0].iter().all(|event| !matches!(event, Event::Dissolved { .. })));
+}
+
+#[test]
+fn nobody_gives_way_to_a_group_that_has_lost_its_leader() {
+    let mut world = World::of(2, &Bootstrap::Auto);
+    world.start(2, Bootstrap::Auto, false);
+    world.split = 2;
+    world.pass(Duration::from_secs(1));
+    world.dead = vec![1];
+    world.pass(Duration::from_secs(3));
+    world.split = 0;
+    world.pass(Duration::from_secs(30));
+    assert_eq!(world.view(2), Some((2, vec![2])), "the other one is larger, but could let nobody in");
+}
+
+#[test]
+fn a_member_that_only_others_hear_is_given_up_in_the_end() {
+    let mut world = World::of(3, &Bootstrap::Auto);
+    world.pass(Duration::from_secs(1));
+    world.mute = Some((0, 2));
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(2), Some((2, vec![0, 1, 2])), "it answers through the other follower");
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.view(2), Some((2, vec![1, 2])));
 }
 
 #[test]

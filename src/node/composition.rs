@@ -109,12 +109,15 @@ impl Node {
         self.health.follow(now, self.member.uid(), view.as_deref());
     }
 
-    /// What the server says of itself. One that is in no view any more, and a leader without a quorum, lead nobody.
+    /// What the server says of itself. It names a leader only if that one can lead: not in no view any more, not
+    /// as a leader without a quorum, not as a follower that hears its leader no more.
     fn describe(&mut self, now: Duration) {
         let me = self.directory.me();
         let entry = match self.member.view() {
             Some(view) => {
-                let leader = Some(view.leader.node.0).filter(|_| self.member.has_quorum());
+                let patience = self.config.core.timing.quorum;
+                let hears = self.member.leader_heard().is_none_or(|at| self.now - at <= patience);
+                let leader = Some(view.leader.node.0).filter(|_| hears && self.member.has_quorum());
                 let size = view.members.len() as u32;
                 let settings = layers::settings_digest(&view.params);
                 Entry { gid: view.gid.0, vid: view.vid, leader, size, settings, ..me.clone() }

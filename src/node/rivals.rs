@@ -27,9 +27,9 @@ impl Rivals {
         let mut seen = directory.servers().filter(|known| foreign(&known.entry)).peekable();
         seen.peek()?;
         let fresh = seen.filter(|known| now.saturating_sub(known.heard) <= FRESH);
-        // Only a leader that can act speaks for its lineage; of several the largest counts.
-        let leading = fresh.filter(|known| known.entry.leader == Some(known.entry.id));
-        let rival = leading.max_by_key(|known| (known.entry.size, Reverse(known.entry.gid)));
+        // Only a lineage that is led can let anybody in; of several the largest counts.
+        let led = fresh.filter(|known| known.entry.leader.is_some());
+        let rival = led.max_by_key(|known| (known.entry.size, Reverse(known.entry.gid)));
         let rival = rival.map(|known| known.entry.clone());
         if now >= self.probe_at {
             self.probe_at = now + FRESH;
