@@ -153,7 +153,10 @@ impl Mailbox {
             match outbound.accept(submission)? {
                 Submitted::Accepted(sseq) => accepted = Some(sseq),
                 Submitted::Full(back) => {
-                    outbound.waiting.extend(waker.map(|waker| (waker.clone(), Party::present())));
+                    if let Some(waker) = waker.filter(|waker| !outbound.waiting.iter().any(|(w, _)| w.will_wake(waker)))
+                    {
+                        outbound.waiting.push((waker.clone(), Party::present()));
+                    }
                     outbound.wake();
                     return Ok((accepted, Some(back)));
                 }

@@ -43,6 +43,28 @@ async fn a_session_by_hand() {
 }
 
 #[tokio::test]
+async fn what_finds_no_room_in_the_group_stays_with_the_client() {
+    let network = MemoryNetwork::new(3, FaultRates::NONE);
+    let servers = servers(&network, 2).await;
+    let (leader, follower) = (servers[0].group.address(), servers[1].group.address());
+    network.with_faults(|faults| {
+        faults.cut(leader, follower);
+        faults.cut(follower, leader);
+    });
+    let mut wire = Wire::connect(&servers[1].endpoint).await;
+    let line = format!("{{\"send\":{{\"number\":1,\"payload\":\"{}\"}}}}\n", "x".repeat(1 << 20));
+    let mut taken = 0;
+    // Own messages, the queue before them, one read and the sockets: all of them together are far less.
+    while taken < 64 << 20 {
+        match tokio::time::timeout(Duration::from_secs(1), wire.writer.write(line.as_bytes())).await {
+            Ok(written) => taken += written.expect("the connection lives"),
+            Err(_) => return,
+        }
+    }
+    panic!("{taken} bytes were taken although nothing is ordered");
+}
+
+#[tokio::test]
 async fn a_malformed_line_is_placed_and_the_connection_lives_on() {
     let network = MemoryNetwork::new(2, FaultRates::NONE);
     let server = servers(&network, 1).await.remove(0);

@@ -146,7 +146,7 @@ impl Outgoing {
     /// A server is there that takes lines of so many bytes. Questions are asked again, with this line.
     pub(super) fn connected(&mut self, line_limit: usize, question: &[u8]) {
         self.line_limit = line_limit;
-        self.keep(|line| line.len <= line_limit + 1);
+        self.keep(|line| line.number.is_some() && line.len <= line_limit + 1);
         for _ in 0..self.statuses.len() {
             self.append(question, None);
         }

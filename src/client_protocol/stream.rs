@@ -16,6 +16,8 @@ use super::Endpoint;
 /// A peer whose host is gone is noticed after about 20 s of silence.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new().with_time(Duration::from_secs(10));
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(3);
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const GIVE_UP: Duration = Duration::from_secs(20);
 
 /// A stream of bytes, both ways.
 #[derive(Debug)]
@@ -55,6 +57,9 @@ impl Stream {
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "freebsd", windows))]
         let keepalive = keepalive.with_interval(KEEPALIVE_EVERY);
         let _ = SockRef::from(&socket).set_tcp_keepalive(&keepalive);
+        // While something is under way, it is its repeats that have to end.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(GIVE_UP));
         Self::Tcp(socket)
     }
 

@@ -34,7 +34,8 @@ pub(super) struct Connection {
     number: Option<u64>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) output: Output,
-    /// What the log calls it.
+    /// Whence it comes, and what the log calls it: that, and its own name if it has said one.
+    pub(super) origin: String,
     pub(super) name: String,
     pub(super) input: LineBuffer,
     pub(super) ended_input: bool,
@@ -81,6 +82,7 @@ impl Connection {
             number,
             outbox,
             output: Output::default(),
+            origin: name.clone(),
             name,
             input,
             ended_input: false,

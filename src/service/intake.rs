@@ -14,7 +14,8 @@ impl Connection {
     /// Takes requests in as far as the group and the client keep up. True when something came in.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut progress = self.handle_lines();
-        if !self.keeps_up() || self.ended_input || progress {
+        // While a message waits for room in the group, what comes after it stays in the socket.
+        if !self.keeps_up() || !self.waiting.is_empty() || self.ended_input || progress {
             return Ok(progress);
         }
         if let Poll::Ready(read) = self.stream.poll_read(cx, self.input.space()) {

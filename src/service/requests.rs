@@ -46,7 +46,7 @@ impl Connection {
 
     fn hello(&mut self, hello: &HelloRequest<'_>) {
         if let Some(name) = &hello.name {
-            self.name = format!("{} ({:?})", self.name, name.0.chars().take(64).collect::<String>());
+            self.name = format!("{} ({:?})", self.origin, name.0.chars().take(64).collect::<String>());
         }
         tracing::debug!(client = self.name, "hello");
         if hello.protocol != PROTOCOL {

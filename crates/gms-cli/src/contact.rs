@@ -70,7 +70,8 @@ impl ContactFlags {
         Ok(config)
     }
 
-    fn wait(&self) -> Result<Duration, Failure> {
+    /// How long to look for a server.
+    pub(crate) fn wait(&self) -> Result<Duration, Failure> {
         let seconds = self.wait;
         Duration::try_from_secs_f64(seconds)
             .map_err(|_| Failure::usage(anyhow!("--wait {seconds} is no time to wait: give seconds, 0 or more")))

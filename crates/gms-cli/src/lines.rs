@@ -1,6 +1,8 @@
 //! Lines read from standard input, in batches: each is one message.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
@@ -13,9 +15,19 @@ const CHUNK: usize = 64 << 10;
 
 /// Reads `input` in a thread of its own until it ends. At most two batches wait; then the thread does.
 pub(crate) fn read(input: impl Read + Send + 'static, limit: usize) -> mpsc::Receiver<Vec<Bytes>> {
+    read_all("standard input".to_owned(), input, limit, Arc::default())
+}
+
+/// The same for the input of this name; `incomplete` is set when a part of it is left out.
+pub(crate) fn read_all(
+    name: String,
+    input: impl Read + Send + 'static,
+    limit: usize,
+    incomplete: Arc<AtomicBool>,
+) -> mpsc::Receiver<Vec<Bytes>> {
     let (batches, receiver) = mpsc::channel(1);
     thread::spawn(move || {
-        let mut cutter = Cutter::new(limit);
+        let mut cutter = Cutter::new(limit, incomplete.clone());
         let mut input = BufReader::with_capacity(CHUNK, input);
         loop {
             let mut lines = Vec::new();
@@ -26,7 +38,8 @@ pub(crate) fn read(input: impl Read + Send + 'static, limit: usize) -> mpsc::Rec
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    complain(&format!("warning: standard input cannot be read any further: {error}"));
+                    complain(&format!("warning: {name} cannot be read any further: {error}"));
+                    incomplete.store(true, Ordering::Release);
                     0
                 }
             };
@@ -46,14 +59,15 @@ pub(crate) fn read(input: impl Read + Send + 'static, limit: usize) -> mpsc::Rec
 /// Cuts chunks into lines. Keeps the beginning of a line whose end has not come, up to the limit.
 struct Cutter {
     limit: usize,
+    incomplete: Arc<AtomicBool>,
     begun: BytesMut,
     /// Bytes of the line that has begun, kept or not.
     length: usize,
 }
 
 impl Cutter {
-    fn new(limit: usize) -> Self {
-        Self { limit, begun: BytesMut::new(), length: 0 }
+    fn new(limit: usize, incomplete: Arc<AtomicBool>) -> Self {
+        Self { limit, incomplete, begun: BytesMut::new(), length: 0 }
     }
 
     fn cut(&mut self, chunk: &[u8], lines: &mut Vec<Bytes>) {
@@ -94,6 +108,7 @@ impl Cutter {
         } else {
             let error = gms::SendError::TooLarge { len, limit: u32::try_from(self.limit).unwrap_or(u32::MAX) };
             complain(&format!("error: line not sent: {error}"));
+            self.incomplete.store(true, Ordering::Release);
         }
     }
 }
@@ -103,7 +118,7 @@ mod tests {
     use super::*;
 
     fn cut(chunks: &[&str], limit: usize) -> Vec<Bytes> {
-        let (mut cutter, mut lines) = (Cutter::new(limit), Vec::new());
+        let (mut cutter, mut lines) = (Cutter::new(limit, Arc::default()), Vec::new());
         chunks.iter().for_each(|chunk| cutter.cut(chunk.as_bytes(), &mut lines));
         cutter.finish(&mut lines);
         lines

@@ -277,6 +277,26 @@ fn what_is_too_large_is_exit_code_4() {
 }
 
 #[test]
+fn input_that_is_not_sent_is_no_success() {
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    let place = place(&server);
+    let dir = tempfile::tempdir().expect("a directory");
+    let unreadable = dir.path().to_str().expect("text");
+    let finished = run(&["send", "--server", &place, "--file", unreadable]);
+    assert_eq!(finished.code, 1, "{finished:?}");
+    assert!(finished.stderr.contains(unreadable) && finished.stderr.contains("not all of the input"), "{finished:?}");
+}
+
+#[test]
+fn status_asks_those_too_whom_only_the_servers_named_have_seen() {
+    let servers = group_of(3, &multicast(), None);
+    let status = json(&run(&["status", "--json", "--server", &place(&servers[1])]).stdout);
+    assert_eq!(status["agree"], true, "{status}");
+    let rows = status["servers"].as_array().expect("a list");
+    assert!(rows.len() == 3 && rows.iter().all(|row| row["role"] != "silent"), "{status}");
+}
+
+#[test]
 fn status_shows_every_server_and_whether_they_agree() {
     let meeting = multicast();
     let mut servers = group_of(3, &meeting, None);
@@ -330,6 +350,7 @@ fn what_cannot_be_is_a_usage_error_that_names_it() {
     for (arguments, words) in [
         (&["send", "--server", "nowhere"][..], &["nowhere", "HOST:PORT"][..]),
         (&["send", "--rate", "0", "x"], &["--rate 0"]),
+        (&["send", "--rate", "1e-20", "x"], &["--rate", "or more"]),
         (&["send", "--size", "5"], &["--count"]),
         (&["send", "--count", "5", "x"], &["--count"]),
         (&["send", "--file", "/nowhere/lines"], &["/nowhere/lines"]),

@@ -7,6 +7,8 @@ mod report;
 mod source;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -23,6 +25,9 @@ use crate::level::LevelName;
 
 /// Messages whose outcome has not been printed, at most.
 const IN_FLIGHT: usize = 8192;
+
+/// Messages per second, at least: about one in four months.
+const SLOWEST: f64 = 1e-7;
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -78,10 +83,14 @@ pub(crate) fn run(flags: SendFlags) -> Outcome {
 }
 
 async fn send(flags: SendFlags) -> Outcome {
-    if let Some(rate) = flags.rate.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
-        return Err(Failure::usage(anyhow!("--rate {rate} sends nothing: give messages per second, more than 0")));
+    if let Some(rate) = flags.rate.filter(|rate| !rate.is_finite() || *rate < SLOWEST) {
+        return Err(Failure::usage(anyhow!(
+            "--rate {rate} sends nothing: give messages per second, {SLOWEST} or more"
+        )));
     }
-    let source = Source::open(flags.messages, flags.file, flags.count.map(|count| (count, flags.size)))?;
+    let incomplete = Arc::new(AtomicBool::new(false));
+    let made_up = flags.count.map(|count| (count, flags.size));
+    let source = Source::open(flags.messages, flags.file, made_up, &incomplete)?;
     let mut config = flags.contact.client("gms-cli send").await?;
     config.level = flags.level.map(Into::into);
     let client = connect(config).await?;
@@ -91,6 +100,9 @@ async fn send(flags: SendFlags) -> Outcome {
     let outcome = report.run(outcomes).await;
     // Whoever stopped reading what is printed does not want the rest sent either.
     sending.abort();
+    if outcome.is_ok() && incomplete.load(Ordering::Acquire) {
+        return Err(anyhow!("not all of the input was sent").into());
+    }
     outcome
 }
 

@@ -184,10 +184,14 @@ impl Report {
                  delivered",
                 self.unknown
             ))),
-            Some(reason @ ClientError::NoServer { .. }) => {
+            Some(reason) if self.not_ordered > 0 => Err(Failure::not_ordered(anyhow!(
+                "{} of {of} messages were not ordered, {} not sent: {reason}",
+                self.not_ordered,
+                self.no_server
+            ))),
+            Some(reason) => {
                 Err(Failure::no_server(anyhow!("{} of {of} messages were not sent: {reason}", self.no_server)))
             }
-            Some(reason) => Err(Failure::not_ordered(anyhow!("{} of {of} messages: {reason}", self.not_ordered))),
         }
     }
 

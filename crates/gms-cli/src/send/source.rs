@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -27,6 +29,7 @@ impl Source {
         messages: Vec<String>,
         file: Option<PathBuf>,
         made_up: Option<(u64, usize)>,
+        incomplete: &Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
         if let Some((count, size)) = made_up {
             return Ok(Self::MadeUp { next: 0, count, size });
@@ -35,10 +38,11 @@ impl Source {
             return Ok(Self::Arguments(Some(messages.into_iter().map(Bytes::from).collect())));
         }
         Ok(Self::Lines(match file {
-            None => lines::read(std::io::stdin(), LINE_LIMIT),
+            None => lines::read_all("standard input".to_owned(), std::io::stdin(), LINE_LIMIT, incomplete.clone()),
             Some(path) => {
                 let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()));
-                lines::read(file.map_err(Failure::usage)?, LINE_LIMIT)
+                let name = path.display().to_string();
+                lines::read_all(name, file.map_err(Failure::usage)?, LINE_LIMIT, incomplete.clone())
             }
         }))
     }
@@ -70,13 +74,13 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_as_asked_for_are_made_up() {
-        let mut source = Source::open(Vec::new(), None, Some((600, 5))).expect("opens");
+        let mut source = Source::open(Vec::new(), None, Some((600, 5)), &Arc::default()).expect("opens");
         let mut all = Vec::new();
         while let Some(batch) = source.next().await {
             all.extend(batch);
         }
         assert_eq!((all.len(), &all[7], &all[599]), (600, &Bytes::from("7...."), &Bytes::from("599..")));
-        let mut none = Source::open(Vec::new(), None, Some((0, 5))).expect("opens");
+        let mut none = Source::open(Vec::new(), None, Some((0, 5)), &Arc::default()).expect("opens");
         assert!(none.next().await.is_none());
     }
 }

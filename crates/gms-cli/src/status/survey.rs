@@ -1,9 +1,9 @@
 //! Asking all servers there are.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use gms::{Client, ClientConfig, Endpoint, FindError, FoundServer, ServerSeen, ServerStatus, find_servers};
+use gms::{Client, ClientConfig, Endpoint, FindConfig, FindError, FoundServer, ServerSeen, ServerStatus, find_servers};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -56,7 +56,7 @@ pub(super) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
     let mut asking = JoinSet::new();
     if contact.servers().is_empty() {
         let find = contact.find().await?;
-        for server in find_servers(&find).await.map_err(|FindError::Bind(error)| Failure::sockets(error))? {
+        for server in find_within(&find, contact.wait()?).await? {
             let endpoint = server.clients.map(Endpoint::from);
             asking.spawn(async move {
                 let told = match &endpoint {
@@ -80,9 +80,33 @@ pub(super) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
             Err(error) => tried.push(error),
         }
     }
+    // Those that only the others have seen are asked, too.
+    let mut asked = BTreeSet::new();
+    for server in &seen {
+        let told = rows.iter().any(|row| row.id == server.id && row.address == server.address.to_string());
+        if let Some(endpoint) = server.clients.filter(|endpoint| !told && asked.insert(*endpoint)) {
+            asking.spawn(async move { ask(&Endpoint::from(endpoint)).await.map(told_by) });
+        }
+    }
+    while let Some(answer) = asking.join_next().await {
+        if let Ok((row, _)) = answer? {
+            rows.push(row);
+        }
+    }
     rows.extend(silent(&rows, seen));
     rows.sort_by(|a, b| (a.id, &a.address).cmp(&(b.id, &b.address)));
     Ok(Survey::new(rows, tried))
+}
+
+/// All servers that answer; asks again as long as there is time and nobody does.
+async fn find_within(find: &FindConfig, wait: Duration) -> Result<Vec<FoundServer>, Failure> {
+    let start = Instant::now();
+    loop {
+        let found = find_servers(find).await.map_err(|FindError::Bind(error)| Failure::sockets(error))?;
+        if !found.is_empty() || start.elapsed() >= wait {
+            return Ok(found);
+        }
+    }
 }
 
 async fn ask(endpoint: &Endpoint) -> Result<ServerStatus, String> {
