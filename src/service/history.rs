@@ -1,8 +1,8 @@
 //! The latest part of the order, for subscribers: as much as fits a fixed number of bytes.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use gms_core::Gid;
 
@@ -20,7 +20,7 @@ pub(super) struct History {
     next: Place,
     /// One after the other, as far as views have named them.
     lineages: Vec<Option<Gid>>,
-    waiting: Vec<Arc<Outbox>>,
+    waiting: Vec<Weak<Outbox>>,
 }
 
 /// What there is from a place on.
@@ -90,7 +90,7 @@ impl History {
             self.cost -= oldest.cost();
             self.floor = Some(self.blocks.front().map_or(self.next, |block| block.start().max(oldest.next())));
         }
-        self.waiting.drain(..).for_each(|reader| reader.wake());
+        self.waiting.drain(..).filter_map(|reader| reader.upgrade()).for_each(|reader| reader.wake());
     }
 
     /// What follows, from `from` on, for `reader`.
@@ -103,7 +103,11 @@ impl History {
             Some(block) => Reading::Block(block.clone()),
             None => {
                 if !reader.awaits_history.swap(true, Ordering::Relaxed) {
-                    self.waiting.push(reader.clone());
+                    // Those that have gone meanwhile, lest a quiet group collects them.
+                    if self.waiting.len() == self.waiting.capacity() {
+                        self.waiting.retain(|reader| reader.strong_count() > 0);
+                    }
+                    self.waiting.push(Arc::downgrade(reader));
                 }
                 Reading::Nothing
             }
