@@ -38,6 +38,7 @@ pub struct Group {
 }
 
 struct Inner {
+    name: String,
     mailbox: Arc<Mailbox>,
     level: Level,
     address: std::net::SocketAddr,
@@ -115,7 +116,14 @@ impl Group {
         let trace = config.trace.map(TraceWriter::new);
         let peers = (!config.peers.is_empty()).then(|| peers::look_up(config.peers.clone(), address));
         let settings = Settings { unread: config.unread, leave_within: config.leave_within, trace, peers };
-        let group = Self { inner: Arc::new(Inner { mailbox: mailbox.clone(), level: config.level, address }) };
+        let group = Self {
+            inner: Arc::new(Inner {
+                name: config.group.clone(),
+                mailbox: mailbox.clone(),
+                level: config.level,
+                address,
+            }),
+        };
         let mut events = Events { mailbox: mailbox.clone(), batch: Vec::new().into_iter() };
         tokio::spawn(EventLoop::new(node, transport, mailbox, settings, Instant::now()));
 
@@ -174,6 +182,11 @@ impl Group {
     /// For those that hand messages over without being handles: they do not keep the membership alive.
     pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.inner.mailbox
+    }
+
+    /// Name of the group.
+    pub fn name(&self) -> &str {
+        &self.inner.name
     }
 
     pub(crate) fn default_level(&self) -> Level {

@@ -15,6 +15,8 @@ pub struct ClientConfig {
     /// How to find servers when none of those named is reached. Default: the multicast group on loopback, unless
     /// servers are named.
     pub find: Option<FindConfig>,
+    /// Name of the group that the servers have to belong to. Default: any where servers are named.
+    pub group: Option<String>,
     /// What the servers' logs call this client. Default none.
     pub name: Option<String>,
     /// Level of the messages. Default: the server's own.
@@ -26,9 +28,11 @@ pub struct ClientConfig {
 impl ClientConfig {
     /// Servers of the group called `group`, on this machine, are found by asking for them.
     pub fn new(group: impl Into<String>) -> Self {
+        let group = group.into();
         Self {
             servers: Vec::new(),
-            find: Some(FindConfig::new(group)),
+            find: Some(FindConfig::new(group.clone())),
+            group: Some(group),
             name: None,
             level: None,
             give_up: Duration::from_secs(10),
@@ -37,6 +41,6 @@ impl ClientConfig {
 
     /// These servers and no others.
     pub fn at(servers: impl IntoIterator<Item = Endpoint>) -> Self {
-        Self { servers: servers.into_iter().collect(), find: None, ..Self::new("") }
+        Self { servers: servers.into_iter().collect(), find: None, group: None, ..Self::new("") }
     }
 }

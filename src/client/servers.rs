@@ -122,8 +122,9 @@ impl Servers {
     async fn greet(&self, endpoint: &Endpoint) -> io::Result<Connection> {
         let stream = Stream::connect(endpoint).await?;
         let name = self.config.name.as_deref().map(|name| Text(name.into()));
+        let group = self.config.group.as_deref().map(|group| Text(group.into()));
         let mut hello = Vec::new();
-        write_line(&Request::Hello(HelloRequest { protocol: PROTOCOL, name, session: None }), &mut hello);
+        write_line(&Request::Hello(HelloRequest { protocol: PROTOCOL, name, group, session: None }), &mut hello);
         let mut connection =
             Connection { stream, lines: LineBuffer::new(LINE_LIMIT), endpoint: endpoint.clone(), line_limit: 0 };
         connection.write(&hello).await?;

@@ -29,6 +29,9 @@ pub(crate) struct HelloRequest<'a> {
     /// What people call the client; for the server's log.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<Text<'a>>,
+    /// Name of the group that the client means; a server of another one closes.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<Text<'a>>,
     /// For sending exactly once; see [`super::HelloReply::sessions`].
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<Text<'a>>,

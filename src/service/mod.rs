@@ -94,6 +94,7 @@ impl Service {
         let shared = Arc::new(Shared {
             message_limit: mailbox.message_limit(),
             mailbox,
+            group: group.name().to_owned(),
             address: group.address(),
             level: group.default_level(),
             line_limit: config.line_limit,

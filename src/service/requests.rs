@@ -54,6 +54,10 @@ impl Connection {
             self.finish(format!("this server speaks version {PROTOCOL} of the client protocol, not {theirs}"));
             return;
         }
+        if let Some(theirs) = hello.group.as_ref().filter(|group| group.0 != self.shared.group) {
+            self.finish(format!("this server belongs to group '{}', not '{}'", self.shared.group, theirs.0));
+            return;
+        }
         self.reply(&Reply::Hello(HelloReply {
             protocol: PROTOCOL,
             id: self.shared.mailbox.status().uid.node.0,

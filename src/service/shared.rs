@@ -18,6 +18,8 @@ use crate::mailbox::{KnownServer, Mailbox};
 /// Everything but the sockets.
 pub(super) struct Shared {
     pub(super) mailbox: Arc<Mailbox>,
+    /// Name of the group.
+    pub(super) group: String,
     pub(super) address: SocketAddr,
     pub(super) level: Level,
     pub(super) message_limit: u32,

@@ -17,9 +17,9 @@ pub(crate) struct ContactFlags {
     #[arg(long, env = "GMS_SERVER", value_name = "HOST:PORT|unix:PATH", num_args = 1, value_delimiter = ',')]
     server: Vec<Endpoint>,
 
-    /// Name of the group
-    #[arg(long, env = "GMS_GROUP", value_name = "NAME", default_value = "gms")]
-    group: String,
+    /// Name of the group [default: gms; with --server any]
+    #[arg(long, env = "GMS_GROUP", value_name = "NAME")]
+    group: Option<String>,
 
     /// Multicast address of the group
     #[arg(long, env = "GMS_MULTICAST", value_name = "ADDR:PORT", default_value = "239.1.1.1:10000")]
@@ -55,7 +55,7 @@ impl ContactFlags {
         let network = UdpConfig { interface, ..UdpConfig::new(self.multicast) };
         // What is wrong with these is not that nobody answers.
         AskSocket::bind(&network).map_err(Failure::sockets)?;
-        let find = FindConfig::new(self.group.clone());
+        let find = FindConfig::new(self.group.as_deref().unwrap_or("gms"));
         Ok(FindConfig { multicast: network.multicast, interface: network.interface, peers, ..find })
     }
 
@@ -66,6 +66,7 @@ impl ContactFlags {
             false => ClientConfig::at(self.server.iter().cloned()),
             true => ClientConfig { find: Some(self.find().await?), ..ClientConfig::new("") },
         };
+        config.group = self.group.clone();
         (config.name, config.give_up) = (Some(name.to_owned()), give_up);
         Ok(config)
     }

@@ -277,6 +277,14 @@ fn what_is_too_large_is_exit_code_4() {
 }
 
 #[test]
+fn a_server_of_another_group_takes_nothing() {
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    let finished = run(&["send", "--server", &place(&server), "--group", "other", "--wait", "0.1", "misled"]);
+    assert_eq!(finished.code, 3, "{finished:?}");
+    assert!(finished.stderr.contains("belongs to group 'gms', not 'other'"), "{finished:?}");
+}
+
+#[test]
 fn input_that_is_not_sent_is_no_success() {
     let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
     let place = place(&server);
