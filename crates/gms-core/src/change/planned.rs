@@ -85,11 +85,16 @@ impl Membership {
         }
         let promotions = self.caught_up(cx);
         let suspects = self.suspects(cx);
-        // A leader does not go while others that left may still need its frames, nor as the last one that it
-        // hears: those it does not hear may be the group.
+        // A leader does not go while others that left may still need its frames, nor together with all of
+        // them, who would never hear that they may, nor as the last one that it hears: those it does not
+        // hear may be the group.
+        let leaves = &self.change.leaves;
+        let goes = |uid: Uid| uid == cx.config.uid || leaves.iter().any(|(who, _)| *who == uid);
+        let all_go = !leaves.is_empty() && self.view.members.iter().all(|m| goes(m.uid));
         let leaving = self.stage == Stage::Leaving
             && self.pending.is_empty()
             && suspects.is_empty()
+            && !all_go
             && !self.leavers_need_frames(cx);
         let wanted = self.joins_ripe(cx)
             || !self.change.leaves.is_empty()
