@@ -109,8 +109,8 @@ impl Node {
         self.health.follow(now, self.member.uid(), view.as_deref());
     }
 
-    /// What the server says of itself. It names a leader only if that one can lead: not in no view any more, not
-    /// as a leader without a quorum, not as a follower that hears its leader no more.
+    /// What the server says of itself. It names a leader only if that one can lead, as far as is known here: a
+    /// leader without a quorum does not, nor a follower that hears its leader no more, nor who is in no view.
     fn describe(&mut self, now: Duration) {
         let me = self.directory.me();
         let entry = match self.member.view() {

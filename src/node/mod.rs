@@ -181,7 +181,6 @@ impl Node {
             return 0;
         }
         let before = out.len();
-        out.append(&mut self.alarms);
         let used = self.member.poll_events(out, room);
         if let Some(refusal) = self.refused.clone() {
             out.truncate(before);
@@ -204,7 +203,8 @@ impl Node {
             Some(Event::Left { .. } | Event::Excluded | Event::Broken(_) | Event::Refused(_)) => {
                 self.say_goodbye(false)
             }
-            _ => {}
+            // Never before the first view, nor after the last event.
+            _ => out.append(&mut self.alarms),
         }
         used
     }
@@ -233,7 +233,7 @@ impl Node {
         trace::line(now, self.member.uid(), gms_check::Event::Memory { used, cap })
     }
 
-    /// Who this process is. A drawn id may change until the first view.
+    /// Who this process is. A drawn id may change until the first view, and each lineage has another incarnation.
     pub fn uid(&self) -> Uid {
         self.member.uid()
     }
@@ -260,7 +260,7 @@ impl Node {
         self.directory.servers()
     }
 
-    /// Counters since the start.
+    /// Counters since the start, or since the change to the present lineage.
     pub fn stats(&self) -> Stats {
         self.member.stats()
     }

@@ -42,7 +42,10 @@ fn the_group_is_founded_when_all_who_are_expected_are_there() {
     for server in early.iter().chain(&guest) {
         server.wait_for("started");
     }
-    std::thread::sleep(Duration::from_millis(1000)); // far longer than any of them would look for a group
+    // Meanwhile others that started later have looked for their groups and founded them, twice.
+    for group in ["first", "second"] {
+        start_all(&meeting, 9..10, &["--group", group])[0].wait_for_followers(0);
+    }
     assert!(early.iter().all(|server| server.lines().len() == 1), "founded without the third");
     let last = start_all(&meeting, 2..3, &expect);
     for server in early.iter().chain(&guest).chain(&last) {

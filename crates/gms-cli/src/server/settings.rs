@@ -55,10 +55,14 @@ impl ServerSettings {
         let file = flags.config.as_deref().map(ServerFile::read).transpose()?.unwrap_or_default();
         let directory = directory(&flags, &file)?;
         let default = UdpConfig::default();
-        let multicast: SocketAddr = flags.multicast.or(file.multicast).unwrap_or(default.multicast);
+        let multicast = flags.multicast.or(file.multicast);
+        let peers = flags.peer.or(file.peer).unwrap_or_default();
+        if multicast.is_some() && !peers.is_empty() {
+            bail!("peer is for groups without multicast: leave out multicast, or peer");
+        }
+        let multicast: SocketAddr = multicast.unwrap_or(default.multicast);
         let interface = flags.interface.or(file.interface).unwrap_or_else(|| "loopback".to_owned());
         let Ok(interface) = interface.parse::<Interface>();
-        let peers = flags.peer.or(file.peer).unwrap_or_default();
         let expect: BTreeSet<u64> = flags.expect.or(file.expect).unwrap_or_default().into_iter().collect();
         let id = flags.id.or(file.id);
         let bootstrap = match (flags.bootstrap.or(file.bootstrap).unwrap_or(false), expect.is_empty()) {
@@ -189,6 +193,7 @@ mod tests {
         for (arguments, word) in [
             (&["--bootstrap", "--expect", "1,2"][..], "only one"),
             (&["--expect", "1,2"], "--id"),
+            (&["--multicast", "239.1.1.1:7", "--peer", "host:1"], "without multicast"),
             (&["--announce-every", "40"], "announced every 40s"),
             (&["--sweep-every", "0"], "sweep-every"),
             (&["--seed", "1"], "loss"),
