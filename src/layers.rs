@@ -39,16 +39,36 @@ pub(crate) fn name_digest(name: &str) -> Gid {
 
 /// What all members of a group have to have in common, in short.
 pub(crate) fn settings_digest(params: &Params) -> u64 {
-    let Params { datagram, message_limit, reassembly, window, min_voters, multicast, absorb: _ } = *params;
-    let numbers =
-        [datagram.into(), message_limit.into(), reassembly, window.into(), min_voters.into(), multicast.into()];
+    let Params {
+        datagram,
+        message_limit,
+        reassembly,
+        window,
+        min_voters,
+        quorum,
+        ranking,
+        preempt,
+        multicast,
+        absorb: _,
+    } = *params;
+    let numbers = [
+        datagram.into(),
+        message_limit.into(),
+        reassembly,
+        window.into(),
+        min_voters.into(),
+        quorum as u64,
+        ranking as u64,
+        preempt.into(),
+        multicast.into(),
+    ];
     let bytes = numbers.iter().flat_map(|number: &u64| number.to_le_bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The lineage of a datagram of gms-core.
-pub(crate) fn lineage(datagram: &Bytes) -> Option<Gid> {
-    Envelope::decode(datagram.clone(), &Limits::default()).ok().map(|(envelope, _)| envelope.gid)
+/// The lineage and the view of a datagram of gms-core.
+pub(crate) fn view_of(datagram: &Bytes) -> Option<(Gid, u64)> {
+    Envelope::decode(datagram.clone(), &Limits::default()).ok().map(|(envelope, _)| (envelope.gid, envelope.vid))
 }
 
 /// The datagram with this body, from `sender`, for the group of this name.

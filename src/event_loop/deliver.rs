@@ -25,11 +25,12 @@ impl<T: Transport> EventLoop<T> {
         if let Some(last) = self.events.last() {
             match last {
                 Event::Left { released } => self.ended = Some(*released),
-                Event::Excluded | Event::Refused(_) | Event::Broken(_) => self.ended = Some(false),
+                Event::Refused(_) | Event::Broken(_) => self.ended = Some(false),
+                Event::Excluded if self.node.is_over() => self.ended = Some(false),
                 _ => {}
             }
-            if self.events.iter().any(|event| matches!(event, Event::Dissolved { .. })) {
-                // Whoever wanted to leave wants to leave the other group, too.
+            if self.events.iter().any(|event| matches!(event, Event::Dissolved { .. } | Event::Excluded)) {
+                // Whoever wanted to leave wants to leave in its next life, too.
                 self.leave_asked = false;
             }
             let refused = self.events.iter().find_map(|event| match event {

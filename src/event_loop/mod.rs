@@ -117,7 +117,7 @@ impl<T: Transport> EventLoop<T> {
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
                     while let Poll::Ready(address) = self.transport.poll_lost(cx) {
-                        self.node.doubt(now, address);
+                        self.node.closed(now, address);
                     }
                     return Ok(false);
                 }

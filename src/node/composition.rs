@@ -37,8 +37,10 @@ impl Node {
                 }
             }
             Layer::Election => {
-                if let (Some(founding), Ok(message)) = (&mut self.founding, gms_election::Message::decode(&body)) {
-                    founding.receive(now, sender.node.0, message, &self.directory);
+                let Ok(message) = gms_election::Message::decode(&body) else { return };
+                match &mut self.founding {
+                    Some(founding) => founding.receive(now, sender.node.0, message, &self.directory),
+                    None => self.succession.receive(now, sender.node.0, message, &self.member),
                 }
             }
         }
@@ -73,6 +75,7 @@ impl Node {
                 self.member.handle(self.now, Input::Found);
             }
         }
+        self.find_proposer(now);
         self.meet_rivals(now);
         if let Some(former) = &mut self.former {
             former.member.handle(self.now, Input::Tick);
@@ -86,7 +89,8 @@ impl Node {
             self.directory.poll_timeout(),
             self.health.poll_timeout(),
             self.founding.as_ref().map(Founding::poll_timeout),
-            self.member.leader_heard().map(|_| self.sought),
+            self.succession.poll_timeout(now, &self.member),
+            Some(self.sought).filter(|_| self.member.leader_heard().is_some() || !self.member.has_quorum()),
             self.member
                 .view()
                 .filter(|_| self.member.is_leader())
@@ -105,8 +109,26 @@ impl Node {
             return;
         }
         self.vid = vid;
+        self.place = view.as_ref().map(|view| (view.gid, view.vid)).or(self.place);
+        self.accused = None;
         self.founding = None;
         self.health.follow(now, self.member.uid(), view.as_deref());
+    }
+
+    /// When others take the leader to be dead, finds out whether it is; when enough do, elects one who proposes
+    /// what ends the view.
+    fn find_proposer(&mut self, now: Duration) {
+        let accused = self.member.accused();
+        if accused.is_some() && accused != self.accused {
+            self.accused = accused;
+            let leader = self.member.view().map(|view| view.leader);
+            if let Some(leader) = leader.filter(|leader| !self.member.is_leader() && !self.member.suspects(*leader)) {
+                self.health.doubt(now, &self.member, leader);
+            }
+        }
+        if self.succession.step(now, &self.member) {
+            self.member.handle(self.now, Input::Stand);
+        }
     }
 
     /// What the server says of itself. It names a leader only if that one can lead, as far as is known here: a
@@ -129,12 +151,16 @@ impl Node {
         }
     }
 
-    /// Who hears its leader no more asks all servers how far they are: the group may have gone on, with
-    /// none left in it that this process knows (5.2).
+    /// Who hears its leader no more, or leads without a quorum, asks all servers how far they are: the group may
+    /// have gone on, with none left in it that this process knows (5.2).
     fn look_for_successors(&mut self, now: Duration) {
-        let (Some(heard), Some(view)) = (self.member.leader_heard(), self.member.view().cloned()) else { return };
+        let Some(view) = self.member.view().cloned() else { return };
         let patience = self.config.core.timing.quorum;
-        let lost_at = heard.since(Time::ZERO) + patience;
+        let lost_at = match self.member.leader_heard() {
+            Some(heard) => heard.since(Time::ZERO) + patience,
+            None if self.member.has_quorum() => return,
+            None => Duration::ZERO,
+        };
         if now < lost_at {
             self.sought = self.sought.max(lost_at);
             return;
@@ -191,6 +217,12 @@ impl Node {
             while let Some((address, body)) = self.health.poll_transmit(&view) {
                 let datagram = layers::enclose(Layer::Detector, name, me, &body);
                 self.outbox.push_back((Destination::Unicast(address), datagram));
+            }
+        }
+        if let Some(view) = self.member.view() {
+            while let Some((address, message)) = self.succession.poll_transmit(view) {
+                let datagram = layers::enclose(Layer::Election, name, me, &message.encode());
+                self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
             }
         }
         if let Some(founding) = &mut self.founding {

@@ -36,6 +36,8 @@ pub struct NodeConfig {
     pub contacts: Vec<SocketAddr>,
     /// Whether the id was drawn and not chosen: then another one is drawn when it is taken.
     pub drawn_id: bool,
+    /// Whether a process that was excluded although it lives joins again by itself, as a new incarnation.
+    pub rejoin: bool,
     /// What people call this server.
     pub server_name: String,
     /// Where this server serves clients.
@@ -58,6 +60,7 @@ impl NodeConfig {
             bootstrap: Bootstrap::Auto,
             contacts: Vec::new(),
             drawn_id: false,
+            rejoin: true,
             server_name: String::new(),
             clients: None,
             discover: Duration::from_millis(300),

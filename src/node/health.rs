@@ -10,9 +10,21 @@ use gms_discovery::{Check, Detector, DetectorConfig, DetectorError, DetectorEven
 /// Longest silence of a member that answers through others only.
 const SLOW: Duration = Duration::from_secs(5);
 
+/// So many of those who would lead next are watched by connection.
+const NEXT_RANKS: usize = 2;
+
 /// The members whose death process `me` has to notice: the leader all, the others the leader.
 pub(super) fn watched_by(me: Uid, view: &View) -> impl Iterator<Item = &ViewMember> {
     view.members.iter().filter(move |m| m.uid != me && (view.leader == me || view.leader == m.uid))
+}
+
+/// The members that process `me` stays connected with, so that a death is noticed at once: those it watches, and
+/// the highest ranks, of whom one leads next.
+pub(super) fn connected_by(me: Uid, view: &View) -> impl Iterator<Item = &ViewMember> {
+    let next: Vec<Uid> =
+        view.ranked().iter().map(|m| m.uid).filter(|uid| *uid != view.leader).take(NEXT_RANKS).collect();
+    let watched = move |m: &&ViewMember| view.leader == me || view.leader == m.uid || next.contains(&m.uid);
+    view.members.iter().filter(move |m| m.uid != me && watched(m))
 }
 
 /// The detector of one process.

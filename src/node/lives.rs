@@ -8,20 +8,22 @@ use gms_core::{Gid, Member, Time, Uid};
 use super::{Bootstrap, Node};
 use crate::layers;
 
-/// How long a lineage that has dissolved keeps answering those of its members that are behind.
+/// How long a former life keeps answering those who were in its last view and are behind.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The life a process had in a lineage that has dissolved: it answers for it a while.
+/// The life a process had in a lineage that has dissolved, or that has excluded it: it answers for it a while
+/// (protocol 5.3).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Former {
     pub(super) member: Member,
-    pub(super) gid: Gid,
+    gid: Gid,
+    vid: u64,
     pub(super) until: Time,
 }
 
 impl Former {
-    pub(super) fn new(member: Member, gid: Gid, now: Time) -> Self {
-        Self { member, gid, until: now + LINGER }
+    pub(super) fn new(member: Member, (gid, vid): (Gid, u64), now: Time) -> Self {
+        Self { member, gid, vid, until: now + LINGER }
     }
 
     pub(super) fn poll_timeout(&self) -> Time {
@@ -33,7 +35,11 @@ impl Node {
     /// Which life of this process a datagram of gms-core is for.
     pub(super) fn life_of(&mut self, datagram: &Bytes) -> &mut Member {
         match &mut self.former {
-            Some(former) if layers::lineage(datagram) == Some(former.gid) => &mut former.member,
+            Some(former)
+                if layers::view_of(datagram).is_some_and(|(gid, vid)| gid == former.gid && vid <= former.vid) =>
+            {
+                &mut former.member
+            }
             _ => &mut self.member,
         }
     }
@@ -49,8 +55,9 @@ impl Node {
         self.outbox.extend(outbox);
     }
 
-    /// The lineage of this process has dissolved: joins the other one as a new life.
-    pub(super) fn begin_anew(&mut self, gid: Gid) {
+    /// The lineage of this process has dissolved, or excluded it: joins as a new life.
+    pub(super) fn begin_anew(&mut self) {
+        let place = self.place;
         let mut config = self.config.clone();
         config.core.uid = Uid { incarnation: self.random.next_u64(), ..config.core.uid };
         config.core.seed = self.random.next_u64();
@@ -61,7 +68,7 @@ impl Node {
         (anew.before, anew.random) = (self.before + self.sent, self.random.clone());
         let Self { member, outbox, .. } = std::mem::replace(self, anew);
         self.outbox.extend(outbox);
-        self.former = Some(Box::new(Former::new(member, gid, self.now)));
+        self.former = place.map(|place| Box::new(Former::new(member, place, self.now)));
     }
 
     /// Tells the others that this server is gone; not if the id they would forget is another one's.

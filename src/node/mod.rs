@@ -6,6 +6,7 @@
 //!  datagram ───┼─ 16 ────▶ Directory ───────▶ founding: who looks for a group? is there one?
 //!  (kind byte) ├─ 17 ────▶ Health ──────────▶ Member: suspect, trust
 //!              └─ 18 ────▶ founding ────────▶ Member: found the group
+//!                          succession ──────▶ Member: propose what ends the view
 //! ```
 
 mod composition;
@@ -14,6 +15,7 @@ mod founding;
 mod health;
 mod lives;
 mod rivals;
+mod succession;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -35,6 +37,7 @@ use self::founding::Founding;
 use self::health::Health;
 use self::lives::Former;
 use self::rivals::Rivals;
+use self::succession::Succession;
 use crate::layers::{self, Layer};
 use crate::trace;
 
@@ -52,6 +55,10 @@ pub struct Node {
     health: Health,
     /// While it is not a member yet, and may found the group.
     founding: Option<Founding>,
+    /// The election of one who proposes, when the leader is gone.
+    succession: Succession,
+    /// When the leader was last said to be dead.
+    accused: Option<Time>,
     rivals: Rivals,
     /// While it lingers: the life in a lineage that has dissolved.
     former: Option<Box<Former>>,
@@ -64,6 +71,8 @@ pub struct Node {
     due: Time,
     /// The view they know.
     vid: Option<u64>,
+    /// The last view it was in.
+    place: Option<(Gid, u64)>,
     /// When to ask for later views again.
     sought: Duration,
     outbox: VecDeque<(Destination, Vec<u8>)>,
@@ -100,6 +109,8 @@ impl Node {
                 Bootstrap::Expect(ids) => Some(founding(Some(ids.clone()))),
                 Bootstrap::Found | Bootstrap::Join => None,
             },
+            succession: Succession::new(gms_election::ElectionConfig::default(), core.seed),
+            accused: None,
             config,
             rivals: Rivals::default(),
             former: None,
@@ -108,6 +119,7 @@ impl Node {
             now,
             due: now,
             vid: None,
+            place: None,
             sought: Duration::ZERO,
             outbox: VecDeque::new(),
             refused: None,
@@ -128,18 +140,20 @@ impl Node {
             },
             other => self.member.handle(now, other),
         }
-        if self.now >= self.due || self.member.view().map(|view| view.vid) != self.vid {
+        let accused = self.member.accused();
+        let news = accused.is_some() && (accused != self.accused || self.member.needs_proposer());
+        if self.now >= self.due || news || self.member.view().map(|view| view.vid) != self.vid {
             self.tend();
         }
     }
 
-    /// There is a hint that the member at this unicast address is dead: its connection was closed, say.
-    /// It is asked at once, and only its silence counts.
-    pub fn doubt(&mut self, now: Time, address: SocketAddr) {
+    /// The connection to the member at this unicast address has closed, and another one was refused: nobody
+    /// listens there any more, so it is taken to be dead at once.
+    pub fn closed(&mut self, now: Time, address: SocketAddr) {
         self.now = self.now.max(now);
         let who = self.member.view().and_then(|view| view.members.iter().find(|m| m.address == address));
         if let Some(uid) = who.map(|member| member.uid) {
-            self.health.doubt(self.now.since(Time::ZERO), &self.member, uid);
+            self.member.handle(self.now, Input::Closed(uid));
             self.tend();
         }
     }
@@ -194,7 +208,8 @@ impl Node {
             }
         }
         match out[before..].last() {
-            Some(Event::Dissolved { gid, .. }) => self.begin_anew(*gid),
+            Some(Event::Dissolved { .. }) => self.begin_anew(),
+            Some(Event::Excluded) if self.config.rejoin => self.begin_anew(),
             Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
                 out.pop();
                 self.draw_another_id();
@@ -243,16 +258,21 @@ impl Node {
         self.member.view()
     }
 
+    /// Whether this process has nothing to do with the group any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gone
+    }
+
     /// Whether this process orders the messages of its view.
     pub fn is_leader(&self) -> bool {
         self.member.is_leader()
     }
 
     /// Where the members are reached whose death this process has to notice: the leader all, the others
-    /// the leader.
+    /// the leader and those who would follow it.
     pub fn watched(&self) -> Vec<SocketAddr> {
         let view = self.member.view().into_iter();
-        view.flat_map(|view| health::watched_by(self.member.uid(), view)).map(|member| member.address).collect()
+        view.flat_map(|view| health::connected_by(self.member.uid(), view)).map(|member| member.address).collect()
     }
 
     /// The other servers of the group's name that have been seen, members or not.

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::change::Promise;
 use crate::context::Context;
-use crate::id::Gid;
+use crate::id::{Gid, Uid};
 use crate::membership::{Membership, Stage};
 use crate::timers::Timer;
 use crate::wire::{Control, Envelope, Kind};
@@ -69,7 +70,7 @@ impl Membership {
             self.release_leavers(cx);
         }
         match kind {
-            Kind::Ordered | Kind::Heartbeat if envelope.sender == self.view.leader => {
+            Kind::Ordered | Kind::Heartbeat | Kind::Held if envelope.sender == self.view.leader => {
                 self.on_ordered(cx, &envelope, body)
             }
             Kind::Forward => {
@@ -125,6 +126,10 @@ impl Membership {
             // Only a later view can stand without me.
             Control::Excluded { next } if envelope.vid > self.view.vid => self.on_excluded(cx, next),
             _ if self.stage == Stage::Gone => self.answer_for_the_past(cx, who, from, envelope.vid),
+            // Whatever it is, PREPARE too: I may be needed where the sender is (a rule of protocol 3).
+            _ if envelope.vid > self.view.vid && !matches!(control, Control::Gone { .. }) => {
+                self.seek_successor(cx, from)
+            }
             Control::Gone { upto } if envelope.vid > self.view.vid && upto > self.log.have() => {
                 self.on_excluded(cx, None)
             }
@@ -138,10 +143,27 @@ impl Membership {
             {
                 self.stay(cx, min_voters);
             }
-            Control::Accept { ballot, next } if current && from_leader => self.on_accept(cx, ballot, next),
-            Control::Accepted { ballot } if current && index.is_some() && self.is_leader() => {
-                self.on_accepted(cx, who, ballot)
+            // The rest is among the members of this view (I10).
+            _ => match index {
+                Some(index) if current => self.on_change_control(cx, index, who, from, control),
+                _ => {}
+            },
+        }
+    }
+
+    /// What ends the view, among its members.
+    fn on_change_control(&mut self, cx: &mut Context, index: usize, who: Uid, from: SocketAddr, control: Control) {
+        match control {
+            Control::Suspect { who: suspect, dead } => self.on_suspect(cx, index, suspect, &dead),
+            // The end is known: they should know it too.
+            Control::Prepare { .. } | Control::Accept { .. } if self.is_over() => self.tell_what_ends(cx, from),
+            Control::Prepare { ballot } => self.on_prepare(cx, who, from, ballot),
+            Control::Promise { ballot, accepted, have, ranges, dead } => {
+                self.on_promise(cx, index, ballot, Promise { accepted, have, ranges }, &dead);
             }
+            Control::PromiseNo { ballot, promised } => self.on_promise_no(cx, index, ballot, promised),
+            Control::Accept { ballot, next } => self.on_accept(cx, who, from, ballot, next),
+            Control::Accepted { ballot } => self.on_accepted(cx, who, ballot),
             _ => {}
         }
     }
@@ -154,6 +176,10 @@ impl Membership {
             Timer::Forward => self.on_forward_timer(cx),
             Timer::Tail => self.on_tail_timer(),
             Timer::Change => self.on_change_timer(cx),
+            Timer::Accept => self.on_accept_timer(cx),
+            Timer::Watch => self.on_watch_timer(cx),
+            Timer::Suspicion => self.accuse(cx),
+            Timer::Candidacy => self.on_candidacy_timer(cx),
             Timer::Install => self.on_install_timer(cx),
             Timer::Request => self.on_leave_timer(cx),
         }

@@ -39,7 +39,9 @@ pub enum Event {
         /// Whether the group confirmed that it stands without this process.
         released: bool,
     },
-    /// The group went on without this process. Nothing follows.
+    /// The group went on without this process, which is no member any more. Own messages that had no outcome have
+    /// `Unknown`. A `gms::Group` joins again by itself, as a new incarnation, unless told not to: then the next event
+    /// is its first view there; otherwise nothing follows.
     Excluded,
     /// Another group of the same name was met, and somebody has chosen who founds this one: see that the
     /// other one is ended, or renamed.

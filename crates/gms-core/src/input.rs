@@ -20,11 +20,20 @@ pub enum Input {
     Tick,
     /// Nobody else is there, or all agree that this process founds the group. Ignored once it is in one.
     Found,
-    /// This process is taken to be dead, by a failure detector. A leader removes it by a planned
-    /// change, if a quorum is heard.
+    /// This process is silent, and a failure detector takes it to be dead until it is heard again. A leader
+    /// removes it by a planned change, if a quorum is heard; the leader itself is replaced, if a quorum
+    /// suspects it (5.2).
     Suspect(Uid),
+    /// The same, by a surer sign: its connection has closed, and it refuses another one. What is heard of it
+    /// for a moment after that was still on its way.
+    Closed(Uid),
+    /// It is dead for certain: its host says so. What `FailStop` counts (protocol 7).
+    Dead(Uid),
     /// It lives after all.
     Trust(Uid),
+    /// An election has this process propose what ends the view. Ignored unless
+    /// [`crate::Member::needs_proposer`].
+    Stand,
     /// Another lineage of the group is to go on in place of this one. Only the leader acts on it.
     Dissolve(Gid),
     /// The process at this address is in a later view of the same lineage: asks it what ended mine.

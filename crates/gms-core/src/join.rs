@@ -53,6 +53,7 @@ impl Joiner {
             uid: config.uid,
             address: config.address,
             budget: config.budget,
+            weight: config.weight,
             params: config.params.clone(),
             broadcast,
         }

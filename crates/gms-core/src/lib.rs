@@ -58,7 +58,7 @@ pub use id::{Ballot, Fseq, Gid, Gseq, NodeId, Position, Uid, Vid};
 pub use input::Input;
 pub use join::Start;
 pub use member::{Member, Memory, SendError};
-pub use params::{Config, Params, ParamsError, Timing};
+pub use params::{Config, Params, ParamsError, QuorumMode, Ranking, Timing};
 pub use quorum::{is_quorum, quorum_have};
 pub use stats::Stats;
 pub use time::Time;

@@ -22,6 +22,15 @@ pub(crate) enum Stored {
     View(Arc<View>),
 }
 
+impl Stored {
+    fn charge(&self) -> u64 {
+        match self {
+            Self::Frame(frame) => frame.charge(),
+            Self::View(_) => 0,
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Slot {
     stored: Option<Stored>,
@@ -137,6 +146,42 @@ impl Log {
         self.slots.push_back(Slot { stored: Some(Stored::View(view)), charge_end: self.charge });
     }
 
+    /// Ends the log with `cut`: whatever is stored beyond it is in no view.
+    pub(crate) fn end_at(&mut self, cut: Fseq) {
+        if self.have > cut {
+            self.charge = self.charge_upto(cut);
+            self.have = cut.max(self.base - 1);
+            self.ahead = 0;
+        }
+        self.slots.truncate((cut + 1).saturating_sub(self.base) as usize);
+        let beyond = self.slots.iter().skip((self.have + 1 - self.base) as usize);
+        self.ahead = beyond.filter_map(|slot| slot.stored.as_ref()).map(Stored::charge).sum();
+    }
+
+    /// Last frame stored at all.
+    pub(crate) fn top(&self) -> Fseq {
+        self.base + self.slots.len() as Fseq - 1
+    }
+
+    /// Whether everything up to `fseq` is stored, or was until all members had it.
+    pub(crate) fn holds_upto(&self, fseq: Fseq) -> bool {
+        (self.have + 1..=fseq).all(|f| self.get(f).is_some())
+    }
+
+    /// Runs stored above `have`, lowest first, at most `runs` of them.
+    pub(crate) fn runs_ahead(&self, runs: usize) -> Vec<(Fseq, Fseq)> {
+        let mut ranges: Vec<(Fseq, Fseq)> = Vec::new();
+        for fseq in (self.have + 1..=self.top()).filter(|fseq| self.get(*fseq).is_some()) {
+            let full = ranges.len() == runs;
+            match ranges.last_mut() {
+                Some((_, end)) if *end + 1 == fseq => *end = fseq,
+                _ if full => break,
+                _ => ranges.push((fseq, fseq)),
+            }
+        }
+        ranges
+    }
+
     /// Frees everything up to `fseq`, at most up to `have`.
     pub(crate) fn free(&mut self, fseq: Fseq) {
         while self.base <= fseq.min(self.have) {
@@ -202,6 +247,26 @@ mod tests {
         log.insert(frame(3));
         while log.advance().is_some() {}
         assert_eq!(log.have(), 4);
+    }
+
+    #[test]
+    fn ending_drops_what_is_beyond_the_cut_and_keeps_account() {
+        let mut log = Log::new(1);
+        for fseq in [1, 2, 3, 5, 6, 8] {
+            log.insert(frame(fseq));
+        }
+        while log.advance().is_some() {}
+        assert_eq!((log.runs_ahead(9), log.runs_ahead(1)), (vec![(5, 6), (8, 8)], vec![(5, 6)]));
+        assert!(log.holds_upto(3) && !log.holds_upto(4) && log.top() == 8);
+        log.end_at(6);
+        assert_eq!((log.have(), log.top(), log.used()), (3, 6, 5 * 1024));
+        log.insert(frame(4));
+        assert!(log.holds_upto(6));
+        log.end_at(2);
+        assert_eq!((log.have(), log.top(), log.used(), log.charge()), (2, 2, 2048, 2048));
+        log.free(2);
+        log.end_at(1);
+        assert_eq!((log.have(), log.used()), (2, 0));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::change::Suspicion;
 use crate::context::Context;
 use crate::event::{Event, Trace};
-use crate::id::{Gid, Uid};
+use crate::id::Uid;
 use crate::input::Input;
 use crate::join::{Joiner, Joining, Start};
 use crate::membership::{Membership, Stage};
@@ -88,10 +89,19 @@ impl Member {
             Input::Datagram { from, datagram } => self.receive(from, datagram),
             Input::Tick => {}
             Input::Found => self.found(),
-            Input::Suspect(who) => self.suspect(who, true),
-            Input::Trust(who) => self.suspect(who, false),
-            Input::Dissolve(into) => self.dissolve(into),
-            Input::Overtaken(by) => self.overtaken(by),
+            Input::Suspect(who) => {
+                let silent = Suspicion::Silent(self.cx.now);
+                self.inside(|m, cx| m.suspect(cx, who, silent));
+            }
+            Input::Closed(who) => {
+                let closed = Suspicion::Closed(self.cx.now);
+                self.inside(|m, cx| m.suspect(cx, who, closed));
+            }
+            Input::Dead(who) => self.inside(|m, cx| m.on_death(cx, who)),
+            Input::Trust(who) => self.inside(|m, cx| m.trust(cx, who)),
+            Input::Stand => self.inside(|m, cx| m.stand(cx)),
+            Input::Dissolve(into) => self.inside(|m, cx| m.on_dissolve(cx, into)),
+            Input::Overtaken(by) => self.inside(|m, cx| m.on_overtaken(cx, by)),
             Input::Leave => self.leave(),
             Input::Abandon => self.abandon(),
         }
@@ -224,6 +234,30 @@ impl Member {
         !matches!(&self.phase, Phase::In(m) if m.blocked_by_quorum())
     }
 
+    /// Whether the group waits for somebody to propose what ends the view, because a quorum takes the leader to be
+    /// dead, and this process may: elect one among those who may, who is then told [`Input::Stand`].
+    pub fn needs_proposer(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.needs_proposer(&self.cx))
+    }
+
+    /// Whether this process proposes what ends the view, because the leader cannot.
+    pub fn is_candidate(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.is_candidate())
+    }
+
+    /// Whether this process takes that member of its view to be dead.
+    pub fn suspects(&self, who: Uid) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.view.index_of(who).is_some_and(|index| m.is_suspect(&self.cx, index)))
+    }
+
+    /// When another member last said, in this view, that the leader is dead: reason to find out.
+    pub fn accused(&self) -> Option<Time> {
+        match &self.phase {
+            Phase::In(m) => m.accused,
+            _ => None,
+        }
+    }
+
     /// When a member last answered the request to join: there is a group.
     pub fn answered(&self) -> Option<Time> {
         match &self.phase {
@@ -289,21 +323,9 @@ impl Member {
         }
     }
 
-    fn suspect(&mut self, who: Uid, dead: bool) {
+    fn inside(&mut self, act: impl FnOnce(&mut Membership, &mut Context)) {
         if let Phase::In(m) = &mut self.phase {
-            m.suspect(&mut self.cx, who, dead);
-        }
-    }
-
-    fn dissolve(&mut self, into: Gid) {
-        if let Phase::In(m) = &mut self.phase {
-            m.on_dissolve(&mut self.cx, into);
-        }
-    }
-
-    fn overtaken(&mut self, by: SocketAddr) {
-        if let Phase::In(m) = &mut self.phase {
-            m.on_overtaken(&mut self.cx, by);
+            act(m, &mut self.cx);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Change, Departure, Handover, Proposal};
+use crate::change::{Accepting, Candidacy, Change, Departure, Handover, Proposal, Suspicion};
 use crate::context::Context;
 use crate::deliver::Delivery;
 use crate::dispatch::Early;
@@ -35,8 +35,12 @@ pub(crate) struct Peer {
     pub(crate) arrived: bool,
     /// When it was last told that its view is over.
     pub(crate) told: Option<Time>,
-    /// When it was taken to be dead. Void if it has been heard since.
-    pub(crate) suspected: Option<Time>,
+    /// Taken to be dead.
+    pub(crate) suspicion: Option<Suspicion>,
+    /// When it last said that the leader is dead.
+    pub(crate) accuses: Option<Time>,
+    /// It has promised somebody's ballot, and stores nothing new in this view (leader only).
+    pub(crate) wedged: bool,
 }
 
 /// Why this process is about to be no member any more.
@@ -81,7 +85,22 @@ pub(crate) struct Membership {
     pub(crate) promised: Ballot,
     pub(crate) accepted: Option<(Ballot, Next)>,
     /// An ACCEPT whose cut is not reached yet.
-    pub(crate) accepting: Option<(Ballot, Next)>,
+    pub(crate) accepting: Option<Accepting>,
+    /// When the ballot promised last showed life.
+    pub(crate) attempt_at: Time,
+    /// The highest round heard of in this view.
+    pub(crate) round_seen: u32,
+    /// My own attempt to end the view, until it has a value to propose.
+    pub(crate) candidacy: Option<Candidacy>,
+    /// No further attempt before this; and how many have failed in this view.
+    pub(crate) stand_at: Time,
+    pub(crate) attempts_failed: u32,
+    /// Those proved to be dead.
+    pub(crate) dead: Vec<Uid>,
+    /// When others last said that the leader is dead.
+    pub(crate) accused: Option<Time>,
+    /// The leader orders nothing of mine and does not say why.
+    pub(crate) gray: bool,
     /// An INSTALL whose cut is not reached yet, and since when.
     pub(crate) installing: Option<(Next, Snapshot, Time)>,
     /// What ended the last views, for those who lag behind.
@@ -109,7 +128,13 @@ impl Membership {
     pub(crate) fn found(cx: &mut Context) -> Self {
         let gid = Gid(u128::from(cx.random.next()) << 64 | u128::from(cx.random.next()) | 1);
         let config = &cx.config;
-        let me = ViewMember { uid: config.uid, address: config.address, role: Role::Voter, budget: config.budget };
+        let me = ViewMember {
+            uid: config.uid,
+            address: config.address,
+            role: Role::Voter,
+            budget: config.budget,
+            weight: config.weight,
+        };
         let params = config.params.clone();
         let view = View { gid, vid: 1, at: 1, gseq: 1, leader: config.uid, members: vec![me], params };
         Self::enter(cx, view, Snapshot { next: vec![Position::START], digest: 0 })
@@ -141,6 +166,14 @@ impl Membership {
             promised: Ballot { round: 0, node: view.leader.node },
             accepted: None,
             accepting: None,
+            attempt_at: Time::ZERO,
+            round_seen: 0,
+            candidacy: None,
+            stand_at: Time::ZERO,
+            attempts_failed: 0,
+            dead: Vec::new(),
+            accused: None,
+            gray: false,
             installing: None,
             decided: Vec::new(),
             change: Change::default(),
@@ -154,23 +187,25 @@ impl Membership {
             sought: Time::ZERO,
             view,
         };
-        membership.take_seats(cx, &[]);
+        membership.take_seats(cx, &[], true);
         membership
     }
 
     /// Sets up everything that is parallel to the member list, or belongs to the role in this view.
-    /// `before` is what was known of the members of the view before.
-    pub(crate) fn take_seats(&mut self, cx: &mut Context, before: &[(Uid, Peer)]) {
+    /// `before` is what was known of the members of the view before; with a new leader everybody has to be
+    /// heard anew, for followers do not hear each other.
+    pub(crate) fn take_seats(&mut self, cx: &mut Context, before: &[(Uid, Peer)], new_leader: bool) {
         let charge = self.log.charge();
         let fresh = charge + self.window_charge();
         // Only the log of the leader counts charge: what a new leader knows of room elsewhere is nothing.
         let led = self.sequencer.is_some();
         let peer = |m: &ViewMember| {
-            let (heard, suspected, edge) = match before.iter().find(|(uid, _)| *uid == m.uid) {
-                Some((_, peer)) => (peer.heard, peer.suspected, if led { peer.edge } else { charge }),
+            let (heard, suspicion, edge) = match before.iter().find(|(uid, _)| *uid == m.uid) {
+                Some((_, peer)) if new_leader => (cx.now, None, if led { peer.edge } else { charge }),
+                Some((_, peer)) => (peer.heard, peer.suspicion, if led { peer.edge } else { charge }),
                 None => (cx.now, None, fresh),
             };
-            Peer { heard, have: 0, edge, arrived: false, told: None, suspected }
+            Peer { heard, have: 0, edge, arrived: false, told: None, suspicion, accuses: None, wedged: false }
         };
         self.peers = self.view.members.iter().map(peer).collect();
         let leads = self.view.leader == cx.config.uid;
@@ -185,6 +220,17 @@ impl Membership {
         }
         let hb = cx.config.timing.heartbeat;
         cx.timers.set(Timer::Heartbeat, cx.now + hb);
+        cx.timers.set(Timer::Watch, cx.now + hb);
+        (self.accused, self.gray) = (None, false);
+        for timer in [Timer::Suspicion, Timer::Candidacy] {
+            cx.timers.stop(timer);
+        }
+    }
+
+    /// Whether this process has promised a candidate's ballot: then it stores, acknowledges, delivers and stamps
+    /// nothing new in this view.
+    pub(crate) fn is_wedged(&self) -> bool {
+        self.promised.round > 0
     }
 
     pub(crate) fn is_leader(&self) -> bool {
@@ -217,8 +263,15 @@ impl Membership {
         2 * self.window_charge()
     }
 
-    /// Stores what has become dense into the folds. Called after every insertion into the log.
+    /// Stores what has become dense into the folds. Called after every insertion into the log. One that is
+    /// wedged keeps what it obtains for a cut beside them: another cut may be decided.
     pub(crate) fn fold(&mut self, cx: &mut Context) {
+        if !self.is_wedged() {
+            self.fold_stored(cx);
+        }
+    }
+
+    pub(crate) fn fold_stored(&mut self, cx: &mut Context) {
         let me = cx.config.uid;
         let mut broken = None;
         while let Some(frame) = self.log.advance() {
@@ -248,6 +301,18 @@ impl Membership {
         if let Some(what) = broken {
             self.stop(cx, what);
         }
+    }
+
+    /// Place of the first entry after `cut`, and the digest there, if everything up to it is stored.
+    pub(crate) fn order_at(&self, cut: Fseq) -> Option<(Gseq, u64)> {
+        let (mut gseq, mut digest) = (self.next_gseq, self.digest);
+        for fseq in self.log.have() + 1..=cut {
+            let frame = self.log.frame(fseq)?;
+            let header = frame.header;
+            gseq += Gseq::from(header.count);
+            digest = chain(digest, header.fseq, header.gseq, header.origin, frame.end);
+        }
+        (self.log.have() <= cut).then_some((gseq, digest))
     }
 
     /// An invariant does not hold: go no further.

@@ -24,8 +24,49 @@ pub struct Params {
     pub min_voters: u16,
     /// Whether what is for all goes by multicast. Otherwise each gets a copy of its own.
     pub multicast: bool,
+    /// How many members have to agree on what counts as decided.
+    pub quorum: QuorumMode,
+    /// Who goes before whom when a leader is needed.
+    pub ranking: Ranking,
+    /// Whether a leader hands over to a member of higher rank, once that one votes.
+    pub preempt: bool,
     /// Whether the group gives way to a larger one of its name. Said by who founds it; a joiner's own does not count.
     pub absorb: bool,
+}
+
+/// How many members a quorum `Q(V)` is (protocol 7).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum QuorumMode {
+    /// More than half of the voters of the present view, or exactly half with its leader. Safe whatever happens.
+    #[default]
+    Majority,
+    /// All voters of the present view but those of whom it is *proved* that they are dead, so that a group may
+    /// shrink to one. For members on one host.
+    FailStop,
+}
+
+/// Who goes before whom, computed from the view alone (protocol 5.6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Ranking {
+    /// The highest id first.
+    #[default]
+    Bully,
+    /// Whoever has been a member longest first.
+    Seniority,
+    /// The highest weight first, and of equal weights the highest id.
+    Priority,
+}
+
+/// A setting as the command line spells it.
+fn word(setting: impl std::fmt::Debug) -> String {
+    let mut word = String::new();
+    for letter in format!("{setting:?}").chars() {
+        if letter.is_uppercase() && !word.is_empty() {
+            word.push('-');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
 }
 
 impl Default for Params {
@@ -37,6 +78,9 @@ impl Default for Params {
             window: 2 << 20,
             min_voters: 1,
             multicast: true,
+            quorum: QuorumMode::Majority,
+            ranking: Ranking::Bully,
+            preempt: false,
             absorb: false,
         }
     }
@@ -57,6 +101,9 @@ impl Params {
                 ("reassembly budget", params.reassembly.to_string()),
                 ("window", params.window.to_string()),
                 ("min_voters", params.min_voters.to_string()),
+                ("quorum", self::word(params.quorum)),
+                ("election", self::word(params.ranking)),
+                ("preempt", if params.preempt { "on" } else { "off" }.to_owned()),
                 ("multicast", if params.multicast { "on" } else { "off" }.to_owned()),
             ]
         };
@@ -130,6 +177,8 @@ pub struct Config {
     pub timing: Timing,
     /// Bytes of receive buffer the system granted me.
     pub budget: u32,
+    /// My weight where the group ranks by weight.
+    pub weight: u32,
     /// Bytes of own messages that may wait to be ordered; sends beyond are refused until there is room.
     pub pending: usize,
     /// Source of every random choice.
@@ -149,6 +198,7 @@ impl Config {
             limits: Limits::default(),
             timing: Timing::default(),
             budget: 4 << 20,
+            weight: 0,
             pending: 4 << 20,
             seed: uid.incarnation,
             trace: false,
@@ -171,6 +221,14 @@ pub struct Timing {
     pub join_batch: Duration,
     /// A large message under way holds up a join for at most this long.
     pub join_patience: Duration,
+    /// How long a candidate waits for members that do not answer at all (T_collect).
+    pub collect: Duration,
+    /// How long a candidate waits for members that still hear the leader: they may be about to miss it too.
+    pub convince: Duration,
+    /// How long an attempt to end a view may take before another one is made (T2).
+    pub attempt: Duration,
+    /// Own messages not ordered for this long, by a leader that does not say why: it counts as suspected (T_progress).
+    pub flow: Duration,
     /// No quorum, or no leader, heard for this long is reported (T_q).
     pub quorum: Duration,
     /// How long a process that left keeps answering for its last view (T_linger).
@@ -189,6 +247,10 @@ impl Default for Timing {
             ack_delay: ms(5),
             join_batch: ms(20),
             join_patience: ms(2000),
+            collect: ms(60),
+            convince: ms(250),
+            attempt: ms(400),
+            flow: ms(1000),
             quorum: ms(1000),
             linger: ms(10_000),
             farewell: ms(1000),

@@ -11,9 +11,17 @@ impl Membership {
     /// An ORDERED datagram or a HEARTBEAT of my view's leader.
     pub(crate) fn on_ordered(&mut self, cx: &mut Context, envelope: &Envelope, body: Bytes) {
         let [last, safe, stable] = envelope.status;
+        if envelope.kind == Kind::Held as u8 {
+            // It cannot order anything now, and says so.
+            self.progress = cx.now;
+        }
+        if self.is_wedged() {
+            self.acks.due |= envelope.kind != Kind::Ordered as u8;
+            return;
+        }
         self.safe = self.safe.max(safe);
         self.stable = self.stable.max(stable.min(self.log.have()));
-        if envelope.kind == Kind::Heartbeat as u8 {
+        if envelope.kind != Kind::Ordered as u8 {
             self.acks.due = true;
         }
         self.store(cx, body);
@@ -26,7 +34,7 @@ impl Membership {
 
     /// A REPAIR datagram of anybody in my view.
     pub(crate) fn on_repair(&mut self, cx: &mut Context, body: Bytes) {
-        if !self.is_leader() {
+        if !self.is_leader() || self.is_wedged() {
             self.store(cx, body);
             self.after_storing(cx);
         }
@@ -58,6 +66,8 @@ impl Membership {
             cx.stats.duplicates += 1;
         } else if fseq - have > limits.window_frames as u64 || self.log.used() + frame.charge() > cap {
             cx.stats.overflow += 1;
+        } else if self.is_wedged() && fseq > self.gaps.top {
+            // In no cut that I know of.
         } else if !self.view.contains(frame.header.origin) || self.ends_before(fseq) {
             cx.stats.bad_frames += 1;
         } else {

@@ -25,6 +25,8 @@ pub(crate) struct Gaps {
     pub(crate) top: Fseq,
     /// Frames up to here have been asked for at least once.
     asked: Fseq,
+    /// Who certainly has what is missing; the leader otherwise.
+    pub(crate) source: Option<SocketAddr>,
     /// Requests since the last one that helped, and where it stood then.
     attempts: u32,
     have: Fseq,
@@ -32,7 +34,12 @@ pub(crate) struct Gaps {
 
 impl Gaps {
     pub(crate) fn new(have: Fseq) -> Self {
-        Self { top: have, asked: have, attempts: 0, have }
+        Self { top: have, asked: have, source: None, attempts: 0, have }
+    }
+
+    /// From now on everything up to `top` is wanted, and nothing else.
+    pub(crate) fn restart(&mut self, have: Fseq, top: Fseq) {
+        *self = Self { top, ..Self::new(have) };
     }
 
     /// Nothing is missing up to `have`.
@@ -54,7 +61,8 @@ impl Membership {
     /// Asks at once for frames newly found missing. The first request goes to the leader.
     pub(crate) fn transmit_nack(&mut self, cx: &mut Context) {
         let have = self.log.have();
-        if self.is_leader() || self.stage == Stage::Gone || self.gaps.top <= have.max(self.gaps.asked) {
+        let complete = self.is_leader() && !self.is_wedged();
+        if complete || self.stage == Stage::Gone || self.gaps.top <= have.max(self.gaps.asked) {
             return;
         }
         let ranges = self.log.missing(self.gaps.asked + 1, self.gaps.top, cx.config.limits.ranges, ASK_FRAMES);
@@ -62,20 +70,25 @@ impl Membership {
             Some((_, to)) => *to,
             None => self.gaps.top,
         };
-        self.ask(cx, self.leader().address, ranges);
+        let to = self.gaps.source.unwrap_or(self.leader().address);
+        self.ask(cx, to, ranges);
     }
 
     /// Missing for a while: ask again, a random member from the second time on, for everybody keeps
     /// frames until they are stable.
     pub(crate) fn on_nack_timer(&mut self, cx: &mut Context) {
         let have = self.log.have();
-        if self.is_leader() || self.stage == Stage::Gone || self.gaps.top <= have {
+        let complete = self.is_leader() && !self.is_wedged();
+        if complete || self.stage == Stage::Gone || self.log.holds_upto(self.gaps.top) {
             return;
         }
         if have > self.gaps.have {
             (self.gaps.have, self.gaps.attempts) = (have, 0);
         }
-        let to = if self.gaps.attempts == 0 { self.leader().address } else { self.random_member(cx) };
+        let first = self.gaps.source.unwrap_or(self.leader().address);
+        // Whoever certainly has it is asked every other time.
+        let again = self.gaps.source.is_some() && self.gaps.attempts.is_multiple_of(2);
+        let to = if self.gaps.attempts == 0 || again { first } else { self.random_member(cx) };
         let ranges = self.log.missing(have + 1, self.gaps.top, cx.config.limits.ranges, ASK_FRAMES);
         self.gaps.asked = self.gaps.asked.max(ranges.last().map_or(have, |(_, to)| *to));
         self.ask(cx, to, ranges);
@@ -107,10 +120,10 @@ impl Membership {
 
     /// Somebody misses frames stamped in `vid`. Answered for whatever is held, of any view.
     pub(crate) fn on_nack(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid, ranges: &[(Fseq, Fseq)]) {
-        let sent = self.sequencer.as_ref().map_or(Fseq::MAX, |s| s.sent);
+        let sent = self.sequencer.as_ref().filter(|_| !self.is_wedged()).map_or(Fseq::MAX, |s| s.sent);
         let horizon = self.repeat_after(cx);
         let mut frames = 0;
-        for fseq in ranges.iter().flat_map(|(first, last)| *first..=(*last).min(self.log.have())) {
+        for fseq in ranges.iter().flat_map(|(first, last)| *first..=(*last).min(self.log.top())) {
             frames += 1;
             if frames > ASK_FRAMES || self.repairs.queue.len() >= cx.config.limits.repairs {
                 cx.stats.overflow += 1;

@@ -47,7 +47,7 @@ impl Membership {
         max_segments: usize,
         out: &mut Vec<u8>,
     ) -> Option<Transmit> {
-        if self.is_leader() || self.stage == Stage::Gone || self.proposal.is_some() {
+        if self.is_leader() || self.stage == Stage::Gone || self.is_wedged() {
             return None;
         }
         self.pack_forwards(cx);

@@ -48,6 +48,8 @@ pub(crate) struct Sequencer {
     pub(crate) told_stable: Fseq,
     /// The status is to be repeated, and acks asked for.
     pub(crate) heartbeat_due: bool,
+    /// Frames wait although they could be ordered, because of the window or of a large message under way.
+    held_back: bool,
     pub(crate) tail: Duration,
     pub(crate) multicast_at: crate::time::Time,
 }
@@ -66,6 +68,7 @@ impl Sequencer {
             told_safe: at,
             told_stable: 0,
             heartbeat_due: true,
+            held_back: false,
             tail: TAIL,
             multicast_at: crate::time::Time::ZERO,
         }
@@ -90,7 +93,7 @@ impl Membership {
         // The sender may use twice its credit: frames on the way, and the same ones repeated.
         let cap = 2 * self.window_charge();
         let Some(sequencer) = &mut self.sequencer else { return };
-        if self.proposal.is_some() {
+        if self.proposal.is_some() || self.promised.round > 0 {
             return;
         }
         loop {
@@ -117,7 +120,9 @@ impl Membership {
 
     /// Gives places to all that wait, in turns, while the window is open.
     pub(crate) fn pump(&mut self, cx: &mut Context) {
-        let closed = self.proposal.is_some() || self.is_dissolving() || self.stage == Stage::Gone;
+        // I3: nothing is stamped once this view is being ended.
+        let ending = self.proposal.is_some() || self.is_wedged() || self.installing.is_some();
+        let closed = ending || self.is_dissolving() || self.stage == Stage::Gone;
         if self.sequencer.is_none() || closed || self.blocked_by_quorum() {
             return;
         }
@@ -151,11 +156,13 @@ impl Membership {
             }
         };
         if self.log.charge() + charge > sequencer.limit {
+            sequencer.held_back = true;
             return false;
         }
         // A large message starts only when there is room for it beside all that are under way (4.5).
         let others: u64 = (0..sequencer.open.len()).filter(|i| *i != index).map(|i| u64::from(sequencer.open[i])).sum();
         if sequencer.open[index] == 0 && opens > 0 && others + u64::from(opens) > self.view.params.reassembly {
+            sequencer.held_back = true;
             return false;
         }
         let mut frame = if own {
@@ -167,6 +174,7 @@ impl Membership {
             sequencer.hold[index].pop()
         };
         sequencer.open[index] = frame.open;
+        sequencer.held_back = false;
         frame.header.fseq = self.log.have() + 1;
         frame.header.gseq = self.next_gseq;
         let header = frame.header;
@@ -203,7 +211,7 @@ impl Membership {
         max_segments: usize,
         out: &mut Vec<u8>,
     ) -> Option<Transmit> {
-        let sequencer = self.sequencer.as_ref()?;
+        let sequencer = self.sequencer.as_ref().filter(|_| !self.is_wedged())?;
         let from = sequencer.sent + 1;
         self.log.frame(from)?;
         let template = self.envelope(cx, Kind::Ordered, [0, self.safe, self.stable]);
@@ -227,7 +235,12 @@ impl Membership {
         if !news && !sequencer.heartbeat_due {
             return None;
         }
-        let kind = if std::mem::take(&mut sequencer.heartbeat_due) { Kind::Heartbeat } else { Kind::Ordered };
+        let held = sequencer.held_back || (self.proposal.is_some() && self.promised.round == 0);
+        let kind = match std::mem::take(&mut sequencer.heartbeat_due) {
+            true if held => Kind::Held,
+            true => Kind::Heartbeat,
+            false => Kind::Ordered,
+        };
         let status = [sequencer.sent, self.safe, self.stable];
         if self.view.members.len() == 1 {
             self.status_told(cx);
@@ -237,7 +250,7 @@ impl Membership {
         envelope.encode(crate::wire::ENVELOPE_LEN, out);
         let tail = self.sequencer.as_ref().expect("leader").tail;
         self.status_told(cx);
-        if kind == Kind::Heartbeat {
+        if kind != Kind::Ordered {
             // Repeats come further and further apart, down to the ordinary heartbeat.
             self.arm_tail(cx, tail * 2);
         }
@@ -265,8 +278,9 @@ impl Membership {
     /// Nothing has been multicast for a while: repeat the status, in case the last frames or their
     /// acks were lost (4.2).
     pub(crate) fn on_tail_timer(&mut self) {
+        let serves = !self.blocked_by_quorum();
         if let Some(sequencer) = &mut self.sequencer {
-            sequencer.heartbeat_due = true;
+            sequencer.heartbeat_due |= serves;
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::id::Fseq;
 use crate::membership::{Membership, Stage};
-use crate::quorum::quorum_have;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit};
 use crate::wire::{ENVELOPE_LEN, Frame, Kind};
@@ -62,8 +61,16 @@ impl Membership {
     }
 
     /// A member says what it has.
-    pub(crate) fn on_ack(&mut self, cx: &mut Context, index: usize, [have, room, _]: [u64; 3]) {
-        if !self.is_leader() {
+    pub(crate) fn on_ack(&mut self, cx: &mut Context, index: usize, [have, room, promised]: [u64; 3]) {
+        if !self.is_leader() || self.is_wedged() {
+            return;
+        }
+        if promised > 0 {
+            // It stores nothing new: what it has does not count any more.
+            self.round_seen = self.round_seen.max(promised.min(u64::from(u32::MAX) / 2) as u32);
+            if !std::mem::replace(&mut self.peers[index].wedged, true) {
+                self.consider(cx);
+            }
             return;
         }
         let have = have.min(self.log.have());
@@ -84,7 +91,7 @@ impl Membership {
         let me = self.me(cx);
         let mine = self.log.have();
         let have = |index: usize| if index == me { mine } else { self.peers[index].have };
-        let safe = quorum_have(&self.view, have);
+        let safe = self.quorum_have(have);
         let stable = (0..self.peers.len()).map(have).min().unwrap_or(0);
         self.safe = self.safe.max(safe);
         if !self.leavers_need_frames(cx) {

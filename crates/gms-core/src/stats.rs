@@ -31,4 +31,6 @@ pub struct Stats {
     pub stamped: u64,
     /// Views installed.
     pub views: u64,
+    /// Ballots claimed, to end a view whose leader is gone.
+    pub candidacies: u64,
 }

@@ -15,8 +15,16 @@ pub(crate) enum Timer {
     Forward,
     /// Repeat the header after the last frame.
     Tail,
-    /// Look whether a planned view change can start, or repeat its ACCEPT.
+    /// Look whether a planned view change can start.
     Change,
+    /// Repeat ACCEPT.
+    Accept,
+    /// Look who is silent, and whether there is progress.
+    Watch,
+    /// Repeat SUSPECT.
+    Suspicion,
+    /// Repeat PREPARE, or look whether enough have answered it.
+    Candidacy,
     /// Repeat INSTALL, or the INSTALL_ACK of one who left.
     Install,
     /// Repeat a request to join or to leave.
@@ -24,8 +32,20 @@ pub(crate) enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 8] =
-        [Self::Heartbeat, Self::Ack, Self::Nack, Self::Forward, Self::Tail, Self::Change, Self::Install, Self::Request];
+    const ALL: [Self; 12] = [
+        Self::Heartbeat,
+        Self::Ack,
+        Self::Nack,
+        Self::Forward,
+        Self::Tail,
+        Self::Change,
+        Self::Accept,
+        Self::Watch,
+        Self::Suspicion,
+        Self::Candidacy,
+        Self::Install,
+        Self::Request,
+    ];
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Fseq, Gid, Gseq, Position, Uid, Vid};
-use crate::params::Params;
+use crate::params::{Params, Ranking};
 
 /// What a member may do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct ViewMember {
     pub role: Role,
     /// Bytes of receive buffer its system granted; bounds what may be in flight towards it (4.6).
     pub budget: u32,
+    /// Its weight where the group ranks by weight ([`Ranking::Priority`]); 0 otherwise.
+    pub weight: u32,
 }
 
 /// A view: installed by all its members at one place of the order.
@@ -75,10 +77,26 @@ impl View {
         self.members.iter().filter(|m| m.role == Role::Learner)
     }
 
+    /// Those who count in quorums, from the highest rank to the lowest (protocol 5.6): a function of the view alone.
+    pub fn ranked(&self) -> Vec<&ViewMember> {
+        rank(self.params.ranking, self.voters())
+    }
+
     /// Everybody but the leader who counts in quorums, in the order of the member list.
     pub fn followers(&self) -> impl Iterator<Item = &ViewMember> {
         self.voters().filter(|m| m.uid != self.leader)
     }
+}
+
+/// Members from the highest rank to the lowest; they come the most senior first.
+pub(crate) fn rank<'a>(by: Ranking, members: impl Iterator<Item = &'a ViewMember>) -> Vec<&'a ViewMember> {
+    let mut ranked: Vec<&ViewMember> = members.collect();
+    match by {
+        Ranking::Bully => ranked.sort_by_key(|m| std::cmp::Reverse(m.uid)),
+        Ranking::Seniority => {}
+        Ranking::Priority => ranked.sort_by_key(|m| std::cmp::Reverse((m.weight, m.uid))),
+    }
+    ranked
 }
 
 /// `4: leader 2, followers [0, 1], learners [3]`
@@ -138,6 +156,7 @@ pub(crate) mod tests {
                 address: SocketAddr::from(([10, 0, 0, *n as u8], 7000)),
                 role: Role::Voter,
                 budget: 4 << 20,
+                weight: 0,
             })
             .collect();
         let leader = members.iter().map(|m| m.uid).max().expect("a member");

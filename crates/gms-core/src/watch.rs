@@ -5,21 +5,29 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::event::{Blocked, Event, Trace};
 use crate::membership::{Membership, Stage};
-use crate::quorum::is_quorum;
 use crate::timers::Timer;
 
 impl Membership {
-    /// Says that I live, and looks who else does.
+    /// Says that I live. A leader that has lost its quorum does not: whoever hears it could not be served.
     pub(crate) fn on_heartbeat_timer(&mut self, cx: &mut Context) {
         if self.stage == Stage::Gone {
             return;
         }
         let heartbeat = cx.config.timing.heartbeat;
+        let serves = !self.blocked_by_quorum();
         match &mut self.sequencer {
-            Some(sequencer) => sequencer.heartbeat_due |= cx.now - sequencer.multicast_at >= heartbeat,
+            Some(sequencer) => sequencer.heartbeat_due |= serves && cx.now - sequencer.multicast_at >= heartbeat,
             None => self.acks.due = true,
         }
         cx.timers.set(Timer::Heartbeat, cx.now + heartbeat);
+    }
+
+    /// Looks who is silent, and whether there is progress.
+    pub(crate) fn on_watch_timer(&mut self, cx: &mut Context) {
+        if self.stage == Stage::Gone {
+            return;
+        }
+        cx.timers.set(Timer::Watch, cx.now + cx.config.timing.heartbeat);
         let leader = self.view.index_of(self.view.leader).expect("checked when decoded");
         if self.silence(cx, leader) > cx.config.timing.presence {
             // Perhaps it has left, and I have not heard of the view after this one.
@@ -27,6 +35,7 @@ impl Membership {
             self.seek_successor(cx, to);
         }
         self.watch(cx);
+        self.accuse(cx);
         self.consider(cx);
         self.give_up_on_cut(cx);
     }
@@ -70,6 +79,11 @@ impl Membership {
         let Some(sequencer) = &self.sequencer else {
             let leader = self.view.leader.node.0;
             let silence = self.silence(cx, self.view.index_of(self.view.leader)?);
+            // Without the leader the others can go on only if enough of them agree that it is gone.
+            let (voters, heard) = (self.view.voters().count(), self.accusers(cx));
+            if self.suspects_leader(cx) && !self.leader_is_given_up(cx) && silence > patience && heard > 0 {
+                return Some(Blocked::Quorum { heard, voters });
+            }
             if silence > patience {
                 return Some(Blocked::Leader { leader, millis: millis(silence) });
             }
@@ -77,7 +91,7 @@ impl Membership {
             return unordered.then(|| Blocked::Progress { leader, millis: millis(stuck) });
         };
         let index = |uid| self.view.index_of(uid).expect("asked of members only");
-        if !is_quorum(&self.view, |uid| self.silence(cx, index(uid)) <= patience) {
+        if !self.quorum(&self.view, |uid| self.silence(cx, index(uid)) <= patience) {
             let heard = self.view.voters().filter(|m| self.silence(cx, index(m.uid)) <= patience).count();
             return Some(Blocked::Quorum { heard, voters: self.view.voters().count() });
         }

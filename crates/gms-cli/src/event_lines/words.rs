@@ -28,7 +28,7 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
             format!("warning: another group of this name, of {size} ({gid}), was met at {address}: end one of the two")
         }
         Event::Dissolved { upto, into, .. } => dissolved_in_words(into, *upto),
-        Event::Excluded => "excluded: the group went on without this member; start it again to join".to_owned(),
+        Event::Excluded => "excluded: the group went on without this member; it joins again as a new one".to_owned(),
         Event::Broken(why) => format!("stopped: {why}"),
     })
 }

@@ -99,10 +99,6 @@ async fn print(printer: &mut Printer, mut events: Events, service: &Service) -> 
         printer.events(&batch)?;
         match batch.last() {
             Some(Event::Left { released: false }) => departure::warn_unconfirmed(),
-            Some(Event::Excluded) => {
-                complain("error: excluded: the group went on without this member; start it again to join");
-                code = ExitCode::FAILURE;
-            }
             Some(Event::Broken(why)) => {
                 complain(&format!("error: this member stopped: {why}; start it again to join"));
                 code = ExitCode::FAILURE;

@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};
 use crate::id::{Ballot, Position, Uid, Vid};
 use crate::membership::{Membership, Stage, chain};
-use crate::quorum::is_quorum;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Snapshot, ViewMember};
@@ -63,7 +62,7 @@ impl Membership {
         if next.view.vid <= self.view.vid {
             self.confirm(cx, next.view.vid);
         } else if next.view.vid == self.view.vid + 1 && self.installing.is_none() && self.stage != Stage::Gone {
-            self.gaps.top = self.gaps.top.max(next.cut());
+            self.want_upto(next.cut(), from);
             self.installing = Some((next, snapshot, cx.now));
             self.after_storing(cx);
         } else if next.view.vid > self.view.vid + 1 && self.stage != Stage::Gone {
@@ -108,32 +107,52 @@ impl Membership {
     /// Everything that waits for the last frame of this view.
     pub(crate) fn reach_cut(&mut self, cx: &mut Context) {
         self.accept_at_cut(cx);
-        if self.installing.as_ref().is_some_and(|(next, ..)| self.log.have() >= next.cut()) && self.stage != Stage::Gone
+        self.accept_own(cx);
+        self.propose_at_cut(cx);
+        if self.installing.as_ref().is_some_and(|(next, ..)| self.log.holds_upto(next.cut()))
+            && self.stage != Stage::Gone
         {
             let (next, snapshot, _) = self.installing.take().expect("just seen");
-            if self.digest != next.cut_digest {
-                return self.stop(cx, format!("view {} was decided on another order than mine", next.view.vid));
+            self.end_at_cut(cx, &next);
+            if self.stage != Stage::Gone {
+                self.install(cx, next, snapshot);
             }
-            self.install(cx, next, snapshot);
+        }
+    }
+
+    /// The order of this view ends with the cut: what is stored beyond it, by one who is left out as a rule, is in no
+    /// view, and is not delivered.
+    pub(super) fn end_at_cut(&mut self, cx: &mut Context, next: &Next) {
+        let (cut, survives) = (next.cut(), next.view.contains(cx.config.uid));
+        let beyond = self.log.have() > cut;
+        self.log.end_at(cut);
+        self.fold_stored(cx);
+        if survives && (beyond || self.log.have() != cut || self.digest != next.cut_digest) {
+            self.stop(cx, format!("view {} was decided on another order than mine", next.view.vid));
         }
     }
 
     /// Ends the view; the log holds everything up to the cut and nothing beyond.
     pub(crate) fn install(&mut self, cx: &mut Context, next: Next, snapshot: Snapshot) {
+        let before = self.view.clone();
+        let planned = !self.suspects_leader(cx);
+        let survives = next.view.contains(cx.config.uid);
         let expected = self.snapshot_at(&next);
-        if snapshot != expected || self.log.have() != next.cut() {
+        if survives && (snapshot != expected || self.delivery.upto() > next.cut()) {
             return self.stop(cx, format!("the state before view {} differs from the group's", next.view.vid));
         }
-        let before = self.view.clone();
         self.decided.push((next.clone(), snapshot));
         if self.decided.len() > cx.config.limits.decided {
             self.decided.remove(0);
         }
-        (self.accepting, self.proposal) = (None, None);
+        (self.accepting, self.proposal, self.candidacy) = (None, None, None);
+        (self.round_seen, self.attempts_failed, self.stand_at) = (0, 0, Time::ZERO);
         self.settled = next.cut();
-        if !next.view.contains(cx.config.uid) {
+        if !survives {
             return self.depart(cx, next);
         }
+        cx.timers.stop(Timer::Accept);
+        self.dead.retain(|who| next.view.contains(*who));
         let suspects: Vec<bool> = (0..before.members.len()).map(|index| self.is_suspect(cx, index)).collect();
         let peers: Vec<_> = before.members.iter().map(|m| m.uid).zip(self.peers.drain(..)).collect();
         self.view = Arc::new(next.view);
@@ -150,13 +169,13 @@ impl Membership {
         let fellows: Vec<Uid> = before.members.iter().map(|m| m.uid).collect();
         let leaver = |(index, m): (usize, &ViewMember)| {
             let (uid, address, fellows) = (m.uid, m.address, fellows.clone());
-            let suspect = suspects[index];
+            let suspect = suspects[index] || !planned;
             Leaver { uid, address, vid, since, confirmed: false, suspect, fellows }
         };
         let gone: Vec<Leaver> = gone.map(leaver).collect();
         self.handover.leavers.extend(gone);
         self.handover.pause = REPEAT;
-        self.take_seats(cx, &peers);
+        self.take_seats(cx, &peers, before.leader != self.view.leader);
         let me = self.me(cx);
         self.pending.repack(self.next[me]);
         cx.timers.stop(Timer::Forward);
@@ -201,10 +220,11 @@ impl Membership {
         if !self.is_leader() || self.handover.leavers.is_empty() {
             return;
         }
-        let Self { view, peers, handover, .. } = self;
         let me = cx.config.uid;
+        let stands =
+            self.quorum(&self.view, |uid| uid == me || self.view.index_of(uid).is_some_and(|i| self.peers[i].arrived));
+        let Self { view, peers, handover, .. } = self;
         let arrived = |uid| uid == me || view.index_of(uid).is_some_and(|i| peers[i].arrived);
-        let stands = is_quorum(view, arrived);
         handover.leavers.retain(|leaver| {
             let mut survivors = leaver.fellows.iter().copied().filter(|uid| view.contains(*uid));
             let released = leaver.confirmed && stands && survivors.all(arrived);

@@ -1,4 +1,5 @@
-//! A view change that the live leader plans: ballot 0, one round trip, nobody else is stopped.
+//! A view change that the live leader plans: ballot 0, one round trip, nobody else is stopped. What is proposed
+//! is decided here, whoever proposes it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,10 +10,9 @@ use crate::context::Context;
 use crate::event::{Event, Trace};
 use crate::id::{Ballot, Gid, Uid};
 use crate::membership::{Membership, Stage};
-use crate::quorum::is_quorum;
 use crate::time::Time;
 use crate::timers::Timer;
-use crate::view::{Next, Role, View, ViewMember};
+use crate::view::{Next, Role, View, ViewMember, rank};
 use crate::wire::Control;
 
 /// How long the leader waits before it looks again whether a change can start.
@@ -31,14 +31,24 @@ pub(crate) struct Change {
     pub(super) since: Option<Time>,
     /// The lineage to dissolve into, and since when.
     pub(super) dissolve: Option<(Gid, Time)>,
+    /// Since when members are bound to a ballot that came to nothing.
+    wedged_since: Option<Time>,
 }
 
-/// The value the leader has proposed. While there is one, nothing is stamped any more in this view.
+/// The value this process has proposed. While there is one, nothing is stamped any more in this view.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Proposal {
+    ballot: Ballot,
     next: Next,
     accepted: Vec<Uid>,
+    since: Time,
     pause: Duration,
+}
+
+impl Proposal {
+    pub(super) fn new(ballot: Ballot, next: Next, since: Time) -> Self {
+        Self { ballot, next, accepted: Vec::new(), since, pause: REPEAT }
+    }
 }
 
 impl Membership {
@@ -63,16 +73,61 @@ impl Membership {
         if !self.is_leader() || self.stage == Stage::Gone {
             return;
         }
-        if self.proposal.is_some() {
-            self.send_accepts(cx);
-        } else {
-            self.consider(cx);
+        self.consider(cx);
+    }
+
+    /// Repeats what is proposed. A ballot that is not decided in time has to make way for a higher one: the
+    /// leader cannot take back that it has stopped stamping.
+    pub(crate) fn on_accept_timer(&mut self, cx: &mut Context) {
+        let Some(proposal) = &self.proposal else { return };
+        if cx.now - proposal.since <= cx.config.timing.attempt {
+            if self.is_wedged() {
+                self.attempt_at = cx.now;
+            }
+            return self.send_accepts(cx);
         }
+        if self.is_wedged() {
+            return self.give_way(cx);
+        }
+        if self.blocked_by_quorum() {
+            cx.timers.set(Timer::Accept, cx.now + cx.config.timing.heartbeat);
+        } else {
+            self.prepare(cx);
+        }
+    }
+
+    /// Whether somebody is bound to a ballot that came to nothing.
+    fn has_wedged(&self) -> bool {
+        self.peers.iter().any(|peer| peer.wedged)
+    }
+
+    /// Nobody but the leader can free those who are bound to a ballot that came to nothing: by a view of the same
+    /// members, or, if too many are bound or that takes too long, by a ballot of its own.
+    fn unwedge(&mut self, cx: &mut Context) -> bool {
+        if !self.is_wedged() && !self.has_wedged() {
+            self.change.wedged_since = None;
+            return false;
+        }
+        let since = *self.change.wedged_since.get_or_insert(cx.now);
+        let index = |uid| self.view.index_of(uid);
+        let free =
+            |uid| uid == cx.config.uid || index(uid).is_some_and(|i| self.present(cx, i) && !self.peers[i].wedged);
+        let patience = cx.config.timing.attempt / if self.quorum(&self.view, free) { 2 } else { 8 };
+        let owner_is_silent = !self.is_wedged() || cx.now - self.attempt_at >= cx.config.timing.attempt;
+        if cx.now - since > patience && owner_is_silent && cx.now >= self.stand_at {
+            self.prepare(cx);
+            return true;
+        }
+        self.is_wedged()
     }
 
     /// Starts a planned change if one is wanted and its conditions hold (5.1, *without commitment*).
     pub(crate) fn consider(&mut self, cx: &mut Context) {
-        if !self.is_leader() || self.proposal.is_some() || self.stage == Stage::Gone || self.blocked_by_quorum() {
+        let busy = self.proposal.is_some() || self.candidacy.is_some() || self.installing.is_some();
+        if !self.is_leader() || busy || self.stage == Stage::Gone || self.blocked_by_quorum() {
+            return;
+        }
+        if self.unwedge(cx) {
             return;
         }
         self.change.joins.retain(|j| !self.view.contains(j.request.uid));
@@ -100,7 +155,8 @@ impl Membership {
             || !self.change.leaves.is_empty()
             || !promotions.is_empty()
             || !suspects.is_empty()
-            || leaving;
+            || leaving
+            || self.has_wedged();
         if !wanted {
             if !self.change.joins.is_empty() {
                 cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
@@ -131,6 +187,7 @@ impl Membership {
                 address: j.address,
                 role: Role::Learner,
                 budget: j.budget,
+                weight: j.weight,
             }));
         }
         let Some(leader) = self.next_leader(cx, &members) else {
@@ -154,23 +211,6 @@ impl Membership {
 
     pub(super) fn wants_to_leave(&self, index: usize) -> bool {
         self.change.leaves.iter().any(|(who, _)| *who == self.view.members[index].uid)
-    }
-
-    /// The failure detector's word on a member. It counts until the member is heard again.
-    pub(crate) fn suspect(&mut self, cx: &mut Context, who: Uid, dead: bool) {
-        let Some(index) = self.view.index_of(who) else { return };
-        self.peers[index].suspected = dead.then_some(cx.now);
-        self.consider(cx);
-    }
-
-    pub(super) fn is_suspect(&self, cx: &Context, index: usize) -> bool {
-        let peer = &self.peers[index];
-        self.view.members[index].uid != cx.config.uid && peer.suspected.is_some_and(|at| peer.heard <= at)
-    }
-
-    fn suspects(&self, cx: &Context) -> Vec<Uid> {
-        let members = self.view.members.iter().enumerate();
-        members.filter(|(index, _)| self.is_suspect(cx, *index)).map(|(_, m)| m.uid).collect()
     }
 
     fn refuse_leaves(&mut self, cx: &mut Context) {
@@ -211,7 +251,7 @@ impl Membership {
             m.role == Role::Voter
                 && self.view.index_of(m.uid).is_some_and(|i| self.present(cx, i) && self.nearly_there(cx, i))
         };
-        members.iter().filter(ready).map(|m| m.uid).max()
+        rank(self.view.params.ranking, members.iter().filter(ready)).first().map(|m| m.uid)
     }
 
     /// Within half a window of the last frame: under load nobody is ever exactly there.
@@ -227,10 +267,11 @@ impl Membership {
         let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
         let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
         // Without a quorum of the present view nothing could be decided, and stamping has stopped for it.
-        let deciders = |uid| uid == me || index(uid).is_some_and(|i| self.present(cx, i) && !self.is_suspect(cx, i));
+        let free = |i: usize| !self.is_suspect(cx, i) && !self.peers[i].wedged;
+        let deciders = |uid| uid == me || index(uid).is_some_and(|i| self.present(cx, i) && free(i));
         heard
-            && is_quorum(&self.view, deciders)
-            && is_quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i)))
+            && self.quorum(&self.view, deciders)
+            && self.quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i) || self.peers[i].wedged))
     }
 
     /// From here on nothing is stamped in this view any more (I3): the order up to here is the cut.
@@ -239,61 +280,47 @@ impl Membership {
         let next = Next { view, cut_digest: self.digest, into };
         cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
         self.accepted = Some((ballot, next.clone()));
-        self.proposal = Some(Proposal { next, accepted: vec![cx.config.uid], pause: REPEAT });
+        self.proposal = Some(Proposal { accepted: vec![cx.config.uid], ..Proposal::new(ballot, next, cx.now) });
         self.change.leaves.clear();
         self.send_accepts(cx);
         self.count_accepts(cx);
     }
 
-    fn send_accepts(&mut self, cx: &mut Context) {
+    pub(super) fn send_accepts(&mut self, cx: &mut Context) {
         let Some(proposal) = &mut self.proposal else { return };
         let me = cx.config.uid;
-        let ballot = Ballot { round: 0, node: me.node };
-        let accept = Control::Accept { ballot, next: proposal.next.clone() };
+        let accept = Control::Accept { ballot: proposal.ballot, next: proposal.next.clone() };
         for member in self.view.members.iter().filter(|m| m.uid != me && !proposal.accepted.contains(&m.uid)) {
             cx.tell(member.address, self.view.gid, self.view.vid, &accept);
         }
-        cx.timers.set(Timer::Change, cx.now + proposal.pause);
+        cx.timers.set(Timer::Accept, cx.now + proposal.pause);
         proposal.pause = (proposal.pause * 2).min(cx.config.timing.heartbeat);
     }
 
-    /// The leader of my view proposes what ends it.
-    pub(crate) fn on_accept(&mut self, cx: &mut Context, ballot: Ballot, next: Next) {
-        if next.view.vid != self.view.vid + 1 || next.view.gid != self.view.gid || self.is_leader() {
+    /// As a member I accept my own value once everything up to its cut is here.
+    pub(super) fn accept_own(&mut self, cx: &mut Context) {
+        let me = cx.config.uid;
+        let Some(Proposal { ballot, next, accepted, .. }) = &self.proposal else { return };
+        if accepted.contains(&me) || !self.log.holds_upto(next.cut()) {
             return;
         }
-        if ballot < self.promised {
-            let no = Control::PromiseNo { promised: self.promised };
-            cx.tell(self.leader().address, self.view.gid, self.view.vid, &no);
-            return;
+        let (ballot, next) = (*ballot, next.clone());
+        let place = self.order_at(next.cut());
+        if place.is_some_and(|place| place != (next.view.gseq, next.cut_digest))
+            || (place.is_none() && next.view.contains(me))
+        {
+            return self.stop(cx, format!("the cut {} of view {} is not mine: {place:?}", next.cut(), self.view.vid));
         }
-        self.gaps.top = self.gaps.top.max(next.cut());
-        self.accepting = Some((ballot, next));
-        self.after_storing(cx);
-    }
-
-    /// Accepts what is proposed once everything up to its cut is stored (I4).
-    pub(crate) fn accept_at_cut(&mut self, cx: &mut Context) {
-        let have = self.log.have();
-        if self.accepting.as_ref().is_none_or(|(_, next)| have < next.cut()) {
-            return;
-        }
-        let (ballot, next) = self.accepting.take().expect("just seen");
-        if have > next.cut() || self.digest != next.cut_digest {
-            return self.stop(cx, format!("the cut {} of view {} is not mine: {have} held", next.cut(), self.view.vid));
-        }
-        if self.accepted.as_ref().is_none_or(|(b, _)| *b != ballot) {
-            cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
-            self.accepted = Some((ballot, next));
-        }
-        cx.tell(self.leader().address, self.view.gid, self.view.vid, &Control::Accepted { ballot });
+        cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
+        self.accepted = Some((ballot, next));
+        self.proposal.as_mut().expect("just seen").accepted.push(me);
+        self.count_accepts(cx);
     }
 
     /// A member is bound to my proposal.
     pub(crate) fn on_accepted(&mut self, cx: &mut Context, who: Uid, ballot: Ballot) {
-        let mine = Ballot { round: 0, node: cx.config.uid.node };
         if let Some(proposal) = &mut self.proposal
-            && ballot == mine
+            && ballot == proposal.ballot
             && !proposal.accepted.contains(&who)
         {
             proposal.accepted.push(who);
@@ -301,18 +328,22 @@ impl Membership {
         }
     }
 
-    /// Decided once quorums of both views hold everything up to the cut; the next leader must too,
-    /// so that it can serve at once.
-    fn count_accepts(&mut self, cx: &mut Context) {
-        let Some(Proposal { next, accepted, .. }) = &self.proposal else { return };
+    /// Decided once quorums of both views hold everything up to the cut. At a hand-over the next leader must
+    /// too, so that it can serve at once.
+    pub(super) fn count_accepts(&mut self, cx: &mut Context) {
+        let Some(Proposal { ballot, next, accepted, .. }) = &self.proposal else { return };
         let holds = |uid: Uid| accepted.contains(&uid);
-        if is_quorum(&self.view, holds) && is_quorum(&next.view, holds) && holds(next.view.leader) {
+        let served = ballot.round > 0 || holds(next.view.leader);
+        // I must hold it myself to say what a joiner starts from.
+        let told = holds(cx.config.uid);
+        if self.quorum(&self.view, holds) && self.quorum(&next.view, holds) && served && told {
             let next = next.clone();
             self.decide(cx, next);
         }
     }
 
     fn decide(&mut self, cx: &mut Context, next: Next) {
+        self.end_at_cut(cx, &next);
         let snapshot = self.snapshot_at(&next);
         let install = Control::Install { next: next.clone(), snapshot: snapshot.clone() };
         let before: Arc<View> = self.view.clone();

@@ -67,10 +67,37 @@ pub enum Control {
         /// Whose value.
         ballot: Ballot,
     },
-    /// Bound to a higher ballot.
-    PromiseNo {
+    /// The sender takes this member, the leader, to be dead; repeated while it does (the pre-vote of 5.2).
+    Suspect {
+        /// Who.
+        who: Uid,
+        /// Those it knows to be dead for certain (FailStop).
+        dead: Vec<Uid>,
+    },
+    /// The sender stands for proposing what ends the view of the envelope.
+    Prepare {
+        /// Its ballot.
+        ballot: Ballot,
+    },
+    /// Bound to this ballot: the sender stores, acknowledges and delivers nothing new in this view.
+    Promise {
         /// Which.
-        promised: Ballot,
+        ballot: Ballot,
+        /// What it had accepted before, and under which ballot.
+        accepted: Option<(Ballot, Next)>,
+        /// Everything up to here is stored.
+        have: Fseq,
+        /// Runs stored beyond (inclusive).
+        ranges: Vec<(Fseq, Fseq)>,
+        /// Those it knows to be dead for certain (FailStop).
+        dead: Vec<Uid>,
+    },
+    /// No to a ballot.
+    PromiseNo {
+        /// The one refused.
+        ballot: Ballot,
+        /// The higher one the sender is bound to; `None` when it hears the leader.
+        promised: Option<Ballot>,
     },
     /// Decided: deliver up to the cut, then this view.
     Install {
@@ -109,6 +136,8 @@ pub struct JoinRequest {
     pub address: SocketAddr,
     /// Bytes of receive buffer its system granted.
     pub budget: u32,
+    /// Its weight where the group ranks by weight.
+    pub weight: u32,
     /// Settings it expects the group to have.
     pub params: Params,
     /// Sent to everybody (then only the leader answers) rather than to one member.
@@ -174,9 +203,15 @@ impl Control {
                 && view.gseq > 0
                 && view.params.check().is_ok()
         };
+        let runs =
+            |ranges: &[(Fseq, Fseq)]| ranges.len() <= limits.ranges && ranges.iter().all(|(from, to)| from <= to);
         match self {
             Self::JoinRequest(request) | Self::JoinProof { request, .. } => request.name.len() <= limits.name,
-            Self::Nack { ranges } => ranges.len() <= limits.ranges && ranges.iter().all(|(from, to)| from <= to),
+            Self::Nack { ranges } => runs(ranges),
+            Self::Suspect { dead, .. } => dead.len() <= limits.members,
+            Self::Promise { accepted, ranges, dead, .. } => {
+                accepted.as_ref().is_none_or(|(_, next)| view(next)) && runs(ranges) && dead.len() <= limits.members
+            }
             Self::Accept { next, .. } => view(next),
             Self::Install { next, snapshot } => view(next) && snapshot.next.len() == next.view.members.len(),
             Self::Excluded { next } => next.as_ref().is_none_or(view),

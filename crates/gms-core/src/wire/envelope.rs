@@ -31,12 +31,15 @@ pub enum Kind {
     Control = 5,
     /// The leader's status again, and a request for acks.
     Heartbeat = 6,
+    /// A heartbeat of a leader that may order nothing at present, and knows why: the window is closed, or it
+    /// ends the view.
+    Held = 7,
 }
 
 impl Kind {
     /// The kind with this number, if it is one of gms-core's.
     pub fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Ordered, Self::Repair, Self::Forward, Self::Ack, Self::Control, Self::Heartbeat]
+        [Self::Ordered, Self::Repair, Self::Forward, Self::Ack, Self::Control, Self::Heartbeat, Self::Held]
             .into_iter()
             .find(|k| *k as u8 == byte)
     }

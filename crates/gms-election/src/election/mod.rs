@@ -33,6 +33,9 @@ pub enum Input<Id> {
     },
     /// This process is dead: it is not waited for and not followed until it says something. Starts nothing.
     Suspect(Id),
+    /// Whoever leads has not done what it was elected for: elects again, without it until it says something,
+    /// unless it is this process itself.
+    Depose,
     /// Time has passed; see [`Election::poll_timeout`].
     Tick,
     /// A later view: its candidates, and its leader if it has one. Ends an election that runs.
@@ -161,6 +164,7 @@ impl<Id: Copy + Ord> Election<Id> {
             Input::Start => self.start(),
             Input::Received { from, message } => self.receive(from, message),
             Input::Suspect(id) => self.suspect(id),
+            Input::Depose => self.depose(),
             Input::Tick => {}
             Input::Candidates(electorate) => self.replace(&electorate),
         }
@@ -211,6 +215,14 @@ impl<Id: Copy + Ord> Election<Id> {
             self.attempts = 0;
             self.begin();
         }
+    }
+
+    fn depose(&mut self) {
+        if let Some((leader, _)) = self.leader.take() {
+            self.claim = None;
+            self.suspect(leader);
+        }
+        self.start();
     }
 
     /// One attempt: asks those above, in a round after all seen.

@@ -1,0 +1,267 @@
+//! Proposing what ends a view whose leader is gone (protocol 5.2): promises from a quorum, the union of what they
+//! hold up to the first hole, one value, acceptance by quorums of both views.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::change::planned::Proposal;
+use crate::context::Context;
+use crate::id::{Ballot, Fseq, Uid};
+use crate::membership::{Membership, Stage};
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::view::{Next, Role, View, ViewMember};
+use crate::wire::Control;
+
+/// Between two PREPAREs to those who have not answered.
+const REPEAT: Duration = Duration::from_millis(10);
+/// Back-off of the highest rank after its first failure; the n-th rank waits n times as long.
+const BACKOFF: Duration = Duration::from_millis(30);
+/// Failures that lengthen the back-off.
+const LONGEST_BACKOFF: u32 = 4;
+
+/// An attempt to end the view, until it has a value to propose.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Candidacy {
+    ballot: Ballot,
+    since: Time,
+    /// Parallel to the member list.
+    answers: Vec<Answer>,
+    /// The cut, and who is to survive, once they are settled.
+    cut: Option<(Fseq, Vec<ViewMember>)>,
+}
+
+/// What a member has said to a PREPARE.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Answer {
+    Silence,
+    /// It hears the leader.
+    Refused,
+    Promised(Box<Promise>),
+}
+
+/// What somebody who is bound to my ballot had before.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Promise {
+    pub(crate) accepted: Option<(Ballot, Next)>,
+    pub(crate) have: Fseq,
+    pub(crate) ranges: Vec<(Fseq, Fseq)>,
+}
+
+impl Membership {
+    /// Elected to propose: starts if the pre-vote still holds.
+    pub(crate) fn stand(&mut self, cx: &mut Context) {
+        if self.needs_proposer(cx) {
+            self.prepare(cx);
+        }
+    }
+
+    /// Claims the next round.
+    pub(super) fn prepare(&mut self, cx: &mut Context) {
+        let round = self.round_seen.max(self.promised.round) + 1;
+        let ballot = Ballot { round, node: cx.config.uid.node };
+        self.promise(cx, ballot);
+        let mut answers = vec![Answer::Silence; self.view.members.len()];
+        let mine =
+            Promise { accepted: self.accepted.clone(), have: self.log.have(), ranges: self.log.runs_ahead(usize::MAX) };
+        answers[self.me(cx)] = Answer::Promised(Box::new(mine));
+        self.candidacy = Some(Candidacy { ballot, since: cx.now, answers, cut: None });
+        cx.stats.candidacies += 1;
+        self.ask_for_promises(cx);
+        self.advance(cx);
+    }
+
+    fn ask_for_promises(&self, cx: &mut Context) {
+        let Some(candidacy) = &self.candidacy else { return };
+        let prepare = Control::Prepare { ballot: candidacy.ballot };
+        for (member, answer) in self.view.members.iter().zip(&candidacy.answers) {
+            if !matches!(answer, Answer::Promised(_)) && member.uid != cx.config.uid {
+                cx.tell(member.address, self.view.gid, self.view.vid, &prepare);
+            }
+        }
+        cx.timers.set(Timer::Candidacy, cx.now + REPEAT);
+    }
+
+    /// A member is bound to a ballot.
+    pub(crate) fn on_promise(
+        &mut self,
+        cx: &mut Context,
+        index: usize,
+        ballot: Ballot,
+        promise: Promise,
+        dead: &[Uid],
+    ) {
+        self.learn_deaths(cx, dead);
+        if let Some(candidacy) = &mut self.candidacy
+            && candidacy.ballot == ballot
+            && candidacy.cut.is_none()
+        {
+            candidacy.answers[index] = Answer::Promised(Box::new(promise));
+            self.advance(cx);
+        }
+    }
+
+    /// A member refuses a ballot: it hears the leader, or is bound to a higher one.
+    pub(crate) fn on_promise_no(&mut self, cx: &mut Context, index: usize, ballot: Ballot, promised: Option<Ballot>) {
+        if let Some(promised) = promised {
+            self.round_seen = self.round_seen.max(promised.round);
+            self.peers[index].wedged |= promised.round > 0;
+        }
+        let mine = Some(ballot) == self.my_attempt(cx);
+        match (promised, &mut self.candidacy) {
+            (Some(_), _) if mine && ballot.round > 0 => self.give_way(cx),
+            (None, Some(candidacy)) if mine => candidacy.answers[index] = Answer::Refused,
+            _ => {}
+        }
+    }
+
+    /// The ballot I am trying to end the view with.
+    fn my_attempt(&self, cx: &Context) -> Option<Ballot> {
+        let standing = self.candidacy.is_some() || self.proposal.is_some();
+        let mine = if self.is_wedged() { self.promised } else { Ballot { round: 0, node: cx.config.uid.node } };
+        standing.then_some(mine)
+    }
+
+    /// The attempt has failed: the next one follows after a while, which is shorter the higher one's rank.
+    pub(super) fn give_way(&mut self, cx: &mut Context) {
+        (self.candidacy, self.proposal) = (None, None);
+        cx.timers.stop(Timer::Candidacy);
+        let ranked = self.view.ranked();
+        let above = ranked.iter().take_while(|m| m.uid != cx.config.uid).filter(|m| m.uid != self.view.leader);
+        let slots = above.count() as u32 + 1;
+        let pause = BACKOFF * slots * (1 << self.attempts_failed.min(LONGEST_BACKOFF));
+        self.attempts_failed += 1;
+        self.stand_at = cx.now + cx.random.stretched(pause);
+        // Whoever is bound to a ballot waits for its owner; I am that, and have nothing to wait for.
+        self.attempt_at = Time::ZERO;
+    }
+
+    /// Asks again, and looks whether enough have answered.
+    pub(crate) fn on_candidacy_timer(&mut self, cx: &mut Context) {
+        let Some(candidacy) = &self.candidacy else { return };
+        if cx.now - candidacy.since > cx.config.timing.attempt {
+            return self.give_way(cx);
+        }
+        self.attempt_at = cx.now;
+        self.ask_for_promises(cx);
+        self.advance(cx);
+    }
+
+    /// The next step of my attempt, if it is possible.
+    pub(crate) fn advance(&mut self, cx: &mut Context) {
+        let Some(candidacy) = &self.candidacy else { return };
+        if candidacy.cut.is_none() {
+            if !self.enough_promised(cx, candidacy) {
+                return;
+            }
+            if let Some(next) = candidacy.bound_to() {
+                let (ballot, next) = (candidacy.ballot, next.clone());
+                return self.put_forward(cx, ballot, next);
+            }
+            let (cut, source) = self.union(candidacy);
+            let members = self.survivors(cx, candidacy);
+            self.candidacy.as_mut().expect("just seen").cut = Some((cut, members));
+            if let Some(source) = source {
+                self.want_upto(cut, source);
+                cx.timers.start(Timer::Nack, cx.now + self.repeat_after(cx));
+            }
+        }
+        self.propose_at_cut(cx);
+    }
+
+    /// Promises from a quorum, and from all who may still answer, as far as one can wait for them.
+    fn enough_promised(&self, cx: &Context, candidacy: &Candidacy) -> bool {
+        let answer = |uid: Uid| self.view.index_of(uid).map(|index| &candidacy.answers[index]);
+        let waited = cx.now - candidacy.since;
+        let timing = &cx.config.timing;
+        let settled = |(index, answer): (usize, &Answer)| match answer {
+            Answer::Promised(_) => true,
+            Answer::Silence => self.is_suspect(cx, index) || waited >= timing.collect,
+            Answer::Refused => waited >= timing.convince,
+        };
+        self.quorum(&self.view, |uid| matches!(answer(uid), Some(Answer::Promised(_))))
+            && candidacy.answers.iter().enumerate().all(settled)
+    }
+
+    /// The last frame up to which everything is held by somebody who promised, and who has the most of what I lack.
+    fn union(&self, candidacy: &Candidacy) -> (Fseq, Option<SocketAddr>) {
+        let promises = || {
+            candidacy.answers.iter().zip(&self.view.members).filter_map(|(answer, member)| match answer {
+                Answer::Promised(promise) => Some((promise.have, &promise.ranges, member.address)),
+                _ => None,
+            })
+        };
+        let mut cut = promises().map(|(have, ..)| have).max().unwrap_or(0);
+        while let Some(end) = promises()
+            .flat_map(|(_, ranges, _)| ranges)
+            .filter(|(from, to)| *from <= cut + 1 && *to > cut)
+            .map(|(_, to)| *to)
+            .max()
+        {
+            cut = end;
+        }
+        let most = promises().max_by_key(|(have, ..)| *have).map(|(.., address)| address);
+        (cut, most.filter(|_| !self.log.holds_upto(cut)))
+    }
+
+    /// Those who promised and are not taken to be dead (I2); who leads then.
+    fn survivors(&self, cx: &Context, candidacy: &Candidacy) -> Vec<ViewMember> {
+        let members = self.view.members.iter().enumerate();
+        let survives =
+            |index: usize| matches!(candidacy.answers[index], Answer::Promised(_)) && !self.is_suspect(cx, index);
+        members.filter(|(index, _)| survives(*index)).map(|(_, m)| m.clone()).collect()
+    }
+
+    /// Proposes once everything up to the cut is here: only then is the place after it known.
+    pub(crate) fn propose_at_cut(&mut self, cx: &mut Context) {
+        let Some(Candidacy { ballot, cut: Some((cut, members)), .. }) = &self.candidacy else { return };
+        let (ballot, cut) = (*ballot, *cut);
+        let Some((gseq, cut_digest)) = self.order_at(cut) else { return };
+        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
+        let shrinks = voters < self.view.voters().count();
+        if shrinks && voters < usize::from(self.view.params.min_voters) {
+            return self.give_way(cx);
+        }
+        let view = View {
+            vid: self.view.vid + 1,
+            at: cut + 1,
+            gseq,
+            leader: cx.config.uid,
+            members: members.clone(),
+            ..View::clone(&self.view)
+        };
+        self.put_forward(cx, ballot, Next { view, cut_digest, into: None });
+    }
+
+    /// My one value for this ballot.
+    fn put_forward(&mut self, cx: &mut Context, ballot: Ballot, next: Next) {
+        self.candidacy = None;
+        cx.timers.stop(Timer::Candidacy);
+        self.attempt_at = cx.now;
+        if !self.log.holds_upto(next.cut()) {
+            let anybody = self.random_member(cx);
+            self.want_upto(next.cut(), anybody);
+            cx.timers.start(Timer::Nack, cx.now);
+        }
+        self.proposal = Some(Proposal::new(ballot, next, cx.now));
+        self.accept_own(cx);
+        self.send_accepts(cx);
+        self.count_accepts(cx);
+    }
+
+    /// Whether this process is trying to end the view.
+    pub(crate) fn is_candidate(&self) -> bool {
+        self.stage != Stage::Gone && (self.candidacy.is_some() || (self.is_wedged() && self.proposal.is_some()))
+    }
+}
+
+impl Candidacy {
+    /// The value of the highest ballot that somebody who promised has accepted: it may be decided.
+    fn bound_to(&self) -> Option<&Next> {
+        let accepted = self.answers.iter().filter_map(|answer| match answer {
+            Answer::Promised(promise) => promise.accepted.as_ref(),
+            _ => None,
+        });
+        accepted.max_by_key(|(ballot, _)| *ballot).map(|(_, next)| next)
+    }
+}

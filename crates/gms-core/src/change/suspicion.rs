@@ -1,0 +1,169 @@
+//! Who is taken to be dead, and whether enough members say so of the leader: SUSPECT is the pre-vote of an
+//! unplanned change (protocol 5.2), so that one deaf member unseats no leader.
+
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::id::{Fseq, Uid};
+use crate::membership::{Membership, Stage};
+use crate::params::QuorumMode;
+use crate::quorum::{is_quorum, quorum_have};
+use crate::time::Time;
+use crate::timers::Timer;
+use crate::transmit::Destination;
+use crate::view::{Role, View, ViewMember};
+use crate::wire::Control;
+
+/// What is heard for so long after a connection was closed and refused was still on its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
+
+/// Why a member is taken to be dead, and since when.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Suspicion {
+    Silent(Time),
+    Closed(Time),
+}
+
+impl Suspicion {
+    /// Whether it still holds for one last heard then.
+    fn holds(self, heard: Time) -> bool {
+        match self {
+            Self::Silent(at) => heard <= at,
+            Self::Closed(at) => heard <= at + ON_ITS_WAY,
+        }
+    }
+}
+
+impl Membership {
+    /// The failure detector's word on a member. It counts until the member is heard again.
+    pub(crate) fn suspect(&mut self, cx: &mut Context, who: Uid, suspicion: Suspicion) {
+        let Some(index) = self.view.index_of(who) else { return };
+        if self.stage == Stage::Gone || who == cx.config.uid {
+            return;
+        }
+        self.peers[index].suspicion = Some(suspicion);
+        self.consider(cx);
+        self.accuse(cx);
+    }
+
+    /// It lives after all, unless there was a surer sign of its death.
+    pub(crate) fn trust(&mut self, cx: &Context, who: Uid) {
+        if let Some(index) = self.view.index_of(who)
+            && !(self.is_suspect(cx, index) && matches!(self.peers[index].suspicion, Some(Suspicion::Closed(_))))
+        {
+            self.peers[index].suspicion = None;
+        }
+    }
+
+    /// Its host says that it is dead.
+    pub(crate) fn on_death(&mut self, cx: &mut Context, who: Uid) {
+        if self.view.contains(who) && who != cx.config.uid {
+            if !self.dead.contains(&who) {
+                self.dead.push(who);
+            }
+            self.suspect(cx, who, Suspicion::Closed(cx.now));
+        }
+    }
+
+    /// Deaths that another member can prove. Only `FailStop` counts them.
+    pub(super) fn learn_deaths(&mut self, cx: &mut Context, dead: &[Uid]) {
+        if self.view.params.quorum == QuorumMode::FailStop {
+            for who in dead {
+                if !self.dead.contains(who) {
+                    self.on_death(cx, *who);
+                }
+            }
+        }
+    }
+
+    /// `Q(V)` in this group's mode.
+    pub(crate) fn quorum(&self, view: &View, mut present: impl FnMut(Uid) -> bool) -> bool {
+        match view.params.quorum {
+            QuorumMode::Majority => is_quorum(view, present),
+            QuorumMode::FailStop => view.voters().all(|m| self.dead.contains(&m.uid) || present(m.uid)),
+        }
+    }
+
+    /// The highest frame that a `Q(V)` has stored, given what each member has, in the order of the member list.
+    pub(crate) fn quorum_have(&self, have: impl Fn(usize) -> Fseq) -> Fseq {
+        match self.view.params.quorum {
+            QuorumMode::Majority => quorum_have(&self.view, have),
+            QuorumMode::FailStop => {
+                let alive = |m: &ViewMember| m.role == Role::Voter && !self.dead.contains(&m.uid);
+                let members = self.view.members.iter().enumerate();
+                members.filter(|(_, m)| alive(m)).map(|(index, _)| have(index)).min().unwrap_or(0)
+            }
+        }
+    }
+
+    pub(crate) fn is_suspect(&self, cx: &Context, index: usize) -> bool {
+        let peer = &self.peers[index];
+        let proved = self.dead.contains(&self.view.members[index].uid);
+        self.view.members[index].uid != cx.config.uid
+            && (proved || peer.suspicion.is_some_and(|suspicion| suspicion.holds(peer.heard)))
+    }
+
+    pub(super) fn suspects(&self, cx: &Context) -> Vec<Uid> {
+        let members = self.view.members.iter().enumerate();
+        members.filter(|(index, _)| self.is_suspect(cx, *index)).map(|(_, m)| m.uid).collect()
+    }
+
+    /// Whether this follower takes its leader to be dead, or of no use: one that orders nothing although it is
+    /// heard, and does not say why.
+    pub(crate) fn suspects_leader(&self, cx: &Context) -> bool {
+        let leader = self.view.index_of(self.view.leader).expect("checked when decoded");
+        !self.is_leader() && (self.gray || self.is_suspect(cx, leader))
+    }
+
+    /// Whether the leader orders nothing of mine although it is heard, and does not say why. Once a ballot keeps
+    /// what is forwarded from being ordered, the answer stays what it was.
+    pub(crate) fn judge_leader(&mut self, cx: &Context) {
+        if !self.is_wedged() {
+            let stuck = self.pending.awaits_order() && cx.now - self.progress > cx.config.timing.flow;
+            self.gray = stuck && !self.is_leader();
+        }
+    }
+
+    /// Tells everybody, as long as it lasts, that the leader is taken to be dead.
+    pub(crate) fn accuse(&mut self, cx: &mut Context) {
+        self.judge_leader(cx);
+        if self.stage == Stage::Gone || !self.suspects_leader(cx) {
+            return;
+        }
+        let suspect = Control::Suspect { who: self.view.leader, dead: self.dead.clone() };
+        cx.send(Destination::Control, self.view.gid, self.view.vid, &suspect);
+        cx.timers.set(Timer::Suspicion, cx.now + cx.config.timing.heartbeat / 2);
+    }
+
+    /// A member says that `who` is dead.
+    pub(crate) fn on_suspect(&mut self, cx: &mut Context, index: usize, who: Uid, dead: &[Uid]) {
+        if who == self.view.leader {
+            self.peers[index].accuses = Some(cx.now);
+            self.accused = Some(cx.now);
+        }
+        self.learn_deaths(cx, dead);
+    }
+
+    /// Whether a quorum, this process included, takes the leader to be dead (the pre-vote).
+    pub(crate) fn leader_is_given_up(&self, cx: &Context) -> bool {
+        self.suspects_leader(cx) && self.quorum(&self.view, |uid| self.accuses(cx, uid))
+    }
+
+    /// Voters that take the leader to be dead, this one included.
+    pub(crate) fn accusers(&self, cx: &Context) -> usize {
+        self.view.voters().filter(|m| self.accuses(cx, m.uid)).count()
+    }
+
+    fn accuses(&self, cx: &Context, uid: Uid) -> bool {
+        let said = |index: usize| self.peers[index].accuses.is_some_and(|at| cx.now - at <= cx.config.timing.presence);
+        uid == cx.config.uid || self.view.index_of(uid).is_some_and(said)
+    }
+
+    /// Whether the group waits for somebody to propose what ends the view, and this process may.
+    pub(crate) fn needs_proposer(&self, cx: &Context) -> bool {
+        let votes = self.view.member(cx.config.uid).is_some_and(|m| m.role == Role::Voter);
+        let idle = self.candidacy.is_none() && self.proposal.is_none() && self.installing.is_none();
+        let free = !self.is_wedged() || cx.now - self.attempt_at >= cx.config.timing.attempt;
+        self.stage != Stage::Gone && votes && idle && free && cx.now >= self.stand_at && self.leader_is_given_up(cx)
+    }
+}

@@ -1,0 +1,147 @@
+//! Composed layers on a network of the test's own: no sockets, no clock.
+#![allow(dead_code)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gms::{Bootstrap, Event, Level, Node, NodeConfig, Uid};
+use gms_check::{Checker, Record, Report};
+use gms_core::{Addressing, Config, Destination, Input, Params, Time};
+
+const HOP: Duration = Duration::from_micros(100);
+
+/// Nodes on a network whose every hop takes a tenth of a millisecond.
+pub(crate) struct World {
+    pub(crate) now: Time,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) events: Vec<Vec<Event>>,
+    pub(crate) params: Params,
+    flying: Vec<(Time, usize, SocketAddr, Bytes)>,
+    pub(crate) dead: Vec<usize>,
+    /// Nothing passes between nodes below this index and the others.
+    pub(crate) split: usize,
+    /// What the first sends never arrives at the second.
+    pub(crate) mute: Option<(usize, usize)>,
+    pub(crate) records: Vec<Record>,
+}
+
+pub(crate) fn address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, index as u8 + 1], 7000))
+}
+
+impl World {
+    /// Nodes 0, 1 and so on, all started at once in the same way.
+    pub(crate) fn of(count: u64, bootstrap: &Bootstrap) -> Self {
+        let mut world = Self {
+            now: Time::ZERO,
+            nodes: vec![],
+            events: vec![],
+            params: Params::default(),
+            flying: vec![],
+            dead: vec![],
+            split: 0,
+            mute: None,
+            records: vec![],
+        };
+        (0..count).for_each(|node| world.start(node, bootstrap.clone(), false));
+        world
+    }
+
+    pub(crate) fn start(&mut self, node: u64, bootstrap: Bootstrap, drawn_id: bool) {
+        let index = self.nodes.len();
+        let params = self.params.clone();
+        let core =
+            Config { trace: true, params, ..Config::new("test", Uid::new(node, 100 + index as u64), address(index)) };
+        let config = NodeConfig { bootstrap, drawn_id, ..NodeConfig::new(core) };
+        self.nodes.push(Node::new(config, self.now).expect("settings that fit"));
+        self.events.push(vec![]);
+    }
+
+    pub(crate) fn step(&mut self) {
+        let alive: Vec<usize> = (0..self.nodes.len()).filter(|index| !self.dead.contains(index)).collect();
+        for &index in &alive {
+            let mut out = Vec::new();
+            while let Some(transmit) = self.nodes[index].poll_transmit(self.now, 16, &mut out) {
+                for datagram in out.chunks(transmit.segment_size) {
+                    let connected = |to: &&usize| {
+                        **to != index && (index < self.split) == (**to < self.split) && self.mute != Some((index, **to))
+                    };
+                    for &to in alive.iter().filter(connected) {
+                        let wanted = match transmit.destination {
+                            Destination::Data => !self.nodes[to].is_leader(),
+                            Destination::Control => true,
+                            Destination::Unicast(at) | Destination::Stream(at) => at == address(to),
+                        };
+                        if wanted {
+                            let datagram = Bytes::copy_from_slice(datagram);
+                            self.flying.push((self.now + HOP, to, address(index), datagram));
+                        }
+                    }
+                }
+                out.clear();
+            }
+            self.nodes[index].poll_events(&mut self.events[index], usize::MAX);
+            self.records.extend(std::iter::from_fn(|| self.nodes[index].poll_trace(self.now)));
+        }
+        let timeouts = alive.iter().filter_map(|index| self.nodes[*index].poll_timeout());
+        let Some(next) = timeouts.chain(self.flying.iter().map(|flight| flight.0)).min() else { return };
+        self.now = self.now.max(next);
+        let (landed, flying) = self.flying.drain(..).partition(|flight| flight.0 <= self.now);
+        self.flying = flying;
+        for (_, to, from, datagram) in landed {
+            self.nodes[to].handle(self.now, Input::Datagram { from, datagram });
+        }
+        for index in (0..self.nodes.len()).filter(|index| !self.dead.contains(index)) {
+            self.nodes[index].handle(self.now, Input::Tick);
+        }
+    }
+
+    /// Lets this much time pass.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.step();
+        }
+    }
+
+    /// Everybody who can says something.
+    pub(crate) fn send_all(&mut self) {
+        let living = self.nodes.iter_mut().enumerate().filter(|(index, _)| !self.dead.contains(index));
+        for node in living.map(|(_, node)| node).filter(|node| node.has_room()) {
+            node.send(self.now, "hello".into(), Level::Uniform, Addressing::default()).expect("there is room");
+        }
+    }
+
+    /// The ids in the view of a node, and its leader.
+    pub(crate) fn view(&self, index: usize) -> Option<(u64, Vec<u64>)> {
+        let view = self.nodes[index].view()?;
+        let mut members: Vec<u64> = view.members.iter().map(|member| member.uid.node.0).collect();
+        members.sort_unstable();
+        Some((view.leader.node.0, members))
+    }
+
+    /// The node is gone, and those who were connected with it notice at once.
+    pub(crate) fn kill(&mut self, index: usize) {
+        self.trouble("crash");
+        self.dead.push(index);
+        for other in (0..self.nodes.len()).filter(|other| !self.dead.contains(other)) {
+            self.nodes[other].closed(self.now, address(index));
+        }
+    }
+
+    /// Writes down that what follows is not the processes' fault.
+    pub(crate) fn trouble(&mut self, kind: &str) {
+        let uid = self.nodes[0].uid();
+        let process = gms_check::Uid { node: uid.node.0, incarnation: uid.incarnation };
+        let event = gms_check::Event::Fault { kind: kind.to_owned() };
+        self.records.push(Record { at_us: self.now.as_nanos() / 1000, process, event });
+    }
+
+    /// What the checker says of all that has happened.
+    pub(crate) fn judge(&self) -> Report {
+        let mut checker = Checker::new();
+        self.records.iter().for_each(|record| checker.record(record));
+        checker.finish()
+    }
+}
