@@ -155,6 +155,8 @@ impl<T: Transport> EventLoop<T> {
             if self.train.is_none() {
                 self.buffer.clear();
                 self.train = self.node.poll_transmit(now, self.transport.max_segments(), &mut self.buffer);
+                // Whatever others learn from it is in the trace already, should this process be killed.
+                self.write_trace(now);
             }
             let Some(Transmit { destination, segment_size }) = self.train else { return Ok(false) };
             let destination = match destination {

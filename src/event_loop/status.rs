@@ -15,8 +15,13 @@ const SERVERS_EVERY: Duration = Duration::from_millis(200);
 impl<T: Transport> EventLoop<T> {
     pub(super) fn write_trace(&mut self, now: Time) {
         let Some(trace) = &mut self.settings.trace else { return };
+        let mut news = false;
         while let Some(record) = self.node.poll_trace(now) {
             trace.write(&record);
+            news = true;
+        }
+        if news {
+            trace.flush();
         }
     }
 
