@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use gms_check::{Outcome, PassReason, Record, TraceMember, digest};
-use gms_core::{Gid, Level, Passed, Role, Time, Trace, Uid, View};
+use gms_core::{Gid, Level, Passed, QuorumMode, Role, Time, Trace, Uid, View};
 
 /// The line for one event of protocol section 1.
 pub(crate) fn record(now: Time, process: Uid, event: Trace) -> Record {
@@ -37,6 +37,7 @@ fn view(view: &View) -> gms_check::Event {
         gseq: view.gseq,
         leader: uid(view.leader),
         members: view.members.iter().map(member).collect(),
+        fail_stop: view.params.quorum == QuorumMode::FailStop,
     }
 }
 

@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use gms::{Bootstrap, Event, Outcome};
-use gms_core::Params;
+use gms_core::{Input, Params, QuorumMode, Ranking};
 use world::World;
 
 const MS: Duration = Duration::from_millis(1);
@@ -158,5 +158,108 @@ fn views_do_not_shrink_below_min_voters() {
         world.pass(Duration::from_secs(3));
     }
     assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
+    is_sound(&world);
+}
+
+#[test]
+fn an_operator_moves_the_lead_and_puts_members_out() {
+    let mut world = busy_group(4);
+    let uid = |world: &World, index: usize| world.nodes[index].uid();
+    let heir = uid(&world, 1);
+    world.nodes[3].handle(world.now, Input::Transfer(heir));
+    world.pass(20 * MS);
+    assert_eq!(world.view(0), Some((1, vec![0, 1, 2, 3])));
+    world.send_all();
+    world.pass(20 * MS);
+    let out = uid(&world, 2);
+    world.nodes[0].handle(world.now, Input::Exclude(out));
+    world.pass(20 * MS);
+    assert_eq!(world.view(1), Some((1, vec![0, 1, 2, 3])), "only the leader is asked");
+    world.trouble("excluded by hand");
+    world.nodes[1].handle(world.now, Input::Exclude(out));
+    world.pass(10 * MS);
+    assert_eq!(world.view(1), Some((1, vec![0, 1, 3])));
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(1), Some((1, vec![0, 1, 2, 3])), "it lives, and joins again");
+    assert_ne!(uid(&world, 2), out);
+    is_sound(&world);
+}
+
+#[test]
+fn a_higher_rank_takes_the_lead_where_the_group_says_so() {
+    for preempt in [true, false] {
+        let mut world = World::of(0, &Bootstrap::Auto);
+        world.params = Params { preempt, ..Params::default() };
+        (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+        world.pass(Duration::from_secs(1));
+        world.start(9, Bootstrap::Auto, false);
+        world.pass(Duration::from_secs(1));
+        assert_eq!(world.view(0), Some((if preempt { 9 } else { 2 }, vec![0, 1, 2, 9])));
+        is_sound(&world);
+    }
+}
+
+#[test]
+fn the_group_ranks_by_seniority_or_by_weight_where_it_says_so() {
+    for (ranking, next) in [(Ranking::Bully, 5), (Ranking::Seniority, 1), (Ranking::Priority, 3)] {
+        let mut world = World::of(0, &Bootstrap::Auto);
+        world.params = Params { ranking, ..Params::default() };
+        // Node 9 leads; the others come one after the other.
+        for (node, weight) in [(9, 0), (1, 1), (5, 2), (3, 3)] {
+            world.weight = weight;
+            world.start(node, Bootstrap::Auto, false);
+            world.pass(Duration::from_secs(1));
+        }
+        assert_eq!(world.view(1).map(|view| view.0), Some(9));
+        world.kill(0);
+        world.pass(50 * MS);
+        assert_eq!(world.view(1), Some((next, vec![1, 3, 5])), "{ranking:?}");
+        is_sound(&world);
+    }
+}
+
+#[test]
+fn what_is_left_of_a_group_goes_on_when_an_operator_says_so() {
+    let mut world = busy_group(5);
+    let before = world.nodes[0].view().expect("a member").gid;
+    for dead in [2, 3, 4] {
+        world.kill(dead);
+    }
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(1), Some((4, vec![0, 1, 2, 3, 4])), "two of five are no quorum");
+    world.nodes[1].force_view(world.now, true);
+    world.nodes[0].force_view(world.now, false);
+    world.pass(Duration::from_secs(1));
+    for index in [0, 1] {
+        assert_eq!(world.view(index), Some((1, vec![0, 1])));
+        assert_ne!(world.nodes[index].view().expect("a member").gid, before);
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn with_proofs_of_death_a_group_may_shrink_to_one() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+    (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    for leader in (1..5).rev() {
+        let uid = world.nodes[leader].uid();
+        world.kill(leader);
+        world.pass(Duration::from_secs(2));
+        assert_eq!(
+            world.view(0),
+            Some((leader as u64, (0..=leader as u64).collect())),
+            "a closed connection is no proof"
+        );
+        // One of those left is told; the others learn it from it.
+        world.nodes[0].handle(world.now, Input::Dead(uid));
+        world.send_all();
+        world.pass(Duration::from_secs(1));
+        assert_eq!(world.view(0), Some((leader as u64 - 1, (0..leader as u64).collect())));
+    }
+    world.send_all();
+    world.pass(50 * MS);
+    assert!(outcomes(&world, 0).iter().all(|outcome| matches!(outcome, Outcome::Ordered { .. })));
     is_sound(&world);
 }

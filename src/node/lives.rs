@@ -61,10 +61,14 @@ impl Node {
         let mut config = self.config.clone();
         config.core.uid = Uid { incarnation: self.random.next_u64(), ..config.core.uid };
         config.core.seed = self.random.next_u64();
-        if config.bootstrap == Bootstrap::Found {
+        let original = config.bootstrap.clone();
+        if let Some(forced) = self.forced.take() {
+            config.bootstrap = forced;
+        } else if config.bootstrap == Bootstrap::Found {
             config.bootstrap = Bootstrap::Join;
         }
         let mut anew = Self::new(config, self.now).expect("nothing but the life has changed");
+        anew.config.bootstrap = original;
         (anew.before, anew.random) = (self.before + self.sent, self.random.clone());
         let Self { member, outbox, .. } = std::mem::replace(self, anew);
         self.outbox.extend(outbox);

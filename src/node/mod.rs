@@ -80,6 +80,8 @@ pub struct Node {
     refused: Option<Refusal>,
     /// Other groups of the name that were met.
     alarms: Vec<Event>,
+    /// How the next life comes to its group, if an operator has said it.
+    forced: Option<Bootstrap>,
     /// It has said that it goes.
     gone: bool,
 }
@@ -124,6 +126,7 @@ impl Node {
             outbox: VecDeque::new(),
             refused: None,
             alarms: Vec::new(),
+            forced: None,
             gone: false,
         };
         node.tend();
@@ -156,6 +159,17 @@ impl Node {
             self.member.handle(self.now, Input::Closed(uid));
             self.tend();
         }
+    }
+
+    /// An operator gives up a lineage that has lost its quorum for good. This process starts over, as a new
+    /// incarnation: it founds another lineage alone, or joins the one that another survivor founds. Whatever
+    /// members live elsewhere in the old lineage may go on in it, and then there are two groups: the operator has
+    /// to know that they do not.
+    pub fn force_view(&mut self, now: Time, found: bool) {
+        self.now = self.now.max(now);
+        self.forced = Some(if found { Bootstrap::Found } else { Bootstrap::Join });
+        self.member.handle(self.now, Input::Forsake);
+        self.tend();
     }
 
     /// Accepts a message from the application; see [`Member::send`]. Its number goes on counting when the
@@ -209,7 +223,7 @@ impl Node {
         }
         match out[before..].last() {
             Some(Event::Dissolved { .. }) => self.begin_anew(),
-            Some(Event::Excluded) if self.config.rejoin => self.begin_anew(),
+            Some(Event::Excluded) if self.config.rejoin || self.forced.is_some() => self.begin_anew(),
             Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
                 out.pop();
                 self.draw_another_id();

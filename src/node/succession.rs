@@ -36,10 +36,12 @@ impl Succession {
             if let Some(election) = &mut self.election {
                 // It answers those above and below; what it may win meanwhile does not count.
                 election.handle(now, Input::Tick);
-                while election.poll_event().is_some() {}
+                self.is_won(now);
             }
             return false;
         };
+        // Somebody may have been elected since.
+        self.is_won(now);
         let me = member.uid().node.0;
         let election = self.election.get_or_insert_with(|| election(&self.config, me, view, self.seed));
         let dead = view.members.iter().filter(|m| member.suspects(m.uid));
@@ -50,8 +52,13 @@ impl Succession {
             Some(_) => election.handle(now, Input::Tick),
             None => election.handle(now, Input::Start),
         }
+        self.is_won(now)
+    }
+
+    /// Takes in what the election has to tell: whether this process has just won it.
+    fn is_won(&mut self, now: Duration) -> bool {
         let mut won = false;
-        while let Some(event) = election.poll_event() {
+        while let Some(event) = self.election.as_mut().and_then(Election::poll_event) {
             match event {
                 Event::Won { .. } => (won, self.elected_at) = (true, now),
                 Event::Elected { .. } => (won, self.elected_at) = (false, now),

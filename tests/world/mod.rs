@@ -17,6 +17,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) events: Vec<Vec<Event>>,
     pub(crate) params: Params,
+    pub(crate) weight: u32,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
     pub(crate) dead: Vec<usize>,
     /// Nothing passes between nodes below this index and the others.
@@ -38,6 +39,7 @@ impl World {
             nodes: vec![],
             events: vec![],
             params: Params::default(),
+            weight: 0,
             flying: vec![],
             dead: vec![],
             split: 0,
@@ -51,8 +53,12 @@ impl World {
     pub(crate) fn start(&mut self, node: u64, bootstrap: Bootstrap, drawn_id: bool) {
         let index = self.nodes.len();
         let params = self.params.clone();
-        let core =
-            Config { trace: true, params, ..Config::new("test", Uid::new(node, 100 + index as u64), address(index)) };
+        let core = Config {
+            trace: true,
+            params,
+            weight: self.weight,
+            ..Config::new("test", Uid::new(node, 100 + index as u64), address(index))
+        };
         let config = NodeConfig { bootstrap, drawn_id, ..NodeConfig::new(core) };
         self.nodes.push(Node::new(config, self.now).expect("settings that fit"));
         self.events.push(vec![]);

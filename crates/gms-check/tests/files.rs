@@ -12,7 +12,8 @@ fn uid(node: u64) -> Uid {
 /// What `node`, one of two, records in a run of one message from 1.
 fn records(node: u64) -> Vec<Record> {
     let members = [1, 2].map(|node| TraceMember { uid: uid(node), voter: true }).to_vec();
-    let mut events = vec![Event::View { gid: 1 << 100, view: 1, at: 1, gseq: 1, leader: uid(2), members }];
+    let mut events =
+        vec![Event::View { gid: 1 << 100, view: 1, at: 1, gseq: 1, leader: uid(2), members, fail_stop: false }];
     if node == 1 {
         events.push(Event::Send {
             sseq: 1,

@@ -8,6 +8,7 @@ use crate::id::{Gid, Vid};
 use crate::params::Config;
 use crate::random::Random;
 use crate::stats::Stats;
+use crate::steps::Steps;
 use crate::time::Time;
 use crate::timers::Timers;
 use crate::transmit::{Destination, Outgoing};
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) events: VecDeque<Event>,
     pub(crate) traces: VecDeque<Trace>,
     pub(crate) stats: Stats,
+    pub(crate) steps: Steps,
 }
 
 impl Context {
@@ -39,6 +41,7 @@ impl Context {
             events: VecDeque::new(),
             traces: VecDeque::new(),
             stats: Stats::default(),
+            steps: Steps::default(),
         }
     }
 
@@ -47,6 +50,10 @@ impl Context {
         if self.outbox.len() >= OUTBOX {
             self.stats.overflow += 1;
             return;
+        }
+        match &to {
+            Destination::Unicast(address) => self.steps.note(self.now, vid, control.sent(), address),
+            _ => self.steps.note(self.now, vid, control.sent(), "all"),
         }
         let mut body = Vec::with_capacity(256);
         control.encode(&mut body);

@@ -101,6 +101,7 @@ impl Membership {
 
     fn on_control(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, control: Control) {
         let who = envelope.sender;
+        cx.steps.note(cx.now, envelope.vid, control.received(), from);
         match control {
             Control::JoinRequest(request) if self.stage != Stage::Gone => {
                 return self.on_join_request(cx, from, &request);

@@ -36,6 +36,14 @@ pub enum Input {
     Stand,
     /// Another lineage of the group is to go on in place of this one. Only the leader acts on it.
     Dissolve(Gid),
+    /// An operator wants this member out. Only the leader acts on it, and not on itself; if the member lives, it may
+    /// join again.
+    Exclude(Uid),
+    /// An operator wants this member to lead. Only the leader acts on it, once the other one votes and keeps up;
+    /// the wish expires after two seconds.
+    Transfer(Uid),
+    /// An operator gives this process's lineage up: it ends here as if it had been excluded.
+    Forsake,
     /// The process at this address is in a later view of the same lineage: asks it what ended mine.
     Overtaken(SocketAddr),
     /// The application wants to leave. Own messages are ordered first.

@@ -46,6 +46,7 @@ mod send;
 mod sequence;
 mod stability;
 mod stats;
+mod steps;
 mod time;
 mod timers;
 mod transmit;

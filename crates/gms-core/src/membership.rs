@@ -321,7 +321,12 @@ impl Membership {
         self.sequencer = None;
         cx.timers.stop_all();
         self.abandon_pending(cx, Outcome::Unknown);
-        self.finale = Some(Event::Broken(what));
+        let (view, have) = (&self.view, self.log.have());
+        let (safe, stable, promised) = (self.safe, self.stable, self.promised);
+        self.finale = Some(Event::Broken(format!(
+            "{what}\n  in view {view}; have {have}, safe {safe}, stable {stable}, promised {promised:?}; its last steps:{}",
+            cx.steps
+        )));
     }
 
     /// Nothing more will happen to own messages that have no outcome: they get this one.

@@ -77,6 +77,25 @@ impl View {
         self.members.iter().filter(|m| m.role == Role::Learner)
     }
 
+    /// Why `next` cannot be what follows this view, if it cannot: numbers run on, params stay, and nobody votes in it
+    /// who was no member of this one (I8, I9).
+    pub(crate) fn objection(&self, next: &View) -> Option<&'static str> {
+        let twice = |(index, m): (usize, &ViewMember)| next.members[..index].iter().any(|other| other.uid == m.uid);
+        if next.gid != self.gid || next.vid != self.vid + 1 || next.at <= self.at || next.gseq <= self.gseq {
+            Some("its numbers do not run on")
+        } else if next.params != self.params {
+            Some("it changes what the group was founded with")
+        } else if next.voters().any(|m| !self.contains(m.uid)) {
+            Some("a newcomer votes in it (I8)")
+        } else if self.voters().any(|m| next.learners().any(|l| l.uid == m.uid)) {
+            Some("a voter lost its vote in it (I9)")
+        } else if next.members.iter().enumerate().any(twice) {
+            Some("somebody is in it twice")
+        } else {
+            None
+        }
+    }
+
     /// Those who count in quorums, from the highest rank to the lowest (protocol 5.6): a function of the view alone.
     pub fn ranked(&self) -> Vec<&ViewMember> {
         rank(self.params.ranking, self.voters())
@@ -161,6 +180,26 @@ pub(crate) mod tests {
             .collect();
         let leader = members.iter().map(|m| m.uid).max().expect("a member");
         View { gid: Gid(7), vid: 1, at: 1, gseq: 1, leader, members, params: Params::default() }
+    }
+
+    #[test]
+    fn what_cannot_follow_a_view_is_told() {
+        let view = view_of(&[1, 2, 3]);
+        let next = View { vid: 2, at: 5, gseq: 9, ..view_of(&[2, 3]) };
+        assert_eq!(view.objection(&next), None);
+        let objects = |change: fn(&mut View)| {
+            let mut next = next.clone();
+            change(&mut next);
+            view.objection(&next).is_some()
+        };
+        assert!(
+            objects(|v| v.vid = 3) && objects(|v| v.at = 1) && objects(|v| v.gseq = 1) && objects(|v| v.gid = Gid(8))
+        );
+        assert!(objects(|v| v.params.window += 1));
+        assert!(objects(|v| v.members[0].role = Role::Learner));
+        assert!(objects(|v| v.members[0].uid = Uid::new(9, 9)));
+        assert!(!objects(|v| (v.members[0].uid, v.members[0].role) = (Uid::new(9, 9), Role::Learner)));
+        assert!(objects(|v| v.members.push(v.members[0].clone())));
     }
 
     #[test]

@@ -86,7 +86,7 @@ mod tests {
         let Event::View { view, at, leader, members, .. } = story.records[0].event.clone() else {
             return;
         };
-        story.add(1, Event::View { gid: 7, view: view + 1, at, gseq: 1, leader, members });
+        story.add(1, Event::View { gid: 7, view: view + 1, at, gseq: 1, leader, members, fail_stop: false });
         story.caught_alone(Property::P3, &[1], "view 2");
     }
 }

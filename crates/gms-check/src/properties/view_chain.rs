@@ -3,7 +3,8 @@
 //! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
 //! members with their roles must be the same. At the end, for every view whose predecessor V was also seen, the voters
 //! of V with an `accepted` record for its gid and number must be more than half of V's voters, or exactly half
-//! with V's leader among them. Acceptances of processes that crashed count. Exercised: views compared with those of
+//! with V's leader among them; in a fail-stop group, all of them that the next view still has, for the others have to
+//! be dead. Acceptances of processes that crashed count. Exercised: views compared with those of
 //! another process; part `quorums`: views whose acceptance was counted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ impl Invariant for ViewChain {
             Event::Accepted { gid, view } => {
                 self.accepted.entry((*gid, *view)).or_default().insert(step.uid());
             }
-            Event::View { gid, view, at, gseq, leader, members } => {
+            Event::View { gid, view, at, gseq, leader, members, .. } => {
                 let Some(first) = step.world.lineage_named(*gid).and_then(|lineage| lineage.views.get(view)) else {
                     return;
                 };
@@ -58,7 +59,13 @@ impl Invariant for ViewChain {
                 };
                 out.part(Property::P1, "quorums", 1);
                 let (voters, accepted) = self.votes(lineage, *view, before);
-                if !is_quorum(before.leader, &voters, &accepted) {
+                let survives = |uid: &Uid| info.has(*uid);
+                let enough = if before.fail_stop {
+                    voters.iter().filter(|voter| survives(voter)).all(|voter| accepted.contains(voter))
+                } else {
+                    is_quorum(before.leader, &voters, &accepted)
+                };
+                if !enough {
                     let what =
                         format!("accepted by {} of the {} voters of view {}", accepted.len(), voters.len(), view - 1);
                     let by = world.uid(info.by);
@@ -114,6 +121,15 @@ mod tests {
         let report = story.report();
         assert_eq!(report.violations[0].processes, [uid(2), uid(1)]);
         story.caught(Property::P1, &[2, 1], "view 2");
+    }
+
+    #[test]
+    fn all_that_live_have_to_accept_in_a_fail_stop_group() {
+        for (accepted, sound) in [(&[1, 2][..], true), (&[1], false)] {
+            let mut story = three();
+            story.fail_stop().add(1, fault()).accept(accepted, 2).view(&[1], 2, 2, 1, &[1, 2]);
+            assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{accepted:?}");
+        }
     }
 
     #[test]
@@ -176,7 +192,10 @@ mod tests {
         let members = vec![member(1, true), member(2, true), member(3, true), member(4, false)];
         for node in 1..=4 {
             let members = members.clone();
-            story.add(node, Event::View { gid: GID, view: 1, at: 1, gseq: 1, leader: uid(1), members });
+            story.add(
+                node,
+                Event::View { gid: GID, view: 1, at: 1, gseq: 1, leader: uid(1), members, fail_stop: false },
+            );
         }
         story.add(1, fault()).accept(&[1, 4], 2).view(&[1, 4], 2, 2, 1, &[1, 4]);
         story.caught_alone(Property::P1, &[1], "view 2");

@@ -35,7 +35,20 @@ impl Story {
     pub(crate) fn view(&mut self, at: &[u64], view: u64, gseq: u64, leader: u64, members: &[u64]) -> &mut Story {
         for node in at {
             let members = members.iter().map(|node| TraceMember { uid: uid(*node), voter: true }).collect();
-            self.add(*node, Event::View { gid: GID, view, at: gseq, gseq, leader: uid(leader), members });
+            self.add(
+                *node,
+                Event::View { gid: GID, view, at: gseq, gseq, leader: uid(leader), members, fail_stop: false },
+            );
+        }
+        self
+    }
+
+    /// All views so far are of a fail-stop group.
+    pub(crate) fn fail_stop(&mut self) -> &mut Story {
+        for record in &mut self.records {
+            if let Event::View { fail_stop, .. } = &mut record.event {
+                *fail_stop = true;
+            }
         }
         self
     }

@@ -151,6 +151,9 @@ pub enum Event {
         leader: Uid,
         /// The members, in the view's order.
         members: Vec<TraceMember>,
+        /// Whether a quorum of it is all its voters but those proved to be dead, rather than a majority.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        fail_stop: bool,
     },
     /// This process, as leader, gave a frame its place (P4): recorded when it did, which may be views ahead of its
     /// `view` and `deliver` records if its application reads slowly.
@@ -231,7 +234,7 @@ mod tests {
     fn lines_come_back_as_they_were() {
         let uid = Uid { node: u64::MAX, incarnation: u64::MAX - 1 };
         let members = vec![TraceMember { uid, voter: true }];
-        let line = back(Event::View { gid: u128::MAX, view: 1, at: 2, gseq: 3, leader: uid, members });
+        let line = back(Event::View { gid: u128::MAX, view: 1, at: 2, gseq: 3, leader: uid, members, fail_stop: true });
         assert!(
             line.contains(r#""event":"view""#) && line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#),
             "{line}"

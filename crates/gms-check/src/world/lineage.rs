@@ -13,6 +13,7 @@ pub(crate) struct ViewInfo {
     pub(crate) gseq: u64,
     pub(crate) leader: Uid,
     pub(crate) members: Vec<TraceMember>,
+    pub(crate) fail_stop: bool,
     /// Who was first seen to install it.
     pub(crate) by: ProcessId,
 }

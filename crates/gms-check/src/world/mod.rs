@@ -155,8 +155,9 @@ impl World {
                     }
                 }
             }
-            Event::View { gid, view, at, gseq, leader, members } => {
-                let info = ViewInfo { at: *at, gseq: *gseq, leader: *leader, members: members.clone(), by: key.who };
+            Event::View { gid, view, at, gseq, leader, members, fail_stop } => {
+                let (members, fail_stop) = (members.clone(), *fail_stop);
+                let info = ViewInfo { at: *at, gseq: *gseq, leader: *leader, members, fail_stop, by: key.who };
                 self.install(key.who, *gid, *view, info);
             }
             Event::Excluded => self.processes[key.who as usize].excluded = true,

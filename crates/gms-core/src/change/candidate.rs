@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::change::planned::Proposal;
+use crate::change::proposal::Proposal;
 use crate::context::Context;
 use crate::id::{Ballot, Fseq, Uid};
 use crate::membership::{Membership, Stage};
@@ -243,7 +243,7 @@ impl Membership {
             self.want_upto(next.cut(), anybody);
             cx.timers.start(Timer::Nack, cx.now);
         }
-        self.proposal = Some(Proposal::new(ballot, next, cx.now));
+        self.proposal = Some(Proposal::new(ballot, next, Vec::new(), cx.now));
         self.accept_own(cx);
         self.send_accepts(cx);
         self.count_accepts(cx);

@@ -59,6 +59,11 @@ impl Membership {
         if next.view.gid != self.view.gid {
             return;
         }
+        let known = self.decided.iter().find(|(known, _)| known.view.vid == next.view.vid);
+        if known.is_some_and(|(known, _)| *known != next) {
+            // I1.
+            return self.stop(cx, format!("two different views {} were decided", next.view.vid));
+        }
         if next.view.vid <= self.view.vid {
             self.confirm(cx, next.view.vid);
         } else if next.view.vid == self.view.vid + 1 && self.installing.is_none() && self.stage != Stage::Gone {
@@ -125,6 +130,13 @@ impl Membership {
     pub(super) fn end_at_cut(&mut self, cx: &mut Context, next: &Next) {
         let (cut, survives) = (next.cut(), next.view.contains(cx.config.uid));
         let beyond = self.log.have() > cut;
+        if let Some(objection) = self.view.objection(&next.view) {
+            return self.stop(cx, format!("view {} cannot follow view {}: {objection}", next.view.vid, self.view.vid));
+        }
+        if self.safe > cut {
+            // I5: whatever a quorum has stored is in every cut.
+            return self.stop(cx, format!("the cut {cut} of view {} is below safe {}", self.view.vid, self.safe));
+        }
         self.log.end_at(cut);
         self.fold_stored(cx);
         if survives && (beyond || self.log.have() != cut || self.digest != next.cut_digest) {
@@ -141,6 +153,7 @@ impl Membership {
         if survives && (snapshot != expected || self.delivery.upto() > next.cut()) {
             return self.stop(cx, format!("the state before view {} differs from the group's", next.view.vid));
         }
+        cx.steps.note(cx.now, next.view.vid, "installed", &next.view);
         self.decided.push((next.clone(), snapshot));
         if self.decided.len() > cx.config.limits.decided {
             self.decided.remove(0);

@@ -1,11 +1,10 @@
-//! A view change that the live leader plans: ballot 0, one round trip, nobody else is stopped. What is proposed
-//! is decided here, whoever proposes it.
+//! A view change that the live leader plans: ballot 0, one round trip, nobody else is stopped.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::admission::Candidate;
+use crate::change::proposal::Proposal;
 use crate::context::Context;
 use crate::event::{Event, Trace};
 use crate::id::{Ballot, Gid, Uid};
@@ -17,8 +16,8 @@ use crate::wire::Control;
 
 /// How long the leader waits before it looks again whether a change can start.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// First repeat of an ACCEPT to those who have not answered.
-const REPEAT: Duration = Duration::from_millis(10);
+/// How long an operator's wish for another leader counts.
+const WISH: Duration = Duration::from_secs(2);
 
 /// What the leader is asked to change.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -31,24 +30,12 @@ pub(crate) struct Change {
     pub(super) since: Option<Time>,
     /// The lineage to dissolve into, and since when.
     pub(super) dissolve: Option<(Gid, Time)>,
+    /// Members that an operator wants out.
+    exclusions: Vec<Uid>,
+    /// Whom an operator wants to lead, and since when.
+    transfer: Option<(Uid, Time)>,
     /// Since when members are bound to a ballot that came to nothing.
     wedged_since: Option<Time>,
-}
-
-/// The value this process has proposed. While there is one, nothing is stamped any more in this view.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Proposal {
-    ballot: Ballot,
-    next: Next,
-    accepted: Vec<Uid>,
-    since: Time,
-    pause: Duration,
-}
-
-impl Proposal {
-    pub(super) fn new(ballot: Ballot, next: Next, since: Time) -> Self {
-        Self { ballot, next, accepted: Vec::new(), since, pause: REPEAT }
-    }
 }
 
 impl Membership {
@@ -63,6 +50,40 @@ impl Membership {
         cx.timers.start(Timer::Change, cx.now);
     }
 
+    /// An operator wants `who` out. Only the leader is told.
+    pub(crate) fn on_exclude(&mut self, cx: &mut Context, who: Uid) {
+        if self.is_leader() && who != cx.config.uid && self.view.contains(who) {
+            if !self.change.exclusions.contains(&who) {
+                self.change.exclusions.push(who);
+            }
+            self.consider(cx);
+        }
+    }
+
+    /// An operator wants `to` to lead. Only the leader is told.
+    pub(crate) fn on_transfer(&mut self, cx: &mut Context, to: Uid) {
+        if self.is_leader() && to != cx.config.uid {
+            self.change.transfer = Some((to, cx.now));
+            self.consider(cx);
+        }
+    }
+
+    /// To whom I hand over although I stay: whom an operator wants, or who ranks higher, where that counts.
+    fn heir(&mut self, cx: &Context) -> Option<Uid> {
+        self.change.transfer.take_if(|(_, since)| cx.now - *since > WISH);
+        let wanted = self.change.transfer.map(|(to, _)| to);
+        let highest = || self.view.ranked().first().map(|m| m.uid).filter(|_| self.view.params.preempt);
+        let heir = wanted.or_else(highest).filter(|uid| *uid != cx.config.uid)?;
+        let ready = |index: usize| {
+            self.view.members[index].role == Role::Voter
+                && self.peers[index].arrived
+                && !self.is_suspect(cx, index)
+                && self.present(cx, index)
+                && self.nearly_there(cx, index)
+        };
+        self.view.index_of(heir).filter(|index| ready(*index)).map(|_| heir)
+    }
+
     /// Whether member `index` has been heard within T_hb.
     pub(super) fn present(&self, cx: &Context, index: usize) -> bool {
         cx.now - self.peers[index].heard <= cx.config.timing.presence
@@ -74,26 +95,6 @@ impl Membership {
             return;
         }
         self.consider(cx);
-    }
-
-    /// Repeats what is proposed. A ballot that is not decided in time has to make way for a higher one: the
-    /// leader cannot take back that it has stopped stamping.
-    pub(crate) fn on_accept_timer(&mut self, cx: &mut Context) {
-        let Some(proposal) = &self.proposal else { return };
-        if cx.now - proposal.since <= cx.config.timing.attempt {
-            if self.is_wedged() {
-                self.attempt_at = cx.now;
-            }
-            return self.send_accepts(cx);
-        }
-        if self.is_wedged() {
-            return self.give_way(cx);
-        }
-        if self.blocked_by_quorum() {
-            cx.timers.set(Timer::Accept, cx.now + cx.config.timing.heartbeat);
-        } else {
-            self.prepare(cx);
-        }
     }
 
     /// Whether somebody is bound to a ballot that came to nothing.
@@ -139,7 +140,9 @@ impl Membership {
             return self.dissolve(cx, into);
         }
         let promotions = self.caught_up(cx);
-        let suspects = self.suspects(cx);
+        let mut suspects = self.suspects(cx);
+        suspects.extend(self.change.exclusions.iter().filter(|who| self.view.contains(**who)));
+        let heir = self.heir(cx);
         // A leader does not go while others that left may still need its frames, nor together with all of
         // them, who would never hear that they may, nor as the last one that it hears: those it does not
         // hear may be the group.
@@ -156,9 +159,10 @@ impl Membership {
             || !promotions.is_empty()
             || !suspects.is_empty()
             || leaving
+            || heir.is_some()
             || self.has_wedged();
         if !wanted {
-            if !self.change.joins.is_empty() {
+            if !self.change.joins.is_empty() || self.change.transfer.is_some() {
                 cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
             }
             return;
@@ -190,7 +194,8 @@ impl Membership {
                 weight: j.weight,
             }));
         }
-        let Some(leader) = self.next_leader(cx, &members) else {
+        let heir = heir.filter(|heir| members.iter().any(|m| m.uid == *heir));
+        let Some(leader) = heir.or_else(|| self.next_leader(cx, &members)) else {
             cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
             return;
         };
@@ -214,6 +219,7 @@ impl Membership {
     }
 
     fn refuse_leaves(&mut self, cx: &mut Context) {
+        self.change.exclusions.clear();
         for (who, attempt) in std::mem::take(&mut self.change.leaves) {
             self.change.refused.retain(|(refused, _)| *refused != who && self.view.contains(*refused));
             self.change.refused.push((who, attempt));
@@ -280,81 +286,10 @@ impl Membership {
         let next = Next { view, cut_digest: self.digest, into };
         cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
         self.accepted = Some((ballot, next.clone()));
-        self.proposal = Some(Proposal { accepted: vec![cx.config.uid], ..Proposal::new(ballot, next, cx.now) });
+        self.proposal = Some(Proposal::new(ballot, next, vec![cx.config.uid], cx.now));
         self.change.leaves.clear();
+        self.change.exclusions.clear();
         self.send_accepts(cx);
         self.count_accepts(cx);
-    }
-
-    pub(super) fn send_accepts(&mut self, cx: &mut Context) {
-        let Some(proposal) = &mut self.proposal else { return };
-        let me = cx.config.uid;
-        let accept = Control::Accept { ballot: proposal.ballot, next: proposal.next.clone() };
-        for member in self.view.members.iter().filter(|m| m.uid != me && !proposal.accepted.contains(&m.uid)) {
-            cx.tell(member.address, self.view.gid, self.view.vid, &accept);
-        }
-        cx.timers.set(Timer::Accept, cx.now + proposal.pause);
-        proposal.pause = (proposal.pause * 2).min(cx.config.timing.heartbeat);
-    }
-
-    /// As a member I accept my own value once everything up to its cut is here.
-    pub(super) fn accept_own(&mut self, cx: &mut Context) {
-        let me = cx.config.uid;
-        let Some(Proposal { ballot, next, accepted, .. }) = &self.proposal else { return };
-        if accepted.contains(&me) || !self.log.holds_upto(next.cut()) {
-            return;
-        }
-        let (ballot, next) = (*ballot, next.clone());
-        let place = self.order_at(next.cut());
-        if place.is_some_and(|place| place != (next.view.gseq, next.cut_digest))
-            || (place.is_none() && next.view.contains(me))
-        {
-            return self.stop(cx, format!("the cut {} of view {} is not mine: {place:?}", next.cut(), self.view.vid));
-        }
-        cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
-        self.accepted = Some((ballot, next));
-        self.proposal.as_mut().expect("just seen").accepted.push(me);
-        self.count_accepts(cx);
-    }
-
-    /// A member is bound to my proposal.
-    pub(crate) fn on_accepted(&mut self, cx: &mut Context, who: Uid, ballot: Ballot) {
-        if let Some(proposal) = &mut self.proposal
-            && ballot == proposal.ballot
-            && !proposal.accepted.contains(&who)
-        {
-            proposal.accepted.push(who);
-            self.count_accepts(cx);
-        }
-    }
-
-    /// Decided once quorums of both views hold everything up to the cut. At a hand-over the next leader must
-    /// too, so that it can serve at once.
-    pub(super) fn count_accepts(&mut self, cx: &mut Context) {
-        let Some(Proposal { ballot, next, accepted, .. }) = &self.proposal else { return };
-        let holds = |uid: Uid| accepted.contains(&uid);
-        let served = ballot.round > 0 || holds(next.view.leader);
-        // I must hold it myself to say what a joiner starts from.
-        let told = holds(cx.config.uid);
-        if self.quorum(&self.view, holds) && self.quorum(&next.view, holds) && served && told {
-            let next = next.clone();
-            self.decide(cx, next);
-        }
-    }
-
-    fn decide(&mut self, cx: &mut Context, next: Next) {
-        self.end_at_cut(cx, &next);
-        let snapshot = self.snapshot_at(&next);
-        let install = Control::Install { next: next.clone(), snapshot: snapshot.clone() };
-        let before: Arc<View> = self.view.clone();
-        let joined = next.view.members.iter().filter(|m| !before.contains(m.uid));
-        let mut told: Vec<&ViewMember> =
-            before.members.iter().chain(joined).filter(|m| m.uid != cx.config.uid).collect();
-        // The next leader first: the others will send to it at once.
-        told.sort_by_key(|m| m.uid != next.view.leader);
-        for member in told {
-            cx.tell(member.address, before.gid, before.vid, &install);
-        }
-        self.install(cx, next, snapshot);
     }
 }

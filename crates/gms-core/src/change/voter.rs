@@ -114,6 +114,9 @@ impl Membership {
             return;
         }
         let Accepting { ballot, next, from } = self.accepting.take().expect("just seen");
+        if let Some(objection) = self.view.objection(&next.view) {
+            return self.stop(cx, format!("proposed view {} cannot follow mine: {objection}", next.view.vid));
+        }
         // One who is left out may have more than the cut.
         let survives = next.view.contains(cx.config.uid);
         match self.order_at(cut) {

@@ -193,6 +193,46 @@ impl Control {
         out.extend_from_slice(&bytes);
     }
 
+    /// "sent INSTALL", for a list of steps.
+    pub(crate) fn sent(&self) -> &'static str {
+        self.words().0
+    }
+
+    /// "received INSTALL", for a list of steps.
+    pub(crate) fn received(&self) -> &'static str {
+        self.words().1
+    }
+
+    fn words(&self) -> (&'static str, &'static str) {
+        macro_rules! words {
+            ($name:literal) => {
+                (concat!("sent ", $name), concat!("received ", $name))
+            };
+        }
+        match self {
+            Self::JoinRequest(_) => words!("JOIN_REQ"),
+            Self::JoinChallenge { .. } => words!("JOIN_CHALLENGE"),
+            Self::JoinProof { .. } => words!("JOIN_PROOF"),
+            Self::JoinRedirect { .. } => words!("JOIN_REDIRECT"),
+            Self::JoinReject(_) => words!("JOIN_REJECT"),
+            Self::LeaveRequest { .. } => words!("LEAVE_REQ"),
+            Self::LeaveRefused { .. } => words!("LEAVE_REFUSED"),
+            Self::Nack { .. } => words!("NACK"),
+            Self::Gone { .. } => words!("GONE"),
+            Self::Suspect { .. } => words!("SUSPECT"),
+            Self::Prepare { .. } => words!("PREPARE"),
+            Self::Promise { .. } => words!("PROMISE"),
+            Self::PromiseNo { .. } => words!("PROMISE_NO"),
+            Self::Accept { .. } => words!("ACCEPT"),
+            Self::Accepted { .. } => words!("ACCEPTED"),
+            Self::Install { .. } => words!("INSTALL"),
+            Self::InstallAck { .. } => words!("INSTALL_ACK"),
+            Self::Release { .. } => words!("RELEASE"),
+            Self::ViewRequest => words!("VIEW_REQ"),
+            Self::Excluded { .. } => words!("EXCLUDED"),
+        }
+    }
+
     fn within(&self, limits: &Limits) -> bool {
         let view = |next: &Next| {
             let view = &next.view;
