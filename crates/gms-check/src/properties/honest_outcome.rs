@@ -144,7 +144,8 @@ mod tests {
     fn good_trace() {
         let report = good().passes(Property::P16);
         let part = |name| report.counters.part(Property::P16, name);
-        assert_eq!((part("ordered"), part("not ordered"), part("unknown"), part("open")), (4, 1, 0, 3));
+        assert_eq!((part("ordered"), part("not ordered"), part("unknown"), part("open")), (7, 1, 0, 0));
+        assert_eq!(sent().passes(Property::P5).counters.part(Property::P16, "open"), 2);
     }
 
     #[test]

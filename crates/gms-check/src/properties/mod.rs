@@ -3,6 +3,8 @@
 mod bounded_divergence;
 mod bounded_memory;
 mod causal_order;
+mod convergence;
+mod delivery_liveness;
 mod fifo;
 mod honest_outcome;
 mod integrity;
@@ -55,6 +57,8 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(honest_outcome::HonestOutcome::default()),
         Box::new(sending_view::SendingView),
         Box::new(bounded_memory::BoundedMemory),
+        Box::new(convergence::Convergence),
+        Box::new(delivery_liveness::DeliveryLiveness),
         Box::new(no_needless_change::NoNeedlessChange),
     ]
 }

@@ -46,6 +46,8 @@ properties! {
     P16 "Honest outcome" "**P16** What a sender is told of its message is true."
     P17 "Sending-view option" "**P17** A message for one view only is delivered in it or reported as not ordered."
     P22 "Bounded memory" "**P22** Queues and tables stay within their caps."
+    P23 "Convergence" "**P23** After the faults, all that can go on are in one view of exactly them."
+    P24 "Delivery liveness" "**P24** After the faults, every send of a member gets its outcome."
     P25 "No needless change" "**P25** Without a fault nobody is excluded."
 }
 
@@ -73,6 +75,8 @@ impl Property {
             P9 => 16,
             P22 => 17,
             P25 => 18,
+            P23 => 19,
+            P24 => 20,
         }
     }
 }

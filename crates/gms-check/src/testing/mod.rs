@@ -105,6 +105,13 @@ impl Story {
         self.add(node, Event::Outcome { sseq, result })
     }
 
+    /// The run ends here, with these processes up, and these without a quorum.
+    pub(crate) fn rest(&mut self, up: &[u64], blocked: &[u64]) -> &mut Story {
+        let uids = |nodes: &[u64]| nodes.iter().map(|node| uid(*node)).collect();
+        let node = up.iter().chain(blocked).next().copied().unwrap_or(1);
+        self.add(node, Event::Rest { up: uids(up), blocked: uids(blocked) })
+    }
+
     /// Checks it as it stands, and also one process after the other, both ways round: the verdicts must agree.
     pub(crate) fn report(&self) -> Report {
         let report = check(&self.records);
@@ -184,6 +191,8 @@ pub(crate) fn good() -> Story {
     story.outcome(1, 4, Outcome::Ordered { gseq: 10, view: 3 }).outcome(4, 1, Outcome::Ordered { gseq: 6, view: 2 });
     story.accept(&[1, 2, 4], 4).view(&[1, 2], 4, 11, 2, &[1, 2]).add(4, Event::Left);
     story.send(2, 3, Agreed).stamp(2, 4, 12, (2, 3)).deliver(&[1, 2], 4, 12, (2, 3), Agreed);
-    story.add(1, Event::Memory { used: 10, cap: 10 });
+    story.outcome(1, 2, Outcome::Ordered { gseq: 5, view: 2 });
+    story.outcome(2, 2, Outcome::Ordered { gseq: 8, view: 3 }).outcome(2, 3, Outcome::Ordered { gseq: 12, view: 4 });
+    story.add(1, Event::Memory { used: 10, cap: 10 }).rest(&[1, 2], &[]);
     story
 }

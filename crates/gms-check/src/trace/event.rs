@@ -212,6 +212,13 @@ pub enum Event {
     },
     /// Harness: all links work again.
     Heal,
+    /// Harness: the run was ended, long enough after the last fault (P23, P24).
+    Rest {
+        /// Processes that run and must have found together: each in one view of exactly these.
+        up: Vec<Uid>,
+        /// Processes that run but cannot go on: too many of their last view are dead.
+        blocked: Vec<Uid>,
+    },
     /// Harness: any other injected fault.
     Fault {
         /// Which.
@@ -247,6 +254,7 @@ mod tests {
             assert!(line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#), "{line}");
         }
         back(Event::Excluded);
+        back(Event::Rest { up: vec![uid], blocked: vec![] });
         back(Event::Outcome { sseq: 1, result: Outcome::Unknown });
         let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });
         assert!(line.contains(r#""result":{"ordered":{"gseq":4,"view":2}}"#), "{line}");

@@ -36,10 +36,29 @@ pub(crate) struct World {
     /// Further places of messages, beside `Message::place`: few.
     elsewhere: BTreeMap<Id, Vec<Placed>>,
     faulty: bool,
+    rest: Option<Rest>,
+}
+
+/// Who runs at the end, long enough after the last fault.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// Those that must have found together.
+    pub(crate) up: Vec<Uid>,
+    /// Those that cannot go on.
+    pub(crate) blocked: Vec<Uid>,
 }
 
 /// Looking.
 impl World {
+    pub(crate) fn rest(&self) -> Option<&Rest> {
+        self.rest.as_ref()
+    }
+
+    /// The process called `uid`, if any record is of it or names it.
+    pub(crate) fn find(&self, uid: Uid) -> Option<&Process> {
+        self.index.get(&uid).map(|who| self.process(*who))
+    }
+
     pub(crate) fn process(&self, who: ProcessId) -> &Process {
         &self.processes[who as usize]
     }
@@ -167,6 +186,7 @@ impl World {
                 self.faulty = true;
             }
             Event::CutLink { .. } | Event::Fault { .. } => self.faulty = true,
+            Event::Rest { up, blocked } => self.rest = Some(Rest { up: up.clone(), blocked: blocked.clone() }),
             Event::Stamp { .. }
             | Event::Accepted { .. }
             | Event::Blocked { .. }

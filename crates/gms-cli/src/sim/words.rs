@@ -95,6 +95,10 @@ pub(super) fn in_words(record: &Record) -> Option<String> {
         Event::Restart => "starts again".to_owned(),
         Event::CutLink { to } => format!("is cut off from {to}"),
         Event::Heal => "all links work again".to_owned(),
+        Event::Rest { up, blocked } => {
+            let names = |of: &[gms_check::Uid]| of.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            format!("the end: up {}; blocked {}", names(up), names(blocked))
+        }
         Event::Fault { kind } => format!("fault: {kind}"),
     };
     Some(format!("{} {:<20} {what}", stamp(record.at_us), record.process.to_string()))
