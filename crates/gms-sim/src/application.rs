@@ -11,6 +11,8 @@ use crate::situation::{LARGE, Situation, SituationCounts};
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum End {
+    /// Killed.
+    Crashed,
     /// Left, and the group confirmed it, or did not in time.
     Left {
         /// Confirmed.
@@ -79,8 +81,15 @@ impl Application {
         now + self.draw.around(self.traffic.gap)
     }
 
-    /// Takes events in. Returns whether it sent something in answer.
-    pub(crate) fn take(&mut self, node: &mut Node, now: Time, events: &mut Vec<Event>, sends: bool) -> bool {
+    /// Takes events in. Returns whether it sent something in answer, as it may if `sends`; the node `lives_on`
+    /// with a new name after the last of them.
+    pub(crate) fn take(
+        &mut self,
+        node: &mut Node,
+        now: Time,
+        events: &mut Vec<Event>,
+        (sends, lives_on): (bool, bool),
+    ) -> bool {
         let mut answered = false;
         for event in events.drain(..) {
             match event {
@@ -113,8 +122,8 @@ impl Application {
                     }
                 }
                 Event::Excluded => {
-                    self.end = Some(End::Excluded);
                     self.met(Situation::Excluded);
+                    self.excluded(lives_on);
                 }
                 Event::Refused(refusal) => self.end = Some(End::Refused(refusal)),
                 Event::Broken(what) => self.end = Some(End::Broken(what)),
@@ -124,6 +133,21 @@ impl Application {
             }
         }
         answered
+    }
+
+    /// The group went on without this process, which may come again by itself.
+    fn excluded(&mut self, lives_on: bool) {
+        self.vid = None;
+        if self.outcomes != self.sent {
+            let what = format!("excluded with the outcomes of {} of {} messages", self.outcomes, self.sent);
+            self.end = Some(End::Broken(what));
+        } else if lives_on && self.leaving {
+            self.end = Some(End::Broken("came again though it was leaving".to_owned()));
+        } else if lives_on {
+            self.met(Situation::Rejoined);
+        } else {
+            self.end = Some(End::Excluded);
+        }
     }
 
     pub(crate) fn met(&mut self, situation: Situation) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gms_check::{Counters, Property};
 
 use crate::network::FaultCounts;
-use crate::report::RunReport;
+use crate::report::{Ending, RunReport};
 use crate::situation::{Situation, SituationCounts, add_situations};
 
 /// The sum of many runs. Runs are independent: sum those of one thread, then add the campaigns of all threads up.
@@ -31,8 +31,8 @@ pub struct Campaign {
     pub counters: Counters,
     /// Violations of each property.
     pub violations: BTreeMap<Property, u64>,
-    /// Runs that came to no end.
-    pub stalled: u64,
+    /// How the runs ended.
+    pub endings: BTreeMap<Ending, u64>,
     /// Seeds of the runs that failed, and how.
     pub failed: BTreeMap<u64, String>,
 }
@@ -59,7 +59,7 @@ impl Campaign {
             situations: run.situations.clone(),
             counters: run.report.counters.clone(),
             violations,
-            stalled: u64::from(run.stalled.is_some()),
+            endings: BTreeMap::from([(run.ending, 1)]),
             failed: run.failure().map(|failure| (run.seed, failure)).into_iter().collect(),
         });
     }
@@ -77,7 +77,9 @@ impl Campaign {
         for (property, count) in &other.violations {
             *self.violations.entry(*property).or_default() += count;
         }
-        self.stalled += other.stalled;
+        for (ending, count) in &other.endings {
+            *self.endings.entry(*ending).or_default() += count;
+        }
         self.failed.extend(other.failed.iter().map(|(seed, failure)| (*seed, failure.clone())));
     }
 
@@ -123,7 +125,10 @@ impl fmt::Display for Campaign {
             }
             writeln!(f)?;
         }
-        writeln!(f, "{:<5}{:<33}{:>11}", "", "stalled", self.stalled)?;
+        writeln!(f, "\n{:<24}{:>14}", "end", "runs")?;
+        for ending in Ending::ALL {
+            writeln!(f, "{:<24}{:>14}", ending.name(), self.endings.get(&ending).copied().unwrap_or(0))?;
+        }
         for (seed, failure) in &self.failed {
             writeln!(f, "failed: seed {seed}, {failure}; gms-cli sim --replay {seed}")?;
         }

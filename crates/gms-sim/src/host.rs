@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms::{Bootstrap, DetectorConfig, DirectoryConfig, Node, NodeConfig};
 use gms_check::{Record, Uid};
-use gms_core::{Config, Event, Input, Time, Transmit};
+use gms_core::{Config, Event, Input, Time, Timing, Transmit};
 
 use crate::application::{Application, End};
 use crate::draw::Draw;
+use crate::mortality::Doom;
 use crate::scenario::{Birth, Entry, Reader, Scenario};
 use crate::witness::Witness;
 
@@ -18,6 +19,7 @@ use crate::witness::Witness;
 pub(crate) struct Host {
     pub(crate) node: Node,
     pub(crate) uid: Uid,
+    pub(crate) place: usize,
     pub(crate) address: SocketAddr,
     pub(crate) app: Application,
     /// What its socket holds.
@@ -32,8 +34,12 @@ pub(crate) struct Host {
     pub(crate) paused_until: Time,
     /// It has been taken off the network.
     pub(crate) gone: bool,
+    /// It is about to die.
+    pub(crate) doom: Option<Doom>,
     /// The last place of the order it handled.
     pub(crate) reached: u64,
+    /// When it last delivered a message at a level that may not be lost.
+    pub(crate) uniform_at: Time,
     events: Vec<Event>,
 }
 
@@ -42,9 +48,9 @@ fn charge(datagram: &Bytes) -> u64 {
     (2 * datagram.len() as u64).max(1024)
 }
 
-/// Where process `index` is reached.
-pub(crate) fn address(index: usize) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, index as u8 + 1], 7000))
+/// Where the process at `place` is reached.
+pub(crate) fn address(place: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, place as u8 + 1], 7000))
 }
 
 impl Host {
@@ -58,7 +64,7 @@ impl Host {
             pending: birth.pending,
             seed: draw.bits(),
             trace: true,
-            ..Config::new("simulated", uid, address(index))
+            ..Config::new("simulated", uid, address(birth.place))
         };
         let mut config = NodeConfig::new(core);
         (config.bootstrap, config.contacts) = match &birth.entry {
@@ -70,10 +76,14 @@ impl Host {
         if !scenario.watchful {
             (config.directory, config.detector) = (silent(), patient());
         }
+        if scenario.mortality.as_ref().is_some_and(|mortality| mortality.quick) {
+            (config.core.timing, config.detector) = (quick(), DetectorConfig::local());
+        }
         Self {
             node: Node::new(config, now).expect("scenarios draw settings that fit together"),
             uid: Uid { node: uid.node.0, incarnation: uid.incarnation },
-            address: address(index),
+            place: birth.place,
+            address: address(birth.place),
             app: Application::new(birth.traffic.clone(), birth.reader.clone(), draw),
             inbox: VecDeque::new(),
             charge: 0,
@@ -82,7 +92,9 @@ impl Host {
             timer_at: None,
             paused_until: Time::ZERO,
             gone: false,
+            doom: None,
             reached: 0,
+            uniform_at: Time::ZERO,
             events: Vec::new(),
         }
     }
@@ -119,9 +131,11 @@ impl Host {
             Reader::Slow { room, .. } if due => room,
             Reader::Slow { .. } => return false,
         };
+        let before = self.node.uid();
         self.node.poll_events(&mut self.events, room);
         let any = !self.events.is_empty();
-        self.app.take(&mut self.node, now, &mut self.events, sends) || any
+        let lives_on = self.node.uid() != before;
+        self.app.take(&mut self.node, now, &mut self.events, (sends, lives_on)) || any
     }
 
     /// The next train the node wants sent.
@@ -136,6 +150,11 @@ impl Host {
             if let Some(gseq) = handled(&record) {
                 self.reached = gseq;
             }
+            if let gms_check::Event::Deliver { level, .. } = &record.event
+                && *level != gms_check::Level::Agreed
+            {
+                self.uniform_at = now;
+            }
             witness.take(&record);
         }
         let uid = self.node.uid();
@@ -145,7 +164,7 @@ impl Host {
     /// The end of the process, if it is one that should not have been.
     pub(crate) fn failure(&self, may_be_excluded: bool) -> Option<String> {
         match self.app.end.as_ref()? {
-            End::Left { .. } => None,
+            End::Left { .. } | End::Crashed => None,
             End::Excluded if self.app.leaving || may_be_excluded => None,
             end => Some(format!("{} ended with {end:?}", self.uid)),
         }
@@ -168,6 +187,12 @@ fn silent() -> DirectoryConfig {
 fn patient() -> DetectorConfig {
     let long = Duration::from_secs(5);
     DetectorConfig { floor: long, cap: long, ..DetectorConfig::lan() }
+}
+
+/// The times of a detector for one host, and those of the core that go with them.
+fn quick() -> Timing {
+    let ms = Duration::from_millis;
+    Timing { heartbeat: ms(25), presence: ms(75), quorum: ms(300), ..Timing::default() }
 }
 
 fn handled(record: &Record) -> Option<u64> {

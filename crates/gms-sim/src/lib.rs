@@ -10,8 +10,10 @@
 //! | `scenario` | [`Scenario`]: what a run does, and how that is drawn |
 //! | `world` | the run: what happens, in the order of time |
 //! | `upheaval` | departures, returns, cuts, pauses |
+//! | `mortality` | deaths, and returns from death |
 //! | `host`, `application` | one process: its node and socket, and the program above |
-//! | `network` | delays, losses, cuts |
+//! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
+//! | `ending`, `ballots` | whether all has come to rest, or nobody can go on |
 //! | `situation` | what a run got into, so that a fault never met shows |
 //! | `witness` | the checker and the digest of the run |
 //! | `report`, `campaign` | [`RunReport`], [`Campaign`]: what came of one run, and of many |
@@ -20,14 +22,17 @@
 #![deny(missing_docs)]
 
 mod application;
+mod ballots;
 mod campaign;
 mod draw;
+mod ending;
 mod host;
+mod mortality;
 mod network;
+mod post;
 mod queue;
 mod report;
 pub mod scenario;
-mod settled;
 mod situation;
 mod upheaval;
 mod witness;
@@ -35,7 +40,7 @@ mod world;
 
 pub use campaign::Campaign;
 pub use network::FaultCounts;
-pub use report::RunReport;
+pub use report::{Ending, RunReport};
 pub use scenario::Scenario;
 pub use situation::{Situation, SituationCounts};
 

@@ -1,6 +1,6 @@
 //! The network between the processes, and what was done to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub type FaultCounts = BTreeMap<&'static str, u64>;
 pub(crate) struct Network {
     faults: Faults,
     plan: NetworkPlan,
+    /// Who gets no multicast.
+    unreached: BTreeSet<SocketAddr>,
     pub(crate) counts: FaultCounts,
     pub(crate) datagrams: u64,
 }
@@ -23,7 +25,13 @@ impl Network {
     /// A network that only takes its time, until [`Self::rage`].
     pub(crate) fn new(seed: u64, plan: &NetworkPlan) -> Self {
         let calm = FaultRates { delay: plan.rates.delay.clone(), ..FaultRates::NONE };
-        Self { faults: Faults::with_rates(seed, calm), plan: plan.clone(), counts: FaultCounts::new(), datagrams: 0 }
+        Self {
+            faults: Faults::with_rates(seed, calm),
+            plan: plan.clone(),
+            unreached: BTreeSet::new(),
+            counts: FaultCounts::new(),
+            datagrams: 0,
+        }
     }
 
     /// The faults of the plan begin; names them.
@@ -42,6 +50,12 @@ impl Network {
         if delay.is_some() {
             self.count("spike");
         }
+    }
+
+    /// So much is lost from now on; `None`: as much as planned.
+    pub(crate) fn lose(&mut self, loss: Option<f64>) {
+        let loss = loss.unwrap_or(self.plan.rates.loss);
+        self.faults.set_rates(FaultRates { loss, ..self.faults.rates().clone() });
     }
 
     /// Cuts links in the way `shape` says: `picked` are two different processes of `all`.
@@ -63,6 +77,27 @@ impl Network {
                 let (left, right) = all.split_at(all.len() / 2);
                 left.iter().flat_map(|a| right.iter().flat_map(|b| [(*a, *b), (*b, *a)])).collect()
             }
+            Shape::HalvesOneWay => {
+                let (left, right) = all.split_at(all.len() / 2);
+                left.iter().flat_map(|a| right.iter().map(|b| (*a, *b))).collect()
+            }
+            Shape::Bridge => {
+                let (left, right) = all[1..].split_at((all.len() - 1) / 2);
+                left.iter().flat_map(|a| right.iter().flat_map(|b| [(*a, *b), (*b, *a)])).collect()
+            }
+            Shape::Ring => {
+                let near = |a: usize, b: usize| (a + 1) % all.len() == b || (b + 1) % all.len() == a || a == b;
+                let pairs = (0..all.len()).flat_map(|a| (0..all.len()).map(move |b| (a, b)));
+                pairs.filter(|(a, b)| !near(*a, *b)).map(|(a, b)| (all[a], all[b])).collect()
+            }
+            Shape::Multicast => {
+                self.unreached.extend(all);
+                Vec::new()
+            }
+            Shape::MulticastOfOne => {
+                self.unreached.insert(one);
+                Vec::new()
+            }
         };
         links.iter().for_each(|(from, to)| self.faults.cut(*from, *to));
         let name = match shape {
@@ -73,6 +108,11 @@ impl Network {
             Shape::Isolated => "cut one off",
             Shape::Leader => "cut leader off",
             Shape::Halves => "cut in halves",
+            Shape::HalvesOneWay => "cut in halves one-way",
+            Shape::Bridge => "cut but for a bridge",
+            Shape::Ring => "cut to a ring",
+            Shape::Multicast => "multicast cut",
+            Shape::MulticastOfOne => "multicast of one cut",
         };
         self.count(name);
         links
@@ -81,6 +121,12 @@ impl Network {
     /// All links work again.
     pub(crate) fn heal(&mut self) {
         self.faults.heal();
+        self.unreached.clear();
+    }
+
+    /// Whether nothing from `from` reaches `to`.
+    pub(crate) fn is_cut(&self, from: SocketAddr, to: SocketAddr) -> bool {
+        self.faults.is_cut(from, to)
     }
 
     /// No more faults of any kind.
@@ -90,9 +136,18 @@ impl Network {
     }
 
     /// What becomes of a datagram: the delay of each copy that arrives.
-    pub(crate) fn pass(&mut self, from: SocketAddr, to: SocketAddr) -> impl Iterator<Item = Duration> + use<> {
+    pub(crate) fn pass(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        is_multicast: bool,
+    ) -> impl Iterator<Item = Duration> + use<> {
         self.datagrams += 1;
         let fate = self.faults.fate(from, to);
+        if is_multicast && self.unreached.contains(&to) {
+            self.count("lost by a cut");
+            return [None, None].into_iter().flatten();
+        }
         match fate.delays().len() {
             0 if self.faults.is_cut(from, to) => self.count("lost by a cut"),
             0 => self.count("lost"),

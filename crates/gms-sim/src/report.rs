@@ -8,6 +8,31 @@ use gms_check::Report;
 use crate::network::FaultCounts;
 use crate::situation::SituationCounts;
 
+/// How a run ended, once there were no faults any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// All that live are in one view that holds nobody else, and all that was sent has its outcome.
+    Converged,
+    /// Too many have died for the rest to go on, and so they do not.
+    Blocked,
+    /// Neither: a failure.
+    Neither,
+}
+
+impl Ending {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Converged, Self::Blocked, Self::Neither];
+
+    /// What the closing table calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Blocked => "blocked by design",
+            Self::Neither => "neither",
+        }
+    }
+}
+
 /// What came of one run.
 #[derive(Debug, Clone)]
 pub struct RunReport {
@@ -15,6 +40,8 @@ pub struct RunReport {
     pub seed: u64,
     /// The checker's verdict.
     pub report: Report,
+    /// How it ended.
+    pub ending: Ending,
     /// The state of all processes, if the run came to no end in time or a process stopped that should not have.
     pub stalled: Option<String>,
     /// Messages delivered, at all processes together.

@@ -34,11 +34,15 @@ pub enum Situation {
     Return,
     /// A process that lives is taken to be dead, and told so.
     Excluded,
+    /// A process that was excluded comes again by itself.
+    Rejoined,
+    /// A leader dies.
+    LeaderDies,
 }
 
 impl Situation {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NoFault,
         Self::Rivals,
         Self::SmallBudget,
@@ -51,6 +55,8 @@ impl Situation {
         Self::NotReleased,
         Self::Return,
         Self::Excluded,
+        Self::Rejoined,
+        Self::LeaderDies,
     ];
 
     /// What the closing table calls it.
@@ -68,6 +74,8 @@ impl Situation {
             Self::NotReleased => "left unreleased",
             Self::Return => "came again",
             Self::Excluded => "excluded alive",
+            Self::Rejoined => "rejoined by itself",
+            Self::LeaderDies => "leader dies",
         }
     }
 }
@@ -88,7 +96,7 @@ pub(crate) fn given(scenario: &Scenario) -> SituationCounts {
     let slow = scenario.births.iter().filter(|birth| birth.reader != Reader::Eager).count();
     let small = scenario.births.iter().filter(|birth| birth.budget < 4 << 20).count();
     let counts = [
-        (Situation::NoFault, usize::from(scenario.network.is_calm())),
+        (Situation::NoFault, usize::from(scenario.network.is_calm() && scenario.mortality.is_none())),
         (Situation::Rivals, usize::from(rivals > 1)),
         (Situation::SlowReader, slow),
         (Situation::SmallBudget, small),

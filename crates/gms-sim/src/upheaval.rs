@@ -7,8 +7,8 @@ use std::time::Duration;
 use gms_check::{Event, Record};
 use gms_core::{Input, Time};
 
-use crate::host::address;
-use crate::scenario::{Birth, Entry, Reader, Shape};
+use crate::host::{Host, address};
+use crate::scenario::{Birth, Entry, Pause, Reader, Shape};
 use crate::situation::Situation;
 use crate::world::{Happening, World};
 
@@ -61,7 +61,9 @@ impl World<'_> {
         if at < Time::ZERO + self.scenario.chaos {
             let entry =
                 if self.draw.chance(0.5) { Entry::Multicast } else { Entry::Through(vec![self.scenario.anchor]) };
-            self.births.push(Birth { at, entry, ..self.births[index].clone() });
+            // Not where it was: it lingers there.
+            let place = self.births.iter().map(|birth| birth.place).max().unwrap_or(0) + 1;
+            self.births.push(Birth { at, entry, place, ..self.births[index].clone() });
             self.hosts.push(None);
             if let Some(host) = &mut self.hosts[index] {
                 host.app.met(Situation::Return);
@@ -84,9 +86,19 @@ impl World<'_> {
         {
             all.swap(0, at);
         }
-        let addresses: Vec<SocketAddr> = all.iter().map(|index| address(*index)).collect();
+        self.cut_links(shape, &all);
+    }
+
+    /// Cuts links between `all`, the first of whom is special if one is.
+    fn cut_links(&mut self, shape: Shape, all: &[usize]) {
+        let addresses: Vec<SocketAddr> = all.iter().map(|index| address(self.births[*index].place)).collect();
+        if addresses.len() < 2 {
+            return;
+        }
         let links = self.network.cut(shape, &addresses, [addresses[0], addresses[1]]);
-        let uid = |at: SocketAddr| self.hosts.iter().flatten().find(|h| h.address == at).expect("living").uid;
+        let lives = |host: &&Host| host.app.end.is_none();
+        let uid =
+            |at: SocketAddr| self.hosts.iter().flatten().filter(lives).find(|h| h.address == at).expect("living").uid;
         let records: Vec<Record> = links
             .into_iter()
             .map(|(from, to)| Record {
@@ -95,20 +107,39 @@ impl World<'_> {
                 event: Event::CutLink { to: uid(to) },
             })
             .collect();
+        if records.is_empty() {
+            self.note(Event::Fault { kind: "multicast".to_owned() });
+        }
         records.iter().for_each(|record| self.witness.take(record));
     }
 
-    pub(crate) fn pause(&mut self, lasts: Duration) {
-        let all = self.living(|_| true);
-        if self.calm || all.is_empty() {
+    pub(crate) fn pause(&mut self, pause: &Pause) {
+        if self.calm {
             return;
         }
-        let index = self.draw.pick(&all);
+        if let Some(index) = self.find(pause.victim) {
+            self.stand_still(index, pause.lasts);
+        }
+    }
+
+    /// A process does nothing for a while.
+    pub(crate) fn stand_still(&mut self, index: usize, lasts: Duration) {
         let until = self.now + lasts;
-        self.hosts[index].as_mut().expect("living").paused_until = until;
+        let Some(host) = self.hosts[index].as_mut().filter(|host| host.app.end.is_none()) else { return };
+        host.paused_until = until;
         self.network.count("pause");
         self.note(Event::Fault { kind: "pause".to_owned() });
         self.queue.push(until, Happening::Timer(index));
+    }
+
+    /// One process hears nobody, and nobody hears it, for a while.
+    pub(crate) fn cut_off(&mut self, index: usize, lasts: Duration) {
+        let mut all = self.living(|_| true);
+        if let Some(at) = all.iter().position(|other| *other == index) {
+            all.swap(0, at);
+            self.cut_links(Shape::Isolated, &all);
+            self.queue.push(self.now + lasts, Happening::Heal);
+        }
     }
 
     pub(crate) fn calm_down(&mut self) {
@@ -118,6 +149,7 @@ impl World<'_> {
         for index in self.living(|_| true) {
             let host = self.hosts[index].as_mut().expect("living");
             host.app.reader = Reader::Eager;
+            host.doom = None;
             if host.paused_until <= self.now {
                 self.settle(index, false);
             }

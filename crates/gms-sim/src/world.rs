@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gms_check::{Event, Record};
-use gms_core::{Destination, Time, Transmit};
+use gms_core::Time;
 
 use crate::application::End;
+use crate::ballots::Ballots;
 use crate::draw::Draw;
-use crate::host::{Host, address};
+use crate::ending::dump;
+use crate::host::Host;
 use crate::network::Network;
 use crate::queue::Queue;
-use crate::report::RunReport;
+use crate::report::{Ending, RunReport};
 use crate::scenario::{Birth, Reader, Scenario};
-use crate::settled::{dump, unsettled};
 use crate::situation::{SituationCounts, add_situations, given};
 use crate::witness::Witness;
 
@@ -26,7 +27,13 @@ const CROWD: u64 = 1_000_000;
 /// What can happen. Processes are named by their place among `hosts`.
 pub(crate) enum Happening {
     Start(usize),
-    Arrive { to: usize, from: SocketAddr, datagram: Bytes },
+    /// At a place, whoever is there by then; a strike may come with it.
+    Arrive {
+        to: usize,
+        from: SocketAddr,
+        datagram: Bytes,
+        strike: Option<usize>,
+    },
     Wake(usize),
     Timer(usize),
     Send(usize),
@@ -37,6 +44,12 @@ pub(crate) enum Happening {
     Cut(usize),
     Heal,
     Pause(usize),
+    Burst(Option<f64>),
+    Crash(usize),
+    Doubt {
+        at: usize,
+        address: SocketAddr,
+    },
     Calm,
     Look,
 }
@@ -52,6 +65,12 @@ pub(crate) struct World<'a> {
     pub(crate) hosts: Vec<Option<Host>>,
     pub(crate) network: Network,
     pub(crate) witness: Witness<'a>,
+    /// What has been proposed and accepted.
+    pub(crate) ballots: Ballots,
+    /// Datagrams seen of the kind that each strike waits for.
+    pub(crate) struck: Vec<u32>,
+    /// Since when nobody can go on, if so.
+    pub(crate) blocked_since: Option<Time>,
     /// Faults and sends are over.
     pub(crate) calm: bool,
 }
@@ -67,6 +86,9 @@ impl<'a> World<'a> {
             hosts: scenario.births.iter().map(|_| None).collect(),
             network: Network::new(draw.bits(), &scenario.network),
             witness: Witness::new(sink),
+            ballots: Ballots::default(),
+            struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
+            blocked_since: None,
             calm: false,
             draw,
         };
@@ -76,10 +98,14 @@ impl<'a> World<'a> {
 
     /// Lives it through.
     pub(crate) fn run(mut self) -> RunReport {
-        let stalled = self.live();
+        let (ending, stalled) = match self.live() {
+            Ok(ending) => (ending, None),
+            Err(why) => (Ending::Neither, Some(why)),
+        };
         let born = || self.hosts.iter().flatten();
         RunReport {
             seed: self.scenario.seed,
+            ending,
             stalled,
             deliveries: born().map(|h| h.app.delivered).sum(),
             views: born().map(|h| h.app.views).sum(),
@@ -112,35 +138,44 @@ impl<'a> World<'a> {
         for (index, pause) in plan.pauses.iter().enumerate() {
             self.queue.push(pause.at, Happening::Pause(index));
         }
+        for burst in &plan.bursts {
+            self.queue.push(burst.at, Happening::Burst(Some(burst.loss)));
+            self.queue.push(burst.at + burst.lasts, Happening::Burst(None));
+        }
+        let crashes = self.scenario.mortality.iter().flat_map(|mortality| &mortality.crashes);
+        for (index, crash) in crashes.enumerate() {
+            self.queue.push(crash.at, Happening::Crash(index));
+        }
         self.queue.push(Time::ZERO + self.scenario.chaos, Happening::Calm);
         self.queue.push(Time::ZERO, Happening::Look);
     }
 
-    /// Until all is settled; otherwise says why not.
-    fn live(&mut self) -> Option<String> {
+    /// Until all is settled, or can never be; fails with what went wrong.
+    fn live(&mut self) -> Result<Ending, String> {
         let deadline = Time::ZERO + self.scenario.chaos + self.scenario.limit;
         let mut crowd = 0;
         while let Some((at, happening)) = self.queue.pop() {
             crowd = if at > self.now { 0 } else { crowd + 1 };
             self.now = self.now.max(at);
-            if matches!(happening, Happening::Look) && self.look() {
-                return None;
+            if matches!(happening, Happening::Look)
+                && let Some(ending) = self.look(self.now > deadline)?
+            {
+                return Ok(ending);
             }
             self.happen(happening);
             let failure = self.hosts.iter().flatten().find_map(|host| host.failure(self.scenario.may_exclude()));
-            let late = || (self.now > deadline).then(|| unsettled(&self.hosts).unwrap_or_default());
             let stuck = || (crowd > CROWD).then(|| "time stands still".to_owned());
-            if let Some(why) = failure.or_else(late).or_else(stuck) {
-                return Some(dump(&self.hosts, self.now, &why));
+            if let Some(why) = failure.or_else(stuck) {
+                return Err(dump(&self.hosts, self.now, &why));
             }
         }
-        None
+        Err("nothing happens any more".to_owned())
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Start(index) => self.start(index),
-            Happening::Arrive { to, from, datagram } => self.arrive(to, from, datagram),
+            Happening::Arrive { to, from, datagram, strike } => self.arrive(to, from, datagram, strike),
             Happening::Wake(index) => {
                 self.act(index, |host, _, now| {
                     host.wake_at = None;
@@ -172,7 +207,26 @@ impl<'a> World<'a> {
                 self.network.heal();
                 self.note(Event::Heal);
             }
-            Happening::Pause(index) => self.pause(self.scenario.network.pauses[index].lasts),
+            Happening::Pause(index) => self.pause(&self.scenario.network.pauses[index]),
+            Happening::Burst(loss) => {
+                self.network.lose(loss.filter(|_| !self.calm));
+                if loss.is_some() {
+                    self.network.count("burst of loss");
+                    self.note(Event::Fault { kind: "burst".to_owned() });
+                }
+            }
+            Happening::Crash(index) => {
+                let crash = self.scenario.mortality.as_ref().map(|mortality| mortality.crashes[index].clone());
+                if let Some(crash) = crash
+                    && let Some(victim) = self.find(crash.victim)
+                {
+                    match crash.death.after {
+                        0 => self.crash(victim, crash.death.restart),
+                        _ => self.doom(victim, crash.death),
+                    }
+                }
+            }
+            Happening::Doubt { at, address } => self.doubt(at, address),
             Happening::Calm => self.calm_down(),
             Happening::Look => self.queue.push(self.now + LOOK, Happening::Look),
         }
@@ -184,22 +238,6 @@ impl<'a> World<'a> {
         self.queue.push(self.now + birth.traffic.gap, Happening::Send(index));
         self.queue.push(self.now, Happening::Read(index));
         self.settle(index, false);
-    }
-
-    fn arrive(&mut self, to: usize, from: SocketAddr, datagram: Bytes) {
-        let Some(host) = self.hosts[to].as_mut().filter(|host| !host.gone) else { return };
-        if !host.deposit(from, datagram) {
-            return self.network.count("overrun");
-        }
-        if host.wake_at.is_none() {
-            let wake_at = (self.now + self.scenario.wake).max(host.paused_until);
-            host.wake_at = Some(wake_at);
-            if wake_at > self.now {
-                self.queue.push(wake_at, Happening::Wake(to));
-            } else {
-                self.happen(Happening::Wake(to));
-            }
-        }
     }
 
     /// Lets a process do something now, or when it can move again, and sees to what follows from it.
@@ -233,7 +271,7 @@ impl<'a> World<'a> {
     }
 
     fn read(&mut self, index: usize) {
-        let Some(host) = &self.hosts[index] else { return };
+        let Some(host) = self.hosts[index].as_ref().filter(|host| host.app.end != Some(End::Crashed)) else { return };
         let Reader::Slow { pause, .. } = host.app.reader else { return };
         let again = self.now + self.draw.around(pause);
         if host.paused_until <= self.now {
@@ -258,6 +296,9 @@ impl<'a> World<'a> {
             }
         }
         let host = self.hosts[index].as_mut().expect("seen above");
+        if host.gone {
+            return;
+        }
         host.testify(self.now, &mut self.witness);
         if let Some(End::Left { released: true } | End::Excluded) = host.app.end {
             host.gone = true;
@@ -269,38 +310,6 @@ impl<'a> World<'a> {
             host.timer_at = Some(at);
             self.queue.push(at, Happening::Timer(index));
         }
-    }
-
-    fn dispatch(&mut self, from: usize, transmit: Transmit, train: Bytes) {
-        let source = address(from);
-        let mut start = 0;
-        while start < train.len() {
-            let end = train.len().min(start + transmit.segment_size);
-            let datagram = train.slice(start..end);
-            start = end;
-            for to in 0..self.hosts.len() {
-                let Some(host) = self.hosts[to].as_ref().filter(|host| to != from && !host.gone) else { continue };
-                let wanted = match transmit.destination {
-                    Destination::Data => !host.node.is_leader(),
-                    Destination::Control => true,
-                    Destination::Unicast(address) | Destination::Stream(address) => address == host.address,
-                };
-                if wanted {
-                    for delay in self.network.pass(source, host.address) {
-                        let arrival = Happening::Arrive { to, from: source, datagram: datagram.clone() };
-                        self.queue.push(self.now + delay, arrival);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes samples of memory; whether the run is at its end.
-    fn look(&mut self) -> bool {
-        for host in self.hosts.iter().flatten().filter(|host| !host.gone) {
-            self.witness.take(&host.node.memory_trace(self.now));
-        }
-        self.calm && unsettled(&self.hosts).is_none()
     }
 
     pub(crate) fn living(&self, which: impl Fn(&Host) -> bool) -> Vec<usize> {

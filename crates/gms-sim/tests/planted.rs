@@ -20,7 +20,8 @@ fn judge(records: &[Record]) -> Report {
 
 /// Places of two deliveries in a row, in one view, at a process that did not send them.
 fn two_deliveries(records: &[Record]) -> (usize, usize) {
-    let process: Uid = records.last().expect("records").process;
+    let stamps = |uid: Uid| records.iter().any(|r| r.process == uid && matches!(r.event, Event::Stamp { .. }));
+    let process = records.iter().rev().map(|record| record.process).find(|uid| !stamps(*uid)).expect("a follower");
     let delivers = |record: &Record| match record.event {
         Event::Deliver { view, sender, .. } if record.process == process && sender != process => Some(view),
         _ => None,

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gms_check::Property;
-use gms_sim::scenario::Entry;
+use gms_sim::scenario::{Entry, Victim};
 use gms_sim::{Campaign, Scenario, Situation, run};
 
 /// Runs all seeds on two threads and returns their sum; fails with the reports of those that failed.
@@ -34,7 +34,7 @@ fn no_seed_breaks_a_property_and_every_property_is_exercised() {
     let scenarios: Vec<Scenario> = (1..=1000).map(Scenario::draw).collect();
     let campaign = campaign(&scenarios);
     use Property::*;
-    for property in [P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P16, P17, P22, P25] {
+    for property in [P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P16, P17, P22, P23, P24, P25] {
         assert!(campaign.counters.exercised(property) > 0, "{property} was never exercised\n{campaign}");
     }
     for (property, part) in [
@@ -51,7 +51,9 @@ fn no_seed_breaks_a_property_and_every_property_is_exercised() {
     ] {
         assert!(campaign.counters.part(property, part) > 0, "{property} '{part}' was never exercised\n{campaign}");
     }
-    for situation in Situation::ALL {
+    // Leaders die in other scenarios.
+    let elsewhere = [Situation::LeaderDies, Situation::Rejoined];
+    for situation in Situation::ALL.into_iter().filter(|situation| !elsewhere.contains(situation)) {
         let count = campaign.situations.get(&situation);
         assert!(count.is_some_and(|count| *count > 0), "never: {}\n{campaign}", situation.name());
     }
@@ -60,6 +62,31 @@ fn no_seed_breaks_a_property_and_every_property_is_exercised() {
     for kind in kinds {
         assert!(campaign.faults.get(kind).is_some_and(|count| *count > 0), "no fault '{kind}'\n{campaign}");
     }
+}
+
+#[test]
+fn followers_die_and_come_again() {
+    let scenarios: Vec<Scenario> = (1..=300).map(|seed| only_followers_die(Scenario::mortal(seed))).collect();
+    let campaign = campaign(&scenarios);
+    for kind in ["crash", "restart"] {
+        assert!(campaign.faults.get(kind).is_some_and(|count| *count > 0), "no fault '{kind}'\n{campaign}");
+    }
+    for (property, part) in
+        [(Property::P23, "converged"), (Property::P23, "blocked by design"), (Property::P16, "open")]
+    {
+        assert!(campaign.counters.part(property, part) > 0, "{property} '{part}' was never exercised\n{campaign}");
+    }
+}
+
+/// Leaves nothing of what happens to a leader.
+fn only_followers_die(mut scenario: Scenario) -> Scenario {
+    let mortality = scenario.mortality.as_mut().expect("a mortal one");
+    mortality.strikes.clear();
+    mortality.crashes.iter_mut().for_each(|crash| crash.victim = Victim::Follower);
+    scenario.departures.clear();
+    let network = &mut scenario.network;
+    (network.cuts, network.pauses, network.silences, network.bursts) = Default::default();
+    scenario
 }
 
 #[test]

@@ -127,6 +127,11 @@ fn shape(shape: Shape) -> &'static str {
         Shape::Isolated => "a process is cut off",
         Shape::Leader => "the leader is cut off",
         Shape::Halves => "the network is cut in two",
+        Shape::HalvesOneWay => "one half hears nothing of the other",
+        Shape::Bridge => "one process alone connects two halves",
+        Shape::Ring => "each hears its two neighbours only",
+        Shape::Multicast => "multicast reaches nobody",
+        Shape::MulticastOfOne => "multicast does not reach one process",
     }
 }
 

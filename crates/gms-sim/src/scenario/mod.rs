@@ -1,15 +1,21 @@
 //! What one run does: drawn from a seed, so that every seed has its own mix (swarm testing).
 
+mod label;
+mod mortality;
 mod network;
 mod traffic;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use gms_core::{Params, Time};
 
 use crate::draw::Draw;
 
-pub use network::{Cut, NetworkPlan, Pause, Shape, Spike};
+pub(crate) use label::Inside;
+pub use label::Label;
+pub use mortality::{Blow, Crash, Death, Mortality, Strike, Whom};
+pub use network::{Burst, Cut, NetworkPlan, Pause, Shape, Silence, Spike, Victim};
 pub use traffic::{Reader, Sizes, Traffic};
 
 /// Everything that happens in one run. The same scenario always gives the same run.
@@ -29,6 +35,8 @@ pub struct Scenario {
     pub rejoin: bool,
     /// What the network does until `chaos` is over.
     pub network: NetworkPlan,
+    /// Processes may die and be given up, the leader too. Otherwise they only leave.
+    pub mortality: Option<Mortality>,
     /// Processes keep a directory, and give up who is silent for half a second, as they do by default.
     /// Otherwise they say nothing of themselves, and are more patient than any fault lasts.
     pub watchful: bool,
@@ -47,6 +55,8 @@ pub struct Birth {
     pub at: Time,
     /// Its configured number: its rank.
     pub node: u64,
+    /// Where it is reached: who starts again after a crash is at the same place.
+    pub place: usize,
     /// How it comes to the group.
     pub entry: Entry,
     /// What its application sends.
@@ -66,7 +76,7 @@ pub enum Entry {
     Found,
     /// It looks for the group, and may found it if there is none.
     Auto,
-    /// It joins through these processes, by place in `births`.
+    /// It joins through the processes at these places.
     Through(Vec<usize>),
     /// It joins by multicast.
     Multicast,
@@ -84,21 +94,67 @@ pub struct Departure {
 /// Processes in one run, at most.
 const MOST: u64 = 12;
 
+/// Share of the seeds whose processes may die.
+const MORTAL: f64 = 0.0;
+
+/// How large a run is.
+struct Size {
+    /// Processes at the start, at least.
+    fewest: u64,
+    /// Microseconds of faults and sends.
+    lasts: RangeInclusive<u64>,
+    /// Messages, about.
+    messages: u64,
+}
+
 impl Scenario {
     /// The scenario of `seed`.
     pub fn draw(seed: u64) -> Self {
+        if Draw::new(seed, 3).chance(MORTAL) { Self::mortal(seed) } else { Self::immortal(seed) }
+    }
+
+    /// The scenario of `seed` in which nobody dies: processes leave, and a live leader removes who is silent.
+    pub fn immortal(seed: u64) -> Self {
         let mut draw = Draw::new(seed, 1);
         let calm = draw.chance(0.15);
-        let initial = if draw.chance(0.06) { draw.within(8..=MOST) } else { draw.within(2..=7) };
+        let size = Size { fewest: 2, lasts: 300_000..=2_500_000, messages: 2400 };
+        Self::draw_with(&mut draw, seed, calm, size)
+    }
+
+    /// The scenario of `seed` in which processes may die, and be cut off or stand still until they are given up.
+    pub fn mortal(seed: u64) -> Self {
+        let mut draw = Draw::new(seed, 4);
+        let calm = draw.chance(0.6);
+        // Of two, hardly one can go on without the other.
+        let size = Size { fewest: if draw.chance(0.1) { 2 } else { 3 }, lasts: 800_000..=3_000_000, messages: 1000 };
+        let mut scenario = Self::draw_with(&mut draw, seed, calm, size);
+        let places = scenario.births.len();
+        scenario.watchful = true;
+        // Whoever is asked may be dead: each asks all in turn.
+        for birth in &mut scenario.births {
+            if let Entry::Through(contacts) = &mut birth.entry {
+                contacts.extend(0..places);
+                contacts.retain(|contact| *contact != birth.place);
+            }
+        }
+        let times = (scenario.network.from + Duration::from_millis(50), scenario.chaos);
+        let mortality = Mortality::draw(&mut draw, &mut scenario.network, times, places);
+        scenario.mortality = Some(mortality);
+        scenario
+    }
+
+    fn draw_with(draw: &mut Draw, seed: u64, calm: bool, size: Size) -> Self {
+        let Size { fewest, lasts, messages } = size;
+        let initial = if draw.chance(0.06) { draw.within(8..=MOST) } else { draw.within(fewest..=7) };
         let late = if draw.chance(0.6) { draw.within(1..=3).min(MOST.saturating_sub(initial)) } else { 0 };
         let leaves = if draw.chance(0.6) { draw.within(1..=4).min(initial + late - 1) } else { 0 };
-        let chaos = draw.micros(300_000..=2_500_000);
+        let chaos = draw.micros(lasts);
         let auto = draw.chance(0.15);
         let anchor = draw.within(0..=initial - 1) as usize;
         let settled = if auto { Duration::from_millis(1500) } else { Duration::ZERO };
-        let params = draw_params(&mut draw);
-        let network = NetworkPlan::draw(&mut draw, calm, settled, settled + chaos);
-        let style = traffic::Style::draw(&mut draw, &params, chaos, initial + late);
+        let params = draw_params(draw);
+        let network = NetworkPlan::draw(draw, calm, settled, settled + chaos);
+        let style = traffic::Style::draw(draw, &params, chaos, messages / (initial + late));
         let small_budget = draw.chance(0.2).then(|| draw.pick(&[64 << 10, 100 << 10, 256 << 10]));
         let small_pending = draw.chance(0.2).then(|| draw.pick(&[1 << 10, 16 << 10, 128 << 10]));
 
@@ -133,9 +189,10 @@ impl Scenario {
             births.push(Birth {
                 at: Time::ZERO + at,
                 node,
+                place: index,
                 entry,
-                traffic: style.traffic(&mut draw),
-                reader: style.reader(&mut draw),
+                traffic: style.traffic(draw),
+                reader: style.reader(draw),
                 budget: small_budget.filter(|_| draw.chance(0.7)).unwrap_or(4 << 20),
                 pending: small_pending.filter(|_| draw.chance(0.7)).unwrap_or(4 << 20),
             });
@@ -157,6 +214,7 @@ impl Scenario {
             anchor,
             rejoin,
             network,
+            mortality: None,
             // Drawn last, so that the rest of a seed's scenario is the same either way.
             watchful: draw.chance(0.7) || auto,
             wake,
@@ -169,7 +227,7 @@ impl Scenario {
 impl Scenario {
     /// Whether a live process may be taken to be dead.
     pub fn may_exclude(&self) -> bool {
-        self.watchful && !self.network.is_calm()
+        self.watchful && !(self.network.is_calm() && self.mortality.is_none())
     }
 }
 
@@ -201,6 +259,7 @@ mod tests {
         for seed in 0..500 {
             let scenario = Scenario::draw(seed);
             assert_eq!(scenario, Scenario::draw(seed));
+            assert_eq!(Scenario::mortal(seed), Scenario::mortal(seed));
             assert!(scenario.params.check().is_ok());
             assert!(scenario.births.len() <= MOST as usize + 3 && scenario.anchor < scenario.births.len());
             assert!(scenario.births.iter().all(|b| b.entry != Entry::Through(vec![])));

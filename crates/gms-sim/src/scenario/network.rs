@@ -5,6 +5,7 @@ use std::time::Duration;
 use gms_core::Time;
 use gms_net::FaultRates;
 
+use super::Label;
 use crate::draw::Draw;
 
 /// The faults of one run.
@@ -20,6 +21,10 @@ pub struct NetworkPlan {
     pub cuts: Vec<Cut>,
     /// Processes that stand still for a while.
     pub pauses: Vec<Pause>,
+    /// Times in which much more is lost.
+    pub bursts: Vec<Burst>,
+    /// Kinds of datagram that are lost for a while.
+    pub silences: Vec<Silence>,
 }
 
 /// A time of long delays.
@@ -33,7 +38,7 @@ pub struct Spike {
     pub delay: Duration,
 }
 
-/// A time in which some links carry nothing; too short for anybody to be given up.
+/// A time in which some links carry nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cut {
     /// When it begins.
@@ -61,6 +66,16 @@ pub enum Shape {
     Leader,
     /// All in two halves.
     Halves,
+    /// One half hears nothing of the other.
+    HalvesOneWay,
+    /// Two halves that hear each other through one process only.
+    Bridge,
+    /// All in a ring: each hears its two neighbours only.
+    Ring,
+    /// Multicast reaches nobody; what is sent to one does.
+    Multicast,
+    /// Multicast does not reach one process.
+    MulticastOfOne,
 }
 
 /// A time in which one process does nothing, as if stopped.
@@ -70,6 +85,52 @@ pub struct Pause {
     pub at: Time,
     /// For how long.
     pub lasts: Duration,
+    /// Who.
+    pub victim: Victim,
+}
+
+/// Whom something happens to, chosen when it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Victim {
+    /// Any process.
+    Any,
+    /// A leader, if there is one.
+    Leader,
+    /// The highest rank among the leader's followers: who proposes when the leader is gone.
+    Successor,
+    /// A process that does not lead.
+    Follower,
+}
+
+/// A time in which much is lost, whatever the rates say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Burst {
+    /// When it begins.
+    pub at: Time,
+    /// For how long.
+    pub lasts: Duration,
+    /// Probability of loss then.
+    pub loss: f64,
+}
+
+/// A time in which one kind of datagram is lost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silence {
+    /// When it begins.
+    pub at: Time,
+    /// For how long.
+    pub lasts: Duration,
+    /// Which kind: see [`Label`](super::Label).
+    pub label: Label,
+    /// On its way to the process at this place; `None`: to everybody.
+    pub to: Option<usize>,
+}
+
+impl Silence {
+    /// Whether it is under way.
+    pub(crate) fn holds(&self, now: Time) -> bool {
+        self.at <= now && now < self.at + self.lasts
+    }
 }
 
 const SHAPES: [Shape; 7] =
@@ -90,6 +151,8 @@ impl NetworkPlan {
             spikes: Vec::new(),
             cuts: Vec::new(),
             pauses: Vec::new(),
+            bursts: Vec::new(),
+            silences: Vec::new(),
         };
         if calm {
             return plan;
@@ -123,8 +186,8 @@ impl NetworkPlan {
         }
         if draw.chance(0.2) {
             for _ in 0..draw.within(1..=2) {
-                plan.pauses
-                    .push(Pause { at: Time::ZERO + draw.micros(begin..=end), lasts: draw.micros(1_000..=900_000) });
+                let (at, lasts) = (Time::ZERO + draw.micros(begin..=end), draw.micros(1_000..=900_000));
+                plan.pauses.push(Pause { at, lasts, victim: Victim::Any });
             }
         }
         plan
@@ -133,6 +196,11 @@ impl NetworkPlan {
     /// Whether it never does anything but take its time.
     pub fn is_calm(&self) -> bool {
         let FaultRates { loss, duplicate, reorder, .. } = self.rates;
-        loss + duplicate + reorder == 0.0 && self.spikes.is_empty() && self.cuts.is_empty() && self.pauses.is_empty()
+        loss + duplicate + reorder == 0.0
+            && self.spikes.is_empty()
+            && self.cuts.is_empty()
+            && self.pauses.is_empty()
+            && self.bursts.is_empty()
+            && self.silences.is_empty()
     }
 }

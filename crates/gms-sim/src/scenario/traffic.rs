@@ -81,7 +81,7 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    pub(crate) fn draw(draw: &mut Draw, params: &Params, chaos: Duration, members: u64) -> Self {
+    pub(crate) fn draw(draw: &mut Draw, params: &Params, chaos: Duration, most: u64) -> Self {
         let limit = u64::from(params.message_limit);
         let levels = match draw.weighted(&[2, 2, 1, 4]) {
             0 => [0, 1, 0],
@@ -92,7 +92,6 @@ impl Style {
         let share = draw.pick(&[0.0, 0.0, 0.02, 0.2]);
         let sizes =
             Sizes { small: draw.pick(&[20, 200, 200, 1000]).min(limit), share, large: 20_000.min(limit), huge: None };
-        let most = 2400 / members;
         Self {
             traffic: Traffic {
                 count: if share > 0.1 { most / 4 } else { most },

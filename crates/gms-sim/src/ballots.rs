@@ -1,0 +1,47 @@
+//! What has been proposed, and who is bound to it: read from the datagrams, for the verdict on the end of a run.
+
+use std::collections::BTreeMap;
+
+use gms_core::wire::Control;
+use gms_core::{Ballot, Gid, Uid, View};
+
+use crate::scenario::Inside;
+
+/// The instance that ends a view: lineage and number of that view.
+type Instance = (Gid, u64);
+
+/// All ballots of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Ballots {
+    values: BTreeMap<(Instance, Ballot), View>,
+    /// The latest that each process is bound to.
+    bound: BTreeMap<Uid, (Instance, Ballot)>,
+}
+
+impl Ballots {
+    /// Takes in what somebody says.
+    pub(crate) fn take(&mut self, inside: &Inside) {
+        let (who, instance) = (inside.envelope.sender, (inside.envelope.gid, inside.envelope.vid));
+        match &inside.control {
+            Some(Control::Accept { ballot, next }) => {
+                self.values.entry((instance, *ballot)).or_insert_with(|| next.view.clone());
+                self.bind(who, instance, *ballot);
+            }
+            Some(Control::Accepted { ballot }) => self.bind(who, instance, *ballot),
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, who: Uid, instance: Instance, ballot: Ballot) {
+        let bound = self.bound.entry(who).or_insert((instance, ballot));
+        if bound.0.1 < instance.1 || (bound.0 == instance && bound.1 < ballot) {
+            *bound = (instance, ballot);
+        }
+    }
+
+    /// The view that `who` is bound to make the next one after `view`.
+    pub(crate) fn of(&self, who: Uid, view: &View) -> Option<&View> {
+        let (instance, ballot) = self.bound.get(&who)?;
+        self.values.get(&(*instance, *ballot)).filter(|_| *instance == (view.gid, view.vid))
+    }
+}

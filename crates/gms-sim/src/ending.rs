@@ -1,0 +1,173 @@
+//! Whether a run has come to its end, and what stands in the way (P23, P24).
+
+use std::time::Duration;
+
+use gms_check::Event;
+use gms_core::{Gid, Time, Uid, View, is_quorum};
+
+use crate::ballots::Ballots;
+use crate::host::Host;
+use crate::report::Ending;
+use crate::scenario::Entry;
+use crate::world::World;
+
+/// How long those who cannot go on are watched before they are believed.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// What was safe before may still be delivered for this long.
+const GRACE: Duration = Duration::from_millis(1500);
+/// What the processes have come to.
+enum State {
+    /// All that can go on are at rest: see [`unsettled`].
+    Rest {
+        /// Those that live on, by their place among the hosts.
+        up: Vec<usize>,
+        /// Those whose group cannot go on: too many of it have died.
+        blocked: Vec<usize>,
+    },
+    /// Not yet.
+    Open {
+        /// Why.
+        why: String,
+        /// Those that have to get there.
+        up: Vec<usize>,
+    },
+}
+
+impl World<'_> {
+    /// Takes samples of memory; says how the run has ended, if it has.
+    pub(crate) fn look(&mut self, is_late: bool) -> Result<Option<Ending>, String> {
+        for host in self.hosts.iter().flatten().filter(|host| !host.gone) {
+            self.witness.take(&host.node.memory_trace(self.now));
+        }
+        if !self.calm {
+            return Ok(None);
+        }
+        let (up, blocked) = match state(&self.hosts, &self.ballots, |index| &self.births[index].entry) {
+            State::Rest { up, blocked } => (up, blocked),
+            State::Open { .. } if !is_late => {
+                self.blocked_since = None;
+                return Ok(None);
+            }
+            State::Open { why, up } => {
+                self.rest(&up, &[]);
+                return Err(dump(&self.hosts, self.now, &why));
+            }
+        };
+        if blocked.is_empty() && !up.is_empty() {
+            self.rest(&up, &blocked);
+            return Ok(Some(Ending::Converged));
+        }
+        let since = *self.blocked_since.get_or_insert(self.now);
+        if self.now - since < PATIENCE {
+            return Ok(None);
+        }
+        self.rest(&up, &blocked);
+        let goes_on = |index: &&usize| self.hosts[**index].as_ref().is_some_and(|host| host.uniform_at > since + GRACE);
+        match blocked.iter().find(goes_on) {
+            Some(_) if self.scenario.params.min_voters > 1 => Ok(Some(Ending::Blocked)),
+            Some(_) => Err(dump(&self.hosts, self.now, "delivered at a uniform level without a quorum")),
+            None => Ok(Some(Ending::Blocked)),
+        }
+    }
+
+    /// Writes down who lives at the end, and could go on.
+    fn rest(&mut self, up: &[usize], blocked: &[usize]) {
+        let uids = |of: &[usize]| of.iter().filter_map(|index| Some(self.hosts[*index].as_ref()?.uid)).collect();
+        let event = Event::Rest { up: uids(up), blocked: uids(blocked) };
+        self.note(event);
+    }
+}
+
+/// What the processes have come to.
+fn state<'a>(hosts: &[Option<Host>], ballots: &Ballots, entry: impl Fn(usize) -> &'a Entry) -> State {
+    if hosts.iter().any(Option::is_none) {
+        return State::Open { why: "not all have started".to_owned(), up: Vec::new() };
+    }
+    let host = |index: &usize| hosts[*index].as_ref().expect("all have started");
+    let living: Vec<usize> = (0..hosts.len()).filter(|index| host(index).app.end.is_none()).collect();
+    let gid = |index: &usize| host(index).node.view().map(|view| view.gid);
+    let able: Vec<(usize, bool)> =
+        living.iter().map(|index| (*index, gid(index).is_some_and(|gid| is_able(hosts, ballots, gid)))).collect();
+    let blocked: Vec<usize> =
+        able.iter().filter(|(index, able)| !able && gid(index).is_some()).map(|(index, _)| *index).collect();
+    let up: Vec<usize> = living.iter().copied().filter(|index| !blocked.contains(index)).collect();
+    let founds = |index: &usize| *entry(*index) == Entry::Auto;
+    let nobody_leads = !able.iter().any(|(_, able)| *able);
+    if nobody_leads && (!blocked.is_empty() || !up.iter().any(founds)) {
+        // Who is in no view waits for a group that will never let anybody in.
+        return State::Rest { up: Vec::new(), blocked: living };
+    }
+    let members: Vec<&Host> = up.iter().map(host).collect();
+    match unsettled(&members) {
+        Some(why) => State::Open { why, up },
+        None => State::Rest { up, blocked },
+    }
+}
+
+/// Whether lineage `gid` can go on: those that live are a quorum of the last view that one of them has installed,
+/// and of whatever they may be bound to make of it.
+fn is_able(hosts: &[Option<Host>], ballots: &Ballots, gid: Gid) -> bool {
+    let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
+    let inside = || living().filter_map(|host| Some((host.node.uid(), host.node.view().filter(|v| v.gid == gid)?)));
+    let Some((_, last)) = inside().max_by_key(|(_, view)| view.vid) else { return false };
+    let lives = |uid: Uid| inside().any(|(other, _)| other == uid);
+    let stands = |view: &View| is_quorum(view, lives) && keeps_enough(view, lives);
+    let bound = inside().filter(|(_, view)| view.vid == last.vid).filter_map(|(uid, _)| ballots.of(uid, last));
+    stands(last) && bound.into_iter().all(|next| is_quorum(next, lives))
+}
+
+/// Whether the dead can be removed: a view is not made smaller than its group wants.
+fn keeps_enough(view: &View, lives: impl Fn(Uid) -> bool) -> bool {
+    let voters = view.voters().count();
+    let left = view.voters().filter(|member| lives(member.uid)).count();
+    left == voters || left >= usize::from(view.params.min_voters)
+}
+
+/// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,
+/// have handled the same order to its end, and know the outcome of every message they sent.
+fn unsettled(members: &[&Host]) -> Option<String> {
+    if let Some(host) = members.iter().find(|host| host.app.leaving) {
+        return Some(format!("{} has not left", host.uid));
+    }
+    let Some(first) = members.first() else { return Some("nobody is left".to_owned()) };
+    let Some(view) = first.node.view() else { return Some(format!("{} is in no view", first.uid)) };
+    for host in members {
+        let uid = host.uid;
+        if host.node.view().is_none_or(|v| (v.gid, v.vid) != (view.gid, view.vid)) {
+            return Some(format!("{uid} and {} are not in one view", first.uid));
+        }
+        if host.app.vid != Some(view.vid) || host.reached != first.reached {
+            return Some(format!("{uid} has handled {} and {} has handled {}", host.reached, first.uid, first.reached));
+        }
+        if host.app.outcomes != host.app.sent {
+            return Some(format!("{uid} knows the outcome of {} of {} messages", host.app.outcomes, host.app.sent));
+        }
+    }
+    (view.voters().count() != members.len() || view.members.len() != members.len())
+        .then(|| format!("view {view} is not of the {} who stay", members.len()))
+}
+
+/// The state of all processes, for a run that stalled.
+pub(crate) fn dump(hosts: &[Option<Host>], now: Time, why: &str) -> String {
+    let mut text = format!("{why}, at {:.6} s", Duration::from_nanos(now.as_nanos()).as_secs_f64());
+    for host in hosts.iter().flatten() {
+        let view = host.node.view().map_or("none".to_owned(), |view| view.to_string());
+        let (app, memory) = (&host.app, host.node.memory());
+        text += &format!(
+            "\n    {} at {}: view {view}{}{}{}, (have, safe, stable) {:?}, handled up to {}, {} sent, {} outcomes, {} of {} bytes, {:?}",
+            host.uid,
+            host.address,
+            if host.node.is_leader() { ", leader" } else { "" },
+            if app.leaving { ", leaving" } else { "" },
+            app.end.as_ref().map_or(String::new(), |end| format!(", {end:?}")),
+            host.node.progress(),
+            host.reached,
+            app.sent,
+            app.outcomes,
+            memory.used,
+            memory.cap,
+            host.node.stats(),
+        );
+    }
+    text
+}

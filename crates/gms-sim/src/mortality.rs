@@ -1,0 +1,115 @@
+//! The death of processes, and their return as others.
+
+use std::time::Duration;
+
+use gms_check::{Event, Record};
+
+use crate::application::End;
+use crate::host::Host;
+use crate::scenario::{Birth, Death, Entry, Victim};
+use crate::situation::Situation;
+use crate::world::{Happening, World};
+
+/// How long it takes, at most, until the others notice that their connections to a dead process are broken.
+const NOTICED: Duration = Duration::from_micros(400);
+
+/// A process is going to die.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doom {
+    /// Datagrams until then.
+    left: u32,
+    restart: Option<Duration>,
+}
+
+impl World<'_> {
+    /// A process dies the way `death` says.
+    pub(crate) fn doom(&mut self, index: usize, death: Death) {
+        if let Some(host) = self.hosts[index].as_mut().filter(|_| !self.calm) {
+            host.doom.get_or_insert(Doom { left: death.after, restart: death.restart });
+        }
+    }
+
+    /// Counts a datagram that a process is about to send; true when it dies before.
+    pub(crate) fn meets_its_doom(&mut self, index: usize) -> bool {
+        let Some(host) = self.hosts[index].as_mut() else { return true };
+        match &mut host.doom {
+            None => host.gone,
+            Some(Doom { left: 0, restart }) => {
+                let restart = *restart;
+                self.crash(index, restart);
+                true
+            }
+            Some(Doom { left, .. }) => {
+                *left -= 1;
+                host.gone
+            }
+        }
+    }
+
+    /// A process vanishes: its memory, what waits in its socket, its connections.
+    pub(crate) fn crash(&mut self, index: usize, restart: Option<Duration>) {
+        let others = self.living(|host| host.app.end.is_none()).len() > 1;
+        let Some(host) = self.hosts[index].as_mut().filter(|host| host.app.end.is_none()) else { return };
+        if self.calm || !others {
+            host.doom = None;
+            return;
+        }
+        host.testify(self.now, &mut self.witness);
+        let leads = host.node.is_leader();
+        if leads {
+            host.app.met(Situation::LeaderDies);
+        }
+        host.app.end = Some(End::Crashed);
+        host.gone = true;
+        let (process, address) = (host.uid, host.address);
+        self.network.count(if leads { "crash of a leader" } else { "crash" });
+        self.witness.take(&Record { at_us: self.now.as_nanos() / 1000, process, event: Event::Crash });
+        if self.scenario.mortality.as_ref().is_some_and(|mortality| mortality.noticed) {
+            for other in self.living(|_| true) {
+                let at = self.now + self.draw.micros(50..=NOTICED.as_micros() as u64);
+                self.queue.push(at, Happening::Doubt { at: other, address });
+            }
+        }
+        if let Some(after) = restart {
+            self.restart(index, after);
+        }
+    }
+
+    /// The process comes again, at the same place with the same id, and knows nothing.
+    fn restart(&mut self, index: usize, after: Duration) {
+        let before = &self.births[index];
+        let others = (0..self.scenario.births.len()).filter(|place| *place != before.place).collect();
+        let entry = match before.entry {
+            Entry::Auto => Entry::Auto,
+            _ if self.draw.chance(0.5) => Entry::Through(others),
+            _ => Entry::Multicast,
+        };
+        self.births.push(Birth { at: self.now + after, entry, ..before.clone() });
+        self.hosts.push(None);
+        self.queue.push(self.now + after, Happening::Start(self.hosts.len() - 1));
+        self.network.count("restart");
+    }
+
+    /// Who is meant by `victim` now.
+    pub(crate) fn find(&mut self, victim: Victim) -> Option<usize> {
+        let leads = |host: &Host| host.node.is_leader();
+        let all = match victim {
+            Victim::Any => self.living(|_| true),
+            Victim::Leader => self.living(leads),
+            Victim::Follower => self.living(|host| host.app.vid.is_some() && !leads(host)),
+            Victim::Successor => {
+                let highest = self.living(|host| host.app.vid.is_some() && !leads(host));
+                highest.into_iter().max_by_key(|index| self.births[*index].node).into_iter().collect()
+            }
+        };
+        (!all.is_empty()).then(|| self.draw.pick(&all))
+    }
+
+    /// The connection to `address` of the process `at` is broken.
+    pub(crate) fn doubt(&mut self, at: usize, address: std::net::SocketAddr) {
+        let Some(host) = &self.hosts[at] else { return };
+        if host.node.watched().contains(&address) && !self.network.is_cut(address, host.address) {
+            self.act(at, |host, _, now| host.node.doubt(now, address));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Datagrams on their way, and what falls at one of them.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use gms_core::{Destination, Transmit};
+
+use crate::scenario::{Blow, Death, Inside, Mortality, Strike, Whom};
+use crate::world::{Happening, World};
+
+/// A strike that falls now: which one.
+type Falls = Option<usize>;
+
+impl World<'_> {
+    /// Hands a train to the network; its sender may die between any two datagrams of it.
+    pub(crate) fn dispatch(&mut self, from: usize, transmit: Transmit, train: Bytes) {
+        let mut start = 0;
+        while start < train.len() {
+            if self.meets_its_doom(from) {
+                return;
+            }
+            let end = train.len().min(start + transmit.segment_size);
+            self.send_datagram(from, transmit.destination, train.slice(start..end));
+            start = end;
+        }
+    }
+
+    fn send_datagram(&mut self, from: usize, destination: Destination, datagram: Bytes) {
+        let inside = self.looks_inside().then(|| Inside::of(&datagram)).flatten();
+        let mut falls = None;
+        if let Some(inside) = &inside {
+            self.ballots.take(inside);
+            falls = self.falls_at(inside);
+        }
+        let strike = falls.map(|index| self.strikes()[index].clone());
+        if let Some(Strike { whom: Whom::Sender, before: true, blow, .. }) = &strike {
+            self.strike(from, blow);
+        }
+        let sender = self.hosts[from].as_ref().expect("it sends");
+        if sender.gone {
+            return;
+        }
+        let source = sender.address;
+        let is_multicast = matches!(destination, Destination::Data | Destination::Control);
+        for to in 0..self.hosts.len() {
+            let Some(host) = self.hosts[to].as_ref().filter(|host| to != from && !host.gone) else { continue };
+            let wanted = match destination {
+                Destination::Data => !host.node.is_leader(),
+                Destination::Control => true,
+                Destination::Unicast(address) | Destination::Stream(address) => address == host.address,
+            };
+            let (place, target) = (host.place, host.address);
+            if !wanted || self.is_silenced(inside.as_ref(), place) {
+                continue;
+            }
+            let mut after = None;
+            if let Some(Strike { whom: Whom::Receiver, before, blow, .. }) = &strike
+                && let Some(index) = falls.take()
+            {
+                match before {
+                    true => self.strike(to, blow),
+                    false => after = Some(index),
+                }
+            }
+            for delay in self.network.pass(source, target, is_multicast) {
+                let datagram = datagram.clone();
+                let arrival = Happening::Arrive { to: place, from: source, datagram, strike: after.take() };
+                self.queue.push(self.now + delay, arrival);
+            }
+        }
+        if let Some(Strike { whom: Whom::Sender, before: false, blow, .. }) = &strike {
+            self.strike(from, blow);
+        }
+    }
+
+    /// A datagram reaches a place, and whoever is there now.
+    pub(crate) fn arrive(&mut self, place: usize, from: SocketAddr, datagram: Bytes, strike: Falls) {
+        let there = |host: &Option<crate::host::Host>| host.as_ref().is_some_and(|h| h.place == place && !h.gone);
+        let Some(to) = self.hosts.iter().position(there) else { return };
+        let blow = strike.filter(|_| !self.calm).map(|index| self.strikes()[index].blow.clone());
+        if let Some(Blow::Crash(death)) = &blow {
+            self.network.count("struck at a datagram");
+            self.doom(to, *death);
+        }
+        let Some(host) = self.hosts[to].as_mut() else { return };
+        if !host.deposit(from, datagram) {
+            return self.network.count("overrun");
+        }
+        if host.wake_at.is_none() {
+            let wake_at = (self.now + self.scenario.wake).max(host.paused_until);
+            host.wake_at = Some(wake_at);
+            if wake_at > self.now {
+                self.queue.push(wake_at, Happening::Wake(to));
+            } else {
+                self.happen(Happening::Wake(to));
+            }
+        }
+        if let Some(blow @ (Blow::Pause(_) | Blow::Cut(_))) = &blow {
+            self.strike(to, blow);
+        }
+    }
+
+    /// The next strike that falls at this datagram, if one does.
+    fn falls_at(&mut self, inside: &Inside) -> Falls {
+        if self.calm {
+            return None;
+        }
+        let mut falls = None;
+        let strikes = self.scenario.mortality.as_ref().map_or(&[][..], |mortality| &mortality.strikes);
+        for (index, (strike, seen)) in strikes.iter().zip(&mut self.struck).enumerate() {
+            if *seen < strike.number && inside.is(strike.label) {
+                *seen += 1;
+                if *seen == strike.number {
+                    falls.get_or_insert(index);
+                }
+            }
+        }
+        falls
+    }
+
+    fn strikes(&self) -> &[Strike] {
+        self.scenario.mortality.as_ref().map_or(&[], |mortality: &Mortality| &mortality.strikes)
+    }
+
+    fn strike(&mut self, index: usize, blow: &Blow) {
+        self.network.count("struck at a datagram");
+        match blow {
+            Blow::Crash(death @ Death { after: 0, .. }) => self.crash(index, death.restart),
+            Blow::Crash(death) => self.doom(index, *death),
+            Blow::Pause(lasts) => self.stand_still(index, *lasts),
+            Blow::Cut(lasts) => self.cut_off(index, *lasts),
+        }
+    }
+
+    /// Whether anything depends on what datagrams say.
+    fn looks_inside(&self) -> bool {
+        self.scenario.mortality.is_some() || !self.scenario.network.silences.is_empty()
+    }
+
+    fn is_silenced(&mut self, inside: Option<&Inside>, place: usize) -> bool {
+        let Some(inside) = inside.filter(|_| !self.calm) else { return false };
+        let now = self.now;
+        let silenced =
+            self.scenario.network.silences.iter().any(|silence| {
+                silence.holds(now) && silence.to.is_none_or(|to| to == place) && inside.is(silence.label)
+            });
+        if silenced {
+            self.network.count("lost by its kind");
+        }
+        silenced
+    }
+}
