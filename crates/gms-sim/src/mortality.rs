@@ -1,5 +1,6 @@
 //! The death of processes, and their return as others.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use gms_check::{Event, Record};
@@ -67,7 +68,7 @@ impl World<'_> {
         if self.scenario.mortality.as_ref().is_some_and(|mortality| mortality.noticed) {
             for other in self.living(|_| true) {
                 let at = self.now + self.draw.micros(50..=NOTICED.as_micros() as u64);
-                self.queue.push(at, Happening::Doubt { at: other, address });
+                self.queue.push(at, Happening::Close { at: other, address });
             }
         }
         if let Some(after) = restart {
@@ -105,11 +106,13 @@ impl World<'_> {
         (!all.is_empty()).then(|| self.draw.pick(&all))
     }
 
-    /// The connection to `address` of the process `at` is broken.
-    pub(crate) fn doubt(&mut self, at: usize, address: std::net::SocketAddr) {
+    /// The connection of the process `at` to `address` has closed. Another one is refused, unless somebody is there
+    /// again.
+    pub(crate) fn close(&mut self, at: usize, address: SocketAddr) {
         let Some(host) = &self.hosts[at] else { return };
-        if host.node.watched().contains(&address) && !self.network.is_cut(address, host.address) {
-            self.act(at, |host, _, now| host.node.doubt(now, address));
+        let again = self.hosts.iter().flatten().any(|other| other.address == address && other.app.end.is_none());
+        if !again && host.node.watched().contains(&address) && !self.network.is_cut(address, host.address) {
+            self.act(at, |host, _, now| host.node.closed(now, address));
         }
     }
 }

@@ -102,11 +102,9 @@ impl World<'_> {
 
     /// The next strike that falls at this datagram, if one does.
     fn falls_at(&mut self, inside: &Inside) -> Falls {
-        if self.calm {
-            return None;
-        }
+        let mortality = self.scenario.mortality.as_ref().filter(|m| !self.calm && self.now >= m.struck_from);
+        let strikes = mortality.map_or(&[][..], |mortality| &mortality.strikes);
         let mut falls = None;
-        let strikes = self.scenario.mortality.as_ref().map_or(&[][..], |mortality| &mortality.strikes);
         for (index, (strike, seen)) in strikes.iter().zip(&mut self.struck).enumerate() {
             if *seen < strike.number && inside.is(strike.label) {
                 *seen += 1;

@@ -46,7 +46,8 @@ pub(crate) enum Happening {
     Pause(usize),
     Burst(Option<f64>),
     Crash(usize),
-    Doubt {
+    /// A connection.
+    Close {
         at: usize,
         address: SocketAddr,
     },
@@ -226,7 +227,7 @@ impl<'a> World<'a> {
                     }
                 }
             }
-            Happening::Doubt { at, address } => self.doubt(at, address),
+            Happening::Close { at, address } => self.close(at, address),
             Happening::Calm => self.calm_down(),
             Happening::Look => self.queue.push(self.now + LOOK, Happening::Look),
         }

@@ -137,7 +137,10 @@ impl Scenario {
                 contacts.retain(|contact| *contact != birth.place);
             }
         }
-        let times = (scenario.network.from + Duration::from_millis(50), scenario.chaos);
+        // Whoever dies before the others are in takes the group with it.
+        let young = if draw.chance(0.1) { 20_000..=100_000 } else { 200_000..=400_000 };
+        let young = draw.micros(young);
+        let times = (scenario.network.from + young, scenario.chaos);
         let mortality = Mortality::draw(&mut draw, &mut scenario.network, times, places);
         scenario.mortality = Some(mortality);
         scenario

@@ -15,6 +15,8 @@ pub struct Mortality {
     pub crashes: Vec<Crash>,
     /// Blows that fall at one datagram.
     pub strikes: Vec<Strike>,
+    /// Datagrams before do not count for them.
+    pub struck_from: Time,
     /// The death of a process breaks its connections at once, as that of a process on a living host does.
     pub noticed: bool,
     /// Times are those of a quick network: who is silent for 150 ms is given up.
@@ -107,7 +109,12 @@ impl Mortality {
         (from, to): (Duration, Duration),
         places: usize,
     ) -> Self {
-        let mut mortality = Self { noticed: draw.chance(0.6), quick: draw.chance(0.4), ..Self::default() };
+        let mut mortality = Self {
+            noticed: draw.chance(0.6),
+            quick: draw.chance(0.4),
+            struck_from: Time::ZERO + from,
+            ..Self::default()
+        };
         // Few classes in most seeds: many at a time hide each other.
         let most = draw.pick(&[1, 1, 2, 2, 3, 5]);
         let mut classes: Vec<u64> = (0..most).map(|_| draw.within(0..=CLASSES - 1)).collect();
