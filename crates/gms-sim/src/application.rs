@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use gms::Node;
-use gms_core::{Addressing, Event, Level, Refusal, SendError, Time};
+use gms_core::{Addressing, Event, Input, Level, Refusal, SendError, Time};
 
 use crate::draw::Draw;
 use crate::scenario::{Reader, Traffic};
@@ -90,7 +90,7 @@ impl Application {
         events: &mut Vec<Event>,
         (sends, lives_on): (bool, bool),
     ) -> bool {
-        let mut answered = false;
+        let (mut answered, mut again) = (false, false);
         for event in events.drain(..) {
             match event {
                 Event::Message(message) => {
@@ -124,13 +124,22 @@ impl Application {
                 Event::Excluded => {
                     self.met(Situation::Excluded);
                     self.excluded(lives_on);
+                    again = lives_on;
                 }
                 Event::Refused(refusal) => self.end = Some(End::Refused(refusal)),
                 Event::Broken(what) => self.end = Some(End::Broken(what)),
                 // It joins the other lineage by itself.
-                Event::Dissolved { .. } => self.vid = None,
+                Event::Dissolved { .. } => {
+                    self.vid = None;
+                    again = true;
+                }
                 Event::Blocked(_) | Event::Unblocked | Event::Rival { .. } => {}
             }
+        }
+        if again && self.leaving {
+            // Whoever wanted to leave wants to leave in its next life, too.
+            node.handle(now, Input::Leave);
+            answered = true;
         }
         answered
     }
@@ -141,8 +150,6 @@ impl Application {
         if self.outcomes != self.sent {
             let what = format!("excluded with the outcomes of {} of {} messages", self.outcomes, self.sent);
             self.end = Some(End::Broken(what));
-        } else if lives_on && self.leaving {
-            self.end = Some(End::Broken("came again though it was leaving".to_owned()));
         } else if lives_on {
             self.met(Situation::Rejoined);
         } else {

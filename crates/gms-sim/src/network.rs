@@ -39,7 +39,8 @@ impl Network {
         self.faults.set_rates(self.plan.rates.clone());
         let FaultRates { loss, duplicate, reorder, .. } = self.plan.rates;
         let rates = [("loss", loss), ("duplicate", duplicate), ("reorder", reorder)];
-        rates.into_iter().filter(|(_, rate)| *rate > 0.0).map(|(name, _)| name).collect()
+        let silences = self.plan.silences.iter().map(|_| "silence");
+        rates.into_iter().filter(|(_, rate)| *rate > 0.0).map(|(name, _)| name).chain(silences).collect()
     }
 
     /// Everything takes up to `delay` from now on; `None`: as long as planned.

@@ -150,9 +150,11 @@ impl World<'_> {
             let host = self.hosts[index].as_mut().expect("living");
             host.app.reader = Reader::Eager;
             host.doom = None;
-            if host.paused_until <= self.now {
-                self.settle(index, false);
+            if host.paused_until > self.now {
+                host.paused_until = self.now;
+                self.queue.push(self.now, Happening::Timer(index));
             }
+            self.settle(index, false);
         }
     }
 }

@@ -115,7 +115,10 @@ mod tests {
         story.accept(&[1, 2], 3);
         for node in [1, 2, 4] {
             let members = [1, 2, 4].map(|node| TraceMember { uid: uid(node), voter: node != 4 }).to_vec();
-            story.add(node, Event::View { gid: GID, view: 3, at: 3, gseq: 3, leader: uid(2), members });
+            story.add(
+                node,
+                Event::View { gid: GID, view: 3, at: 3, gseq: 3, leader: uid(2), members, fail_stop: false },
+            );
         }
         story.rest(&[1, 2, 4], &[]).caught_alone(Property::P23, &[4], "after gseq 3");
     }
