@@ -82,6 +82,8 @@ pub struct Node {
     alarms: Vec<Event>,
     /// How the next life comes to its group, if an operator has said it.
     forced: Option<Bootstrap>,
+    /// The application wants to leave.
+    leaving: bool,
     /// It has said that it goes.
     gone: bool,
 }
@@ -127,6 +129,7 @@ impl Node {
             refused: None,
             alarms: Vec::new(),
             forced: None,
+            leaving: false,
             gone: false,
         };
         node.tend();
@@ -141,7 +144,10 @@ impl Node {
                 None => self.life_of(&datagram).handle(now, Input::Datagram { from, datagram }),
                 Some(layer) => self.receive(layer, from, datagram),
             },
-            other => self.member.handle(now, other),
+            other => {
+                self.leaving |= other == Input::Leave;
+                self.member.handle(now, other);
+            }
         }
         let accused = self.member.accused();
         let news = accused.is_some() && (accused != self.accused || self.member.needs_proposer());
@@ -221,9 +227,13 @@ impl Node {
                 }
             }
         }
+        if out[before..].iter().any(|event| matches!(event, Event::LeaveRefused { .. })) {
+            self.leaving = false;
+        }
         match out[before..].last() {
             Some(Event::Dissolved { .. }) => self.begin_anew(),
-            Some(Event::Excluded) if self.config.rejoin || self.forced.is_some() => self.begin_anew(),
+            // Whoever wanted to go is where it wanted to be.
+            Some(Event::Excluded) if (self.config.rejoin || self.forced.is_some()) && !self.leaving => self.begin_anew(),
             Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
                 out.pop();
                 self.draw_another_id();
