@@ -90,7 +90,7 @@ impl Node {
             self.health.poll_timeout(),
             self.founding.as_ref().map(Founding::poll_timeout),
             self.succession.poll_timeout(now, &self.member),
-            Some(self.sought).filter(|_| self.member.leader_heard().is_some() || !self.member.has_quorum()),
+            Some(self.sought).filter(|_| self.seeks_successor()),
             self.member
                 .view()
                 .filter(|_| self.member.is_leader())
@@ -149,6 +149,10 @@ impl Node {
         if entry != *me {
             self.directory.update(now, entry).expect("the id and the address are the same");
         }
+    }
+
+    fn seeks_successor(&self) -> bool {
+        self.member.view().is_some() && (self.member.leader_heard().is_some() || !self.member.has_quorum())
     }
 
     /// Who hears its leader no more, or leads without a quorum, asks all servers how far they are: the group may

@@ -233,7 +233,9 @@ impl Node {
         match out[before..].last() {
             Some(Event::Dissolved { .. }) => self.begin_anew(),
             // Whoever wanted to go is where it wanted to be.
-            Some(Event::Excluded) if (self.config.rejoin || self.forced.is_some()) && !self.leaving => self.begin_anew(),
+            Some(Event::Excluded) if (self.config.rejoin || self.forced.is_some()) && !self.leaving => {
+                self.begin_anew()
+            }
             Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
                 out.pop();
                 self.draw_another_id();

@@ -1,6 +1,7 @@
 //! Who may come in, and when it may vote (protocol 6).
 
 use crate::change::planned::Change;
+use crate::change::suspicion::Suspicion;
 use crate::context::Context;
 use crate::id::Uid;
 use crate::membership::Membership;
@@ -37,9 +38,16 @@ impl Membership {
         {
             // Only its latest life counts.
             self.change.joins.retain(|j| j.request.uid.node != request.uid.node);
-            self.change.joins.push_back(Candidate { request, since: cx.now });
+            let candidate = Candidate { request, since: cx.now };
+            let former = self.namesake(&candidate).map(|index| &self.view.members[index]);
+            // Where a member was reached there is a new life of its node now: it is gone, whatever of it still arrives.
+            let former = former.filter(|m| m.address == to).map(|m| m.uid);
+            self.change.joins.push_back(candidate);
             self.change.since.get_or_insert(cx.now);
             cx.timers.start(Timer::Change, cx.now + cx.config.timing.join_batch);
+            if let Some(former) = former {
+                self.suspect(cx, former, Suspicion::Closed(cx.now));
+            }
         }
     }
 
@@ -63,8 +71,10 @@ impl Membership {
     /// Who has the id of a member waits until it is clear whether that one is alive: heard since, it
     /// keeps the id.
     pub(super) fn refuse_namesakes(&mut self, cx: &mut Context) {
-        let taken =
-            |candidate: &Candidate| self.namesake(candidate).filter(|index| self.peers[*index].heard > candidate.since);
+        let elsewhere = |candidate: &Candidate, index: usize| {
+            self.view.members[index].address != candidate.request.address && self.peers[index].heard > candidate.since
+        };
+        let taken = |candidate: &Candidate| self.namesake(candidate).filter(|index| elsewhere(candidate, *index));
         let refused: Vec<(Uid, usize)> =
             self.change.joins.iter().filter_map(|j| Some((j.request.uid, taken(j)?))).collect();
         for (uid, index) in refused {

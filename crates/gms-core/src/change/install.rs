@@ -137,11 +137,25 @@ impl Membership {
             // I5: whatever a quorum has stored is in every cut.
             return self.stop(cx, format!("the cut {cut} of view {} is below safe {}", self.view.vid, self.safe));
         }
+        if beyond {
+            self.unfold(next);
+        }
         self.log.end_at(cut);
         self.fold_stored(cx);
         if survives && (beyond || self.log.have() != cut || self.digest != next.cut_digest) {
             self.stop(cx, format!("view {} was decided on another order than mine", next.view.vid));
         }
+    }
+
+    /// One who is left out has folded more than the cut into its counters. It may be the one who tells the others what
+    /// follows the cut, so they are taken back.
+    fn unfold(&mut self, next: &Next) {
+        for fseq in (next.cut() + 1..=self.log.have()).rev() {
+            let Some(frame) = self.log.frame(fseq) else { break };
+            let Some(index) = self.view.index_of(frame.header.origin) else { break };
+            (self.next[index], self.next_gseq) = (frame.header.first, frame.header.gseq);
+        }
+        self.digest = next.cut_digest;
     }
 
     /// Ends the view; the log holds everything up to the cut and nothing beyond.
@@ -323,6 +337,7 @@ impl Membership {
         }
         self.stage = Stage::Gone;
         self.sequencer = None;
+        self.blocked = None;
         cx.timers.stop_all();
         self.finale = Some(Event::Excluded);
     }

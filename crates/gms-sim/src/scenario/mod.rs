@@ -95,7 +95,7 @@ pub struct Departure {
 const MOST: u64 = 12;
 
 /// Share of the seeds whose processes may die.
-const MORTAL: f64 = 0.6;
+const MORTAL: f64 = 0.7;
 
 /// How large a run is.
 struct Size {
