@@ -9,6 +9,7 @@ use crate::event::{Event, Message, Outcome, Passed, Trace, ViewChange};
 use crate::id::{Fseq, Gseq, Position, Uid};
 use crate::log::Stored;
 use crate::membership::Membership;
+use crate::planted::Bug;
 use crate::view::View;
 use crate::wire::{Entries, EntryKind, Level};
 
@@ -91,7 +92,9 @@ impl Membership {
                     let change = delivery.view_change(view);
                     cx.trace(|| Trace::View(view.clone()));
                     cx.stats.views += 1;
-                    delivery.partials.clear();
+                    if !self.planted.is(Bug::PartialsKept) {
+                        delivery.partials.clear();
+                    }
                     delivery.next += 1;
                     out.push(Event::View(change));
                     continue;
@@ -134,7 +137,12 @@ impl Membership {
                 let passed = match &payload {
                     None if last => Some(Passed::Void),
                     None => Some(Passed::Fragment),
-                    Some(_) if entry.only_in_view.is_some_and(|only| only != vid) => Some(Passed::Expired),
+                    Some(_)
+                        if entry.only_in_view.is_some_and(|only| only != vid)
+                            && !self.planted.is(Bug::LateForItsView) =>
+                    {
+                        Some(Passed::Expired)
+                    }
                     Some(_) if !entry.to.is_empty() => Some(Passed::NotAddressed),
                     Some(_) => None,
                 };

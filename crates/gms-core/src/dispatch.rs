@@ -9,6 +9,7 @@ use crate::change::Promise;
 use crate::context::Context;
 use crate::id::{Gid, Uid};
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::timers::Timer;
 use crate::wire::{Control, Envelope, Kind};
 
@@ -131,6 +132,7 @@ impl Membership {
             _ if envelope.vid > self.view.vid && !matches!(control, Control::Gone { .. }) => {
                 self.seek_successor(cx, from)
             }
+            Control::Gone { .. } if self.planted.is(Bug::GoneNotUnderstood) => {}
             Control::Gone { upto } if envelope.vid > self.view.vid && upto > self.log.have() => {
                 self.on_excluded(cx, None)
             }

@@ -13,6 +13,7 @@ use crate::event::{Blocked, Event, Outcome, Trace};
 use crate::id::{Ballot, Fseq, Gid, Gseq, Position, Uid};
 use crate::log::{Log, Stored};
 use crate::pending::Pending;
+use crate::planted::{Bug, Planted};
 use crate::random::mix;
 use crate::repair::{Gaps, Repairs};
 use crate::sequence::Sequencer;
@@ -99,6 +100,8 @@ pub(crate) struct Membership {
     pub(crate) dead: Vec<Uid>,
     /// When others last said that the leader is dead.
     pub(crate) accused: Option<Time>,
+    /// When the leader last said that it may order nothing at present.
+    pub(crate) excused: Time,
     /// The leader orders nothing of mine and does not say why.
     pub(crate) gray: bool,
     /// An INSTALL whose cut is not reached yet, and since when.
@@ -121,6 +124,7 @@ pub(crate) struct Membership {
     pub(crate) over: bool,
     /// When somebody was last asked for the view that follows mine.
     pub(crate) sought: Time,
+    pub(crate) planted: Planted,
 }
 
 impl Membership {
@@ -173,6 +177,7 @@ impl Membership {
             attempts_failed: 0,
             dead: Vec::new(),
             accused: None,
+            excused: Time::ZERO,
             gray: false,
             installing: None,
             decided: Vec::new(),
@@ -185,8 +190,10 @@ impl Membership {
             finale: None,
             over: false,
             sought: Time::ZERO,
+            planted: cx.config.planted,
             view,
         };
+        membership.pending.planted = membership.planted;
         membership.take_seats(cx, &[], true);
         membership
     }
@@ -209,7 +216,11 @@ impl Membership {
         };
         self.peers = self.view.members.iter().map(peer).collect();
         let leads = self.view.leader == cx.config.uid;
+        let former = self.sequencer.take().filter(|_| self.planted.is(Bug::HoldKeptOverAView));
         self.sequencer = leads.then(|| Sequencer::new(self.view.at, self.view.members.len()));
+        if let (Some(sequencer), Some(former)) = (&mut self.sequencer, former) {
+            sequencer.keep_hold(former);
+        }
         self.acks = Acks::default();
         self.acks.due = !leads;
         self.gaps = Gaps::new(self.log.have());
@@ -266,7 +277,7 @@ impl Membership {
     /// Stores what has become dense into the folds. Called after every insertion into the log. One that is
     /// wedged keeps what it obtains for a cut beside them: another cut may be decided.
     pub(crate) fn fold(&mut self, cx: &mut Context) {
-        if !self.is_wedged() {
+        if !self.is_wedged() || self.planted.is(Bug::PromiseWithoutWedge) {
             self.fold_stored(cx);
         }
     }
@@ -341,14 +352,15 @@ impl Membership {
     pub(crate) fn free(&mut self) {
         if self.stage != Stage::Gone {
             let sent = self.sequencer.as_ref().map_or(Fseq::MAX, |s| s.sent);
-            self.log.free(self.stable.min(self.delivery.upto()).min(sent));
+            let stable = if self.planted.is(Bug::FreedEarly) { Fseq::MAX } else { self.stable };
+            self.log.free(stable.min(self.delivery.upto()).min(sent));
         }
     }
 
     /// The frame at `fseq` if it was stamped in view `vid`.
     pub(crate) fn held(&self, vid: u64, fseq: Fseq) -> Option<&Frame> {
         match self.log.get(fseq)? {
-            Stored::Frame(frame) if frame.header.vid == vid => Some(frame),
+            Stored::Frame(frame) if frame.header.vid == vid || self.planted.is(Bug::FrameWithoutItsView) => Some(frame),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Uid;
+use crate::planted::Planted;
 use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
 
 /// Settings all members share, fixed by the founder and carried in every view. A joiner whose own
@@ -183,6 +184,8 @@ pub struct Config {
     pub pending: usize,
     /// Source of every random choice.
     pub seed: u64,
+    /// A bug planted for a test; none in a release build.
+    pub planted: Planted,
     /// Whether to keep the events of protocol section 1 for [`crate::Member::poll_trace`].
     pub trace: bool,
 }
@@ -201,6 +204,7 @@ impl Config {
             weight: 0,
             pending: 4 << 20,
             seed: uid.incarnation,
+            planted: Planted::default(),
             trace: false,
         }
     }

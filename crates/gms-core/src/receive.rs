@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::context::Context;
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::timers::Timer;
 use crate::wire::{Envelope, Frame, Kind};
 
@@ -13,9 +14,9 @@ impl Membership {
         let [last, safe, stable] = envelope.status;
         if envelope.kind == Kind::Held as u8 {
             // It cannot order anything now, and says so.
-            self.progress = cx.now;
+            self.excused = cx.now;
         }
-        if self.is_wedged() {
+        if self.is_wedged() && !self.planted.is(Bug::PromiseWithoutWedge) {
             self.acks.due |= envelope.kind != Kind::Ordered as u8;
             return;
         }
@@ -62,11 +63,11 @@ impl Membership {
         // A little more than is promised to the leader: repairs may arrive beside new frames.
         let cap = self.store_cap() + self.window_charge();
         if self.stage == Stage::Gone {
-        } else if vid != self.view.vid || fseq <= have {
+        } else if (vid != self.view.vid && !self.planted.is(Bug::FrameWithoutItsView)) || fseq <= have {
             cx.stats.duplicates += 1;
         } else if fseq - have > limits.window_frames as u64 || self.log.used() + frame.charge() > cap {
             cx.stats.overflow += 1;
-        } else if self.is_wedged() && fseq > self.gaps.top {
+        } else if self.is_wedged() && fseq > self.gaps.top && !self.planted.is(Bug::PromiseWithoutWedge) {
             // In no cut that I know of.
         } else if !self.view.contains(frame.header.origin) || self.ends_before(fseq) {
             cx.stats.bad_frames += 1;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use crate::context::Context;
 use crate::id::{Fseq, Uid, Vid};
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit, write_train};
@@ -121,6 +122,9 @@ impl Membership {
     /// Somebody misses frames stamped in `vid`. Answered for whatever is held, of any view.
     pub(crate) fn on_nack(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid, ranges: &[(Fseq, Fseq)]) {
         let sent = self.sequencer.as_ref().filter(|_| !self.is_wedged()).map_or(Fseq::MAX, |s| s.sent);
+        if self.stage == Stage::Gone && self.planted.is(Bug::NoLinger) {
+            return;
+        }
         let horizon = self.repeat_after(cx);
         let mut frames = 0;
         for fseq in ranges.iter().flat_map(|(first, last)| *first..=(*last).min(self.log.top())) {

@@ -2,7 +2,9 @@
 
 use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};
+use crate::id::Position;
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit, write_train};
 use crate::wire::Kind;
@@ -69,6 +71,10 @@ impl Membership {
         let patience = self.pending.patience(cx.config.timing.repeat);
         let silent = cx.now - self.progress;
         if silent >= patience {
+            if self.planted.is(Bug::RepackedInTheView) {
+                let me = self.me(cx);
+                self.pending.repack(Position::message(self.next[me].sseq));
+            }
             self.pending.repeat(REPEAT_BATCH, cx.config.timing.repeat, cx.config.timing.heartbeat);
             cx.stats.repeats += self.pending.unsent().count() as u64;
             cx.timers.set(Timer::Forward, cx.now + self.pending.patience(cx.config.timing.repeat));

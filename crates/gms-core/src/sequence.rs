@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::event::Trace;
 use crate::id::Fseq;
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit, write_train};
 use crate::wire::{Frame, Kind};
@@ -79,6 +80,11 @@ impl Sequencer {
         self.open.iter().any(|total| *total > 0)
     }
 
+    /// Takes over what another one has on hold.
+    pub(crate) fn keep_hold(&mut self, former: Self) {
+        self.hold.iter_mut().zip(former.hold).for_each(|(hold, kept)| *hold = kept);
+    }
+
     /// Charge of all frames on hold.
     pub(crate) fn held(&self) -> u64 {
         self.hold.iter().map(|h| h.charge).sum()
@@ -108,6 +114,8 @@ impl Membership {
             let next = self.next[index];
             if frame.header.vid != vid || frame.header.origin != origin {
                 cx.stats.bad_frames += 1;
+            } else if self.planted.is(Bug::NoDuplicateCheck) {
+                sequencer.hold[index].insert(frame, cap, cx);
             } else if frame.end <= next {
                 cx.stats.duplicates += 1;
             } else if frame.header.first < next {
@@ -121,7 +129,9 @@ impl Membership {
     /// Gives places to all that wait, in turns, while the window is open.
     pub(crate) fn pump(&mut self, cx: &mut Context) {
         // I3: nothing is stamped once this view is being ended.
-        let ending = self.proposal.is_some() || self.is_wedged() || self.installing.is_some();
+        let ending = (self.proposal.is_some() && !self.planted.is(Bug::StampsAfterProposing))
+            || self.is_wedged()
+            || self.installing.is_some();
         let closed = ending || self.is_dissolving() || self.stage == Stage::Gone;
         if self.sequencer.is_none() || closed || self.blocked_by_quorum() {
             return;
@@ -151,7 +161,13 @@ impl Membership {
             ((2 * u64::from(self.view.params.datagram)).max(1024), self.pending.opens(room))
         } else {
             match sequencer.hold[index].frames.front() {
-                Some(frame) if frame.header.first == self.next[index] => (frame.charge(), frame.open),
+                Some(frame)
+                    if frame.header.first == self.next[index]
+                        || self.planted.is(Bug::ForwardsOutOfOrder)
+                        || self.planted.is(Bug::NoDuplicateCheck) =>
+                {
+                    (frame.charge(), frame.open)
+                }
                 _ => return false,
             }
         };
@@ -171,7 +187,11 @@ impl Membership {
                 None => return false,
             }
         } else {
-            sequencer.hold[index].pop()
+            let twice =
+                sequencer.hold[index].frames.front().cloned().filter(|_| self.planted.is(Bug::HoldStampedTwice));
+            let frame = sequencer.hold[index].pop();
+            sequencer.hold[index].frames.extend(twice);
+            frame
         };
         sequencer.open[index] = frame.open;
         sequencer.held_back = false;

@@ -3,8 +3,10 @@
 use crate::context::Context;
 use crate::id::Fseq;
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit};
+use crate::view::Role;
 use crate::wire::{ENVELOPE_LEN, Frame, Kind};
 
 /// Bytes received before an ack goes out although nobody waits for it.
@@ -37,7 +39,8 @@ impl Acks {
 impl Membership {
     /// What an ack says: contiguous and stored up to here, and room for so much more.
     pub(crate) fn ack_status(&self) -> [u64; 3] {
-        [self.log.have(), self.store_cap().saturating_sub(self.log.kept()), u64::from(self.promised.round)]
+        let have = if self.planted.is(Bug::AckOverAGap) { self.log.top() } else { self.log.have() };
+        [have, self.store_cap().saturating_sub(self.log.kept()), u64::from(self.promised.round)]
     }
 
     /// An ack has left, alone or on the back of a FORWARD train.
@@ -51,7 +54,8 @@ impl Membership {
 
     /// Writes an ACK if one is due.
     pub(crate) fn transmit_ack(&mut self, cx: &mut Context, out: &mut Vec<u8>) -> Option<Transmit> {
-        if !self.acks.due || self.is_leader() || self.stage == Stage::Gone {
+        let silent = self.is_wedged() && self.planted.is(Bug::WedgedAndSilent);
+        if !self.acks.due || self.is_leader() || self.stage == Stage::Gone || silent {
             return None;
         }
         self.envelope(cx, Kind::Ack, self.ack_status()).encode(ENVELOPE_LEN, out);
@@ -91,8 +95,10 @@ impl Membership {
         let me = self.me(cx);
         let mine = self.log.have();
         let have = |index: usize| if index == me { mine } else { self.peers[index].have };
-        let safe = self.quorum_have(have);
-        let stable = (0..self.peers.len()).map(have).min().unwrap_or(0);
+        let safe = if self.planted.is(Bug::SafeByTheLeaderAlone) { mine } else { self.quorum_have(have) };
+        let voters_only = self.planted.is(Bug::FreedAtTheVoters);
+        let counts = |index: &usize| !voters_only || self.view.members[*index].role == Role::Voter;
+        let stable = (0..self.peers.len()).filter(counts).map(have).min().unwrap_or(0);
         self.safe = self.safe.max(safe);
         if !self.leavers_need_frames(cx) {
             self.stable = self.stable.max(stable);

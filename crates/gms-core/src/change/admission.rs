@@ -5,6 +5,7 @@ use crate::change::suspicion::Suspicion;
 use crate::context::Context;
 use crate::id::Uid;
 use crate::membership::Membership;
+use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Role, ViewMember};
@@ -45,7 +46,7 @@ impl Membership {
             self.change.joins.push_back(candidate);
             self.change.since.get_or_insert(cx.now);
             cx.timers.start(Timer::Change, cx.now + cx.config.timing.join_batch);
-            if let Some(former) = former {
+            if let Some(former) = former.filter(|_| !self.planted.is(Bug::NewLifeRefused)) {
                 self.suspect(cx, former, Suspicion::Closed(cx.now));
             }
         }
@@ -72,7 +73,8 @@ impl Membership {
     /// keeps the id.
     pub(super) fn refuse_namesakes(&mut self, cx: &mut Context) {
         let elsewhere = |candidate: &Candidate, index: usize| {
-            self.view.members[index].address != candidate.request.address && self.peers[index].heard > candidate.since
+            (self.view.members[index].address != candidate.request.address || self.planted.is(Bug::NewLifeRefused))
+                && self.peers[index].heard > candidate.since
         };
         let taken = |candidate: &Candidate| self.namesake(candidate).filter(|index| elsewhere(candidate, *index));
         let refused: Vec<(Uid, usize)> =

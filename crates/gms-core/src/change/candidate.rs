@@ -8,6 +8,7 @@ use crate::change::proposal::Proposal;
 use crate::context::Context;
 use crate::id::{Ballot, Fseq, Uid};
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Role, View, ViewMember};
@@ -154,7 +155,7 @@ impl Membership {
             if !self.enough_promised(cx, candidacy) {
                 return;
             }
-            if let Some(next) = candidacy.bound_to() {
+            if let Some(next) = candidacy.bound_to().filter(|_| !self.planted.is(Bug::AcceptedValueIgnored)) {
                 let (ballot, next) = (candidacy.ballot, next.clone());
                 return self.put_forward(cx, ballot, next);
             }
@@ -192,6 +193,16 @@ impl Membership {
             })
         };
         let mut cut = promises().map(|(have, ..)| have).max().unwrap_or(0);
+        if self.planted.is(Bug::CutByTheMinimum) {
+            return (promises().map(|(have, ..)| have).min().unwrap_or(0), None);
+        }
+        if self.planted.is(Bug::CutByMyOwnLog) {
+            return (self.log.have(), None);
+        }
+        if self.planted.is(Bug::CutAboveAHole) {
+            let ends = promises().flat_map(|(_, ranges, _)| ranges).map(|(_, to)| *to);
+            cut = cut.max(ends.max().unwrap_or(0));
+        }
         while let Some(end) = promises()
             .flat_map(|(_, ranges, _)| ranges)
             .filter(|(from, to)| *from <= cut + 1 && *to > cut)
@@ -207,8 +218,10 @@ impl Membership {
     /// Those who promised and are not taken to be dead (I2); who leads then.
     fn survivors(&self, cx: &Context, candidacy: &Candidacy) -> Vec<ViewMember> {
         let members = self.view.members.iter().enumerate();
-        let survives =
-            |index: usize| matches!(candidacy.answers[index], Answer::Promised(_)) && !self.is_suspect(cx, index);
+        let survives = |index: usize| {
+            (matches!(candidacy.answers[index], Answer::Promised(_)) || self.planted.is(Bug::SurvivorsWithoutPromise))
+                && !self.is_suspect(cx, index)
+        };
         members.filter(|(index, _)| survives(*index)).map(|(_, m)| m.clone()).collect()
     }
 

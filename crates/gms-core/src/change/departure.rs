@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};
 use crate::id::{Uid, Vid};
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::Next;
@@ -37,7 +38,7 @@ impl Membership {
     pub(crate) fn on_departure_timer(&mut self, cx: &mut Context) {
         let Some(departure) = &self.departure else { return };
         let waited = cx.now - departure.since;
-        if departure.released || waited > cx.config.timing.linger {
+        if departure.released || waited > cx.config.timing.linger || self.planted.is(Bug::NoLinger) {
             return;
         }
         if departure.asked && waited >= cx.config.timing.farewell && self.finale.is_none() {
@@ -70,6 +71,7 @@ impl Membership {
     pub(crate) fn answer_for_the_past(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid) {
         if let Some(index) = self.view.index_of(who)
             && vid <= self.view.vid
+            && !self.planted.is(Bug::NoLinger)
             && self.may_tell(cx, index)
         {
             self.tell_successor(cx, who, from, vid);

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};
 use crate::id::{Ballot, Position, Uid, Vid};
 use crate::membership::{Membership, Stage, chain};
+use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Snapshot, ViewMember};
@@ -44,7 +45,7 @@ impl Membership {
         // A view voids partial messages (4.5): their senders start them again.
         let position = |m: &ViewMember| {
             let next = self.view.index_of(m.uid).map_or(Position::START, |i| self.next[i]);
-            Position::message(next.sseq)
+            if self.planted.is(Bug::FragmentsInTheSnapshot) { next } else { Position::message(next.sseq) }
         };
         let positions = next.view.members.iter().map(position).collect();
         let view = &next.view;

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::event::{Event, Trace};
 use crate::id::{Ballot, Gid, Uid};
 use crate::membership::{Membership, Stage};
+use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Role, View, ViewMember, rank};
@@ -115,7 +116,9 @@ impl Membership {
             |uid| uid == cx.config.uid || index(uid).is_some_and(|i| self.present(cx, i) && !self.peers[i].wedged);
         let patience = cx.config.timing.attempt / if self.quorum(&self.view, free) { 2 } else { 8 };
         let owner_is_silent = !self.is_wedged() || cx.now - self.attempt_at >= cx.config.timing.attempt;
-        if cx.now - since > patience && owner_is_silent && cx.now >= self.stand_at {
+        let waits =
+            (self.is_wedged() && self.planted.is(Bug::WedgedLeaderWaits)) || self.planted.is(Bug::UnwedgedByPlanOnly);
+        if cx.now - since > patience && owner_is_silent && cx.now >= self.stand_at && !waits {
             self.prepare(cx);
             return true;
         }

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::id::{Fseq, Uid};
 use crate::membership::{Membership, Stage};
 use crate::params::QuorumMode;
+use crate::planted::Bug;
 use crate::quorum::{is_quorum, quorum_have};
 use crate::time::Time;
 use crate::timers::Timer;
@@ -78,6 +79,15 @@ impl Membership {
 
     /// `Q(V)` in this group's mode.
     pub(crate) fn quorum(&self, view: &View, mut present: impl FnMut(Uid) -> bool) -> bool {
+        if self.planted.is(Bug::AnyTwoAreAQuorum) {
+            return view.voters().filter(|m| present(m.uid)).count() >= 2.min(view.voters().count());
+        }
+        if self.planted.is(Bug::BothHalvesOfATie) {
+            return 2 * view.voters().filter(|m| present(m.uid)).count() >= view.voters().count();
+        }
+        if self.planted.is(Bug::LearnersVote) {
+            return 2 * view.members.iter().filter(|m| present(m.uid)).count() > view.members.len();
+        }
         match view.params.quorum {
             QuorumMode::Majority => is_quorum(view, present),
             QuorumMode::FailStop => view.voters().all(|m| self.dead.contains(&m.uid) || present(m.uid)),
@@ -119,7 +129,8 @@ impl Membership {
     /// what is forwarded from being ordered, the answer stays what it was.
     pub(crate) fn judge_leader(&mut self, cx: &Context) {
         if !self.is_wedged() {
-            let stuck = self.pending.awaits_order() && cx.now - self.progress > cx.config.timing.flow;
+            let since = self.progress.max(self.excused);
+            let stuck = self.pending.awaits_order() && cx.now - since > cx.config.timing.flow;
             self.gray = stuck && !self.is_leader();
         }
     }
@@ -146,7 +157,8 @@ impl Membership {
 
     /// Whether a quorum, this process included, takes the leader to be dead (the pre-vote).
     pub(crate) fn leader_is_given_up(&self, cx: &Context) -> bool {
-        self.suspects_leader(cx) && self.quorum(&self.view, |uid| self.accuses(cx, uid))
+        self.suspects_leader(cx)
+            && (self.planted.is(Bug::NoPreVote) || self.quorum(&self.view, |uid| self.accuses(cx, uid)))
     }
 
     /// Voters that take the leader to be dead, this one included.

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::event::Trace;
 use crate::id::{Ballot, Uid};
 use crate::membership::Membership;
+use crate::planted::Bug;
 use crate::repair::Gaps;
 use crate::timers::Timer;
 use crate::view::Next;
@@ -30,6 +31,7 @@ impl Membership {
         self.round_seen = self.round_seen.max(ballot.round);
         // For progress only: nobody unseats a leader that is heard.
         let heard = if self.is_leader() { !self.blocked_by_quorum() } else { !self.suspects_leader(cx) };
+        let heard = heard && !self.planted.is(Bug::NoPreVote);
         let no = if ballot < self.promised {
             Some(Some(self.promised))
         } else {
