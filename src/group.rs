@@ -274,7 +274,8 @@ impl Sender<'_> {
         self.submit(submission, &mut iter::empty()).await?;
         match outcome.await {
             Ok(Ok(Outcome::Ordered { gseq, vid })) => Ok(Ordered { gseq, view: vid }),
-            Ok(Ok(Outcome::NotOrdered)) => Err(SendError::NotOrdered),
+            // A member's own messages belong to no client's session.
+            Ok(Ok(Outcome::NotOrdered | Outcome::SessionExpired)) => Err(SendError::NotOrdered),
             Ok(Ok(Outcome::Unknown)) => Err(SendError::Unknown),
             Ok(Err(error)) => Err(error),
             // Never handed to the protocol: the member had ended.

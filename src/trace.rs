@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use gms_check::{Outcome, PassReason, Record, TraceMember, digest};
-use gms_core::{Gid, Level, Passed, QuorumMode, Role, Time, Trace, Uid, View};
+use gms_core::{Gid, Level, Passed, QuorumMode, Role, SessionNumber, Time, Trace, Uid, View};
 
 /// The line for one event of protocol section 1.
 pub(crate) fn record(now: Time, process: Uid, event: Trace) -> Record {
@@ -44,13 +44,15 @@ fn view(view: &View) -> gms_check::Event {
 fn checker_event(event: Trace) -> gms_check::Event {
     use gms_check::Event;
     match event {
-        Trace::Send { sseq, level: l, payload, only_in_view, to } => {
-            Event::Send { sseq, level: level(l), digest: digest(&payload), only_in_view, to }
+        Trace::Send { sseq, level: l, payload, only_in_view, to, session } => {
+            let client = session.map(|SessionNumber { session, number }| gms_check::SessionNumber { session, number });
+            Event::Send { sseq, level: level(l), digest: digest(&payload), only_in_view, to, client }
         }
         Trace::Outcome { sseq, outcome } => {
             let result = match outcome {
                 gms_core::Outcome::Ordered { gseq, vid } => Outcome::Ordered { gseq, view: vid },
-                gms_core::Outcome::NotOrdered => Outcome::NotOrdered,
+                // This copy is nowhere; what is known of others, P26 tells.
+                gms_core::Outcome::NotOrdered | gms_core::Outcome::SessionExpired => Outcome::NotOrdered,
                 gms_core::Outcome::Unknown => Outcome::Unknown,
             };
             Event::Outcome { sseq, result }
@@ -69,6 +71,10 @@ fn checker_event(event: Trace) -> gms_check::Event {
                 Passed::NotAddressed => PassReason::NotAddressed,
                 Passed::Void => PassReason::Void,
                 Passed::Expired => PassReason::Expired,
+                Passed::Control => PassReason::Control,
+                Passed::Repeat { .. } => PassReason::Duplicate,
+                Passed::Gap => PassReason::Gap,
+                Passed::SessionExpired => PassReason::SessionExpired,
             };
             Event::Pass { view: vid, gseq, why, sender: Some(uid(sender)), sseq: Some(sseq) }
         }

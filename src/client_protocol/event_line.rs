@@ -68,7 +68,9 @@ impl<'a> EventLine<'a> {
             Event::Message(m) => Self::message(m.gseq, m.vid, m.sender.node.0, &m.payload),
             Event::View(change) => Self::view(change),
             Event::Outcome { outcome: Outcome::Ordered { .. }, .. } | Event::Refused(_) => return None,
-            Event::Outcome { sseq, outcome: Outcome::NotOrdered } => Self::NotOrdered { message: *sseq },
+            Event::Outcome { sseq, outcome: Outcome::NotOrdered | Outcome::SessionExpired } => {
+                Self::NotOrdered { message: *sseq }
+            }
             Event::Outcome { sseq, outcome: Outcome::Unknown } => Self::OutcomeUnknown { message: *sseq },
             Event::Blocked(why) => Self::Blocked { why: why.to_string() },
             Event::Unblocked => Self::Unblocked,

@@ -8,7 +8,7 @@
 //!
 //! let process = Uid { node: 1, incarnation: 0xab };
 //! let mut checker = Checker::new();
-//! let send = Event::Send { sseq: 1, level: Level::Uniform, digest: digest(b"hello"), only_in_view: None, to: vec![] };
+//! let send = Event::Send { sseq: 1, level: Level::Uniform, digest: digest(b"hello"), only_in_view: None, to: vec![], client: None };
 //! checker.record(&Record { at_us: 0, process, event: send });
 //! let report = checker.finish();
 //! assert!(report.passed());
@@ -30,7 +30,8 @@ mod world;
 pub use checker::Checker;
 pub use report::{Counters, Property, Report, Violation};
 pub use trace::{
-    Event, Level, Outcome, PassReason, Record, TraceError, TraceMember, Traces, Uid, check_files, digest, read_traces,
+    Event, Level, Outcome, PassReason, Record, SessionNumber, TraceError, TraceMember, Traces, Uid, check_files,
+    digest, read_traces,
 };
 
 /// The README's example is run with the tests.

@@ -21,6 +21,7 @@ fn records(node: u64) -> Vec<Record> {
             digest: digest(b"one"),
             only_in_view: None,
             to: vec![],
+            client: None,
         });
     }
     let (sender, digest) = (uid(1), digest(b"one"));

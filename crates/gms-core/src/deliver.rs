@@ -83,7 +83,7 @@ impl Membership {
     /// Moves entries to `out` while their level allows and about `room` bytes are not used up.
     /// Returns the bytes used.
     pub(crate) fn deliver(&mut self, cx: &mut Context, out: &mut Vec<Event>, room: usize) -> usize {
-        let Self { log, delivery, pending, .. } = self;
+        let Self { log, delivery, pending, sessions, .. } = self;
         let mut used = 0;
         while used < room && delivery.next <= log.have() {
             let fseq = delivery.next;
@@ -143,6 +143,12 @@ impl Membership {
                     {
                         Some(Passed::Expired)
                     }
+                    Some(_)
+                        if entry.session.is_some()
+                            && let Some(why) = sessions.why_passed(gseq) =>
+                    {
+                        Some(why)
+                    }
                     Some(_) if !entry.to.is_empty() => Some(Passed::NotAddressed),
                     Some(_) => None,
                 };
@@ -161,7 +167,9 @@ impl Membership {
                 }
                 if last && sender == cx.config.uid {
                     let outcome = match passed {
-                        Some(Passed::Expired) => Outcome::NotOrdered,
+                        Some(Passed::Expired | Passed::Gap) => Outcome::NotOrdered,
+                        Some(Passed::Repeat { first: Some((gseq, vid)) }) => Outcome::Ordered { gseq, vid },
+                        Some(Passed::Repeat { first: None } | Passed::SessionExpired) => Outcome::SessionExpired,
                         _ => Outcome::Ordered { gseq, vid },
                     };
                     if pending.delivered(sseq) {

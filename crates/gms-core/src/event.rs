@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::id::{Gid, Gseq, Uid, Vid};
 use crate::view::View;
-use crate::wire::{Level, Refusal};
+use crate::wire::{Level, Refusal, SessionNumber};
 
 /// In the order in which they happened; messages and views in the one order of the group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -111,6 +111,9 @@ pub enum Outcome {
     NotOrdered,
     /// It may or may not be: this process left or was excluded before it could know.
     Unknown,
+    /// It belongs to a client's session of which the group knows too little, for others have been used since: this
+    /// copy of it is not delivered, but one that was sent before may have been.
+    SessionExpired,
 }
 
 /// Why there is no progress.
@@ -161,6 +164,17 @@ pub enum Passed {
     Void,
     /// Bound to another view.
     Expired,
+    /// Opens a client's session.
+    Control,
+    /// A client's message that is in the order already.
+    Repeat {
+        /// Place and view, if they are remembered.
+        first: Option<(Gseq, Vid)>,
+    },
+    /// A client's message before which one of its session is missing.
+    Gap,
+    /// A client's message of a session that is not known, or not any more.
+    SessionExpired,
 }
 
 /// The events of protocol section 1, for the property checker.
@@ -178,6 +192,8 @@ pub enum Trace {
         only_in_view: Option<Vid>,
         /// Subgroups it is for.
         to: Vec<u32>,
+        /// The client it comes from, when it is not from this process itself.
+        session: Option<SessionNumber>,
     },
     /// An outcome was reported.
     Outcome {

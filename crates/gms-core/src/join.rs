@@ -93,7 +93,9 @@ impl Joiner {
             }
             Control::JoinReject(refusal) => return Joining::Refused(refusal),
             Control::Install { next, snapshot } if next.view.contains(cx.config.uid) => {
-                let mut membership = Membership::enter(cx, next.view.clone(), snapshot.clone());
+                // One for those who have been members already says too little.
+                let Some(sessions) = snapshot.load_sessions(next.view.params.sessions) else { return Joining::Waiting };
+                let mut membership = Membership::enter(cx, next.view.clone(), snapshot.clone(), sessions);
                 membership.decided.push((next, snapshot));
                 let vid = membership.view.vid;
                 cx.tell(membership.leader().address, membership.view.gid, vid, &Control::InstallAck { vid });

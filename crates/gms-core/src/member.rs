@@ -129,9 +129,9 @@ impl Member {
         if m.pending.is_empty() {
             m.progress = self.cx.now;
         }
-        let (copy, only_in_view, to) = (payload.clone(), addressing.only_in_view, addressing.to.clone());
+        let (copy, Addressing { only_in_view, to, session }) = (payload.clone(), addressing.clone());
         let sseq = m.pending.push(payload, level, addressing);
-        self.cx.trace(|| Trace::Send { sseq, level, payload: copy, only_in_view, to });
+        self.cx.trace(|| Trace::Send { sseq, level, payload: copy, only_in_view, to, session });
         Ok(sseq)
     }
 
@@ -306,6 +306,7 @@ impl Member {
             + m.log.used()
             + held
             + m.delivery.partial_bytes() as u64
+            + m.sessions.bytes()
             + early;
         let window = m.window_charge();
         let members = m.view.members.len() as u64;
@@ -313,6 +314,7 @@ impl Member {
         let cap = own
             + window
             + (m.store_cap() + 2 * window)
+            + m.sessions.cap()
             + members * 2 * window
             + params.reassembly
             + self.cx.config.limits.early_datagrams as u64 * u64::from(params.datagram);

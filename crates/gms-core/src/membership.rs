@@ -17,6 +17,7 @@ use crate::planted::{Bug, Planted};
 use crate::random::mix;
 use crate::repair::{Gaps, Repairs};
 use crate::sequence::Sequencer;
+use crate::session::Sessions;
 use crate::stability::Acks;
 use crate::time::Time;
 use crate::timers::Timer;
@@ -68,6 +69,8 @@ pub(crate) struct Membership {
     pub(crate) next_gseq: Gseq,
     /// Digest of the stored prefix.
     pub(crate) digest: u64,
+    /// Another fold over it.
+    pub(crate) sessions: Sessions,
     pub(crate) delivery: Delivery,
     pub(crate) pending: Pending,
     /// Up to here a quorum, and all members, have stored everything.
@@ -141,11 +144,13 @@ impl Membership {
         };
         let params = config.params.clone();
         let view = View { gid, vid: 1, at: 1, gseq: 1, leader: config.uid, members: vec![me], params };
-        Self::enter(cx, view, Snapshot { next: vec![Position::START], digest: 0 })
+        let sessions = Sessions::new(view.params.sessions);
+        let (next, digest, sessions_digest) = (vec![Position::START], 0, sessions.digest());
+        Self::enter(cx, view, Snapshot { next, digest, sessions_digest, sessions: None }, sessions)
     }
 
-    /// Starts at the frame of `view`, knowing what `snapshot` says of all before it.
-    pub(crate) fn enter(cx: &mut Context, view: View, snapshot: Snapshot) -> Self {
+    /// Starts at the frame of `view`, knowing what `snapshot` and its table of `sessions` say of all before it.
+    pub(crate) fn enter(cx: &mut Context, view: View, snapshot: Snapshot, sessions: Sessions) -> Self {
         let view = Arc::new(view);
         let mut log = Log::new(view.at);
         log.push_view(view.clone());
@@ -156,6 +161,7 @@ impl Membership {
             next: snapshot.next,
             next_gseq: view.gseq + 1,
             digest: snapshot.digest,
+            sessions,
             delivery: Delivery::new(view.at),
             pending: Pending::new(),
             safe: view.at,
@@ -305,6 +311,9 @@ impl Membership {
             self.next_gseq += Gseq::from(header.count);
             self.digest = chain(self.digest, header.fseq, header.gseq, header.origin, frame.end);
             self.acks.stored(frame);
+            if header.flags.has_sessions() {
+                self.sessions.take_in(frame);
+            }
             if header.origin == me && self.pending.ordered(cx.now, frame.end) {
                 self.progress = cx.now;
             }

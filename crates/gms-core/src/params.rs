@@ -23,6 +23,9 @@ pub struct Params {
     pub window: u32,
     /// A leave that would bring the voters below this is refused.
     pub min_voters: u16,
+    /// Client sessions known at a time; the one unused longest makes room for the next. At most
+    /// [`Self::MOST_SESSIONS`].
+    pub sessions: u32,
     /// Whether what is for all goes by multicast. Otherwise each gets a copy of its own.
     pub multicast: bool,
     /// How many members have to agree on what counts as decided.
@@ -78,6 +81,7 @@ impl Default for Params {
             reassembly: 128 << 20,
             window: 2 << 20,
             min_voters: 1,
+            sessions: Self::MOST_SESSIONS,
             multicast: true,
             quorum: QuorumMode::Majority,
             ranking: Ranking::Bully,
@@ -88,6 +92,9 @@ impl Default for Params {
 }
 
 impl Params {
+    /// As many sessions as a joiner can be told of in one control message.
+    pub const MOST_SESSIONS: u32 = 16_384;
+
     /// Bytes of entries that fit into one frame.
     pub fn frame_room(&self) -> usize {
         (self.datagram as usize).saturating_sub(ENVELOPE_LEN + FRAME_HEADER_LEN)
@@ -102,6 +109,7 @@ impl Params {
                 ("reassembly budget", params.reassembly.to_string()),
                 ("window", params.window.to_string()),
                 ("min_voters", params.min_voters.to_string()),
+                ("number of sessions", params.sessions.to_string()),
                 ("quorum", self::word(params.quorum)),
                 ("election", self::word(params.ranking)),
                 ("preempt", if params.preempt { "on" } else { "off" }.to_owned()),
@@ -127,6 +135,9 @@ impl Params {
         }
         if self.min_voters == 0 {
             return Err(ParamsError::MinVoters);
+        }
+        if self.sessions == 0 || self.sessions > Self::MOST_SESSIONS {
+            return Err(ParamsError::Sessions(self.sessions));
         }
         Ok(())
     }
@@ -159,6 +170,9 @@ pub enum ParamsError {
     /// A group of nobody.
     #[error("min_voters is 0: a group has at least one voter, set it to 1 or more")]
     MinVoters,
+    /// None at all, or more than a joiner could be told of.
+    #[error("a group cannot know {0} sessions: set the number to 1 to {most}", most = Params::MOST_SESSIONS)]
+    Sessions(u32),
 }
 
 /// What one process brings into its machine. Everything is plain data: no sockets, no clock.
@@ -278,6 +292,7 @@ mod tests {
         assert!(ok(|p| p.message_limit = 64 << 20) && !ok(|p| p.message_limit = (64 << 20) + 1));
         assert!(ok(|p| p.reassembly = 64 << 20) && !ok(|p| p.reassembly = (64 << 20) - 1));
         assert!(!ok(|p| p.min_voters = 0));
+        assert!(ok(|p| p.sessions = 1) && !ok(|p| p.sessions = 0) && !ok(|p| p.sessions = 16_385));
     }
 
     #[test]

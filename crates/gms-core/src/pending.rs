@@ -175,6 +175,9 @@ impl Pending {
                 }
             }
             flags.add(message.level);
+            if addressing.session.is_some() && !message.void {
+                flags.add_session();
+            }
             count += 1;
         }
         if count == 0 {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Fseq, Gid, Gseq, Position, Uid, Vid};
 use crate::params::{Params, Ranking};
+use crate::session::{SessionRecord, Sessions};
 
 /// What a member may do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -160,6 +161,29 @@ pub struct Snapshot {
     pub next: Vec<Position>,
     /// Digest of the order up to and including the view's frame.
     pub digest: u64,
+    /// Digest of the table of client sessions; `None` from one who is left out and has gone beyond the cut.
+    pub sessions_digest: Option<u64>,
+    /// The table, in the order in which the sessions were last used. Only joiners are told.
+    pub sessions: Option<Vec<SessionRecord>>,
+}
+
+impl Snapshot {
+    /// The same for those who have the table.
+    pub(crate) fn without_sessions(&self) -> Self {
+        Self { next: self.next.clone(), sessions: None, ..*self }
+    }
+
+    /// Whether it says the same of the state as `mine`, as far as it says anything.
+    pub(crate) fn agrees_with(&self, mine: &Self) -> bool {
+        (&self.next, self.digest) == (&mine.next, mine.digest)
+            && (self.sessions_digest.is_none() || self.sessions_digest == mine.sessions_digest)
+    }
+
+    /// The table of sessions, if it is here and is the one of the digest.
+    pub(crate) fn load_sessions(&self, limit: u32) -> Option<Sessions> {
+        let sessions = Sessions::load(limit, self.sessions.as_ref()?)?;
+        (sessions.digest() == self.sessions_digest).then_some(sessions)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod bounded_divergence;
 mod bounded_memory;
 mod causal_order;
+mod client_sessions;
 mod convergence;
 mod delivery_liveness;
 mod fifo;
@@ -60,5 +61,6 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(convergence::Convergence),
         Box::new(delivery_liveness::DeliveryLiveness),
         Box::new(no_needless_change::NoNeedlessChange),
+        Box::new(client_sessions::ClientSessions::default()),
     ]
 }

@@ -49,6 +49,7 @@ properties! {
     P23 "Convergence" "**P23** After the faults, all that can go on are in one view of exactly them."
     P24 "Delivery liveness" "**P24** After the faults, every send of a member gets its outcome."
     P25 "No needless change" "**P25** Without a fault nobody is excluded."
+    P26 "Client sessions" "**P26** A client's message is delivered at most once, in the order of its session, and is where it is told to be."
 }
 
 impl Property {
@@ -77,6 +78,7 @@ impl Property {
             P25 => 18,
             P23 => 19,
             P24 => 20,
+            P26 => 21,
         }
     }
 }

@@ -4,7 +4,9 @@ mod mutations;
 
 use std::collections::BTreeSet;
 
-use crate::{Checker, Event, Level, Outcome, PassReason, Property, Record, Report, TraceMember, Uid, digest};
+use crate::{
+    Checker, Event, Level, Outcome, PassReason, Property, Record, Report, SessionNumber, TraceMember, Uid, digest,
+};
 
 pub(crate) const GID: u128 = 0xfeed;
 
@@ -62,7 +64,16 @@ impl Story {
     }
 
     pub(crate) fn send_only(&mut self, node: u64, sseq: u64, level: Level, only_in_view: Option<u64>) -> &mut Story {
-        self.add(node, Event::Send { sseq, level, digest: digest_of(node, sseq), only_in_view, to: vec![] })
+        self.add(
+            node,
+            Event::Send { sseq, level, digest: digest_of(node, sseq), only_in_view, to: vec![], client: None },
+        )
+    }
+
+    /// A client sends its message through a process.
+    pub(crate) fn send_for(&mut self, (session, number): (u128, u64), node: u64, sseq: u64) -> &mut Story {
+        let (level, digest, client) = (Level::Agreed, digest_of(node, sseq), Some(SessionNumber { session, number }));
+        self.add(node, Event::Send { sseq, level, digest, only_in_view: None, to: vec![], client })
     }
 
     pub(crate) fn stamp(&mut self, node: u64, view: u64, gseq: u64, (sender, sseq): (u64, u64)) -> &mut Story {

@@ -68,6 +68,20 @@ pub enum PassReason {
     Expired,
     /// For the group itself: a subgroup change, a session record.
     Control,
+    /// A client's message before which one of its session is missing. Uses up its sseq.
+    Gap,
+    /// A client's message of a session that is not known. Uses up its sseq.
+    SessionExpired,
+}
+
+/// A client's number for its message (P26).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionNumber {
+    /// The client's session.
+    #[serde(with = "hex")]
+    pub session: u128,
+    /// Dense from 1 in the session; 0 opens it.
+    pub number: u64,
 }
 
 /// One member of a view.
@@ -97,6 +111,9 @@ pub enum Event {
         /// The subgroups addressed; none: everyone.
         #[serde(default)]
         to: Vec<u32>,
+        /// The client it comes from, if it is not the application's own (P26).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<SessionNumber>,
     },
     /// The application was told what became of its message (P16).
     Outcome {
@@ -259,9 +276,19 @@ mod tests {
         let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });
         assert!(line.contains(r#""result":{"ordered":{"gseq":4,"view":2}}"#), "{line}");
         back(Event::Pass { view: 1, gseq: 2, why: PassReason::NotAddressed, sender: None, sseq: None });
+        let line = back(Event::Send {
+            sseq: 1,
+            level: Level::Stable,
+            digest: u64::MAX,
+            only_in_view: Some(1),
+            to: vec![3],
+            client: None,
+        });
+        assert!(line.contains(r#""level":"stable""#) && !line.contains("client"), "{line}");
+        let client = Some(SessionNumber { session: 0xab, number: 7 });
         let line =
-            back(Event::Send { sseq: 1, level: Level::Stable, digest: u64::MAX, only_in_view: Some(1), to: vec![3] });
-        assert!(line.contains(r#""level":"stable""#), "{line}");
+            back(Event::Send { sseq: 1, level: Level::Stable, digest: 2, only_in_view: None, to: vec![], client });
+        assert!(line.contains(r#""client":{"session":"000000000000000000000000000000ab","number":7}"#), "{line}");
     }
 
     #[test]

@@ -9,5 +9,5 @@ pub(crate) fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S:
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
     let text = String::deserialize(deserializer)?;
     u128::from_str_radix(&text, 16)
-        .map_err(|_| de::Error::custom(format_args!("gid {text:?} is no 128-bit hexadecimal number")))
+        .map_err(|_| de::Error::custom(format_args!("{text:?} is no 128-bit hexadecimal number")))
 }

@@ -13,6 +13,8 @@ pub(crate) enum Class {
     Void,
     Expired,
     Control,
+    Gap,
+    SessionExpired,
 }
 
 /// A `deliver` or `pass` record.
@@ -66,6 +68,8 @@ impl From<PassReason> for Class {
             PassReason::Void => Class::Void,
             PassReason::Expired => Class::Expired,
             PassReason::Control => Class::Control,
+            PassReason::Gap => Class::Gap,
+            PassReason::SessionExpired => Class::SessionExpired,
         }
     }
 }

@@ -13,7 +13,9 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         Event::Message(m) => message_in_words(m.gseq, m.sender.node.0, &m.payload, palette),
         Event::View(change) => palette.strong(view_in_words(change)).to_string(),
         Event::Outcome { outcome: Outcome::Ordered { .. }, .. } | Event::Refused(_) => return None,
-        Event::Outcome { sseq, outcome: Outcome::NotOrdered } => format!("own message {sseq} was not ordered"),
+        Event::Outcome { sseq, outcome: Outcome::NotOrdered | Outcome::SessionExpired } => {
+            format!("own message {sseq} was not ordered")
+        }
         Event::Outcome { sseq, outcome: Outcome::Unknown } => {
             format!("own message {sseq}: outcome unknown, others may or may not deliver it")
         }

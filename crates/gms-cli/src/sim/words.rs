@@ -61,9 +61,12 @@ pub(super) fn scenario_in_words(scenario: &Scenario) -> Vec<String> {
 /// A record, in a line, if it is one of those people want to see.
 pub(super) fn in_words(record: &Record) -> Option<String> {
     let what = match &record.event {
-        Event::Send { sseq, level, only_in_view, .. } => {
+        Event::Send { sseq, level, only_in_view, client, .. } => {
             let bound = only_in_view.map_or_else(String::new, |view| format!(", for view {view} only"));
-            format!("sends {sseq}, {}{bound}", format!("{level:?}").to_lowercase())
+            let client = client.map_or_else(String::new, |client| {
+                format!(", number {} of session {:08x}", client.number, client.session >> 96)
+            });
+            format!("sends {sseq}, {}{bound}{client}", format!("{level:?}").to_lowercase())
         }
         Event::Outcome { sseq, result } => match result {
             Outcome::Ordered { gseq, view } => format!("hears that {sseq} is #{gseq} in view {view}"),
@@ -143,6 +146,8 @@ fn reason(why: PassReason) -> &'static str {
         PassReason::Void => "a message that will not come",
         PassReason::Expired => "its view was over",
         PassReason::Control => "for the group itself",
+        PassReason::Gap => "one before it in its session is missing",
+        PassReason::SessionExpired => "its session is not known",
     }
 }
 

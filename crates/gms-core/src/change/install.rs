@@ -52,6 +52,8 @@ impl Membership {
         Snapshot {
             next: positions,
             digest: chain(self.digest, view.at, view.gseq, view.leader, Position::message(view.vid)),
+            sessions_digest: self.sessions.digest(),
+            sessions: self.sessions.records(),
         }
     }
 
@@ -157,6 +159,8 @@ impl Membership {
             (self.next[index], self.next_gseq) = (frame.header.first, frame.header.gseq);
         }
         self.digest = next.cut_digest;
+        // This one cannot be taken back: the others have their own.
+        self.sessions.lose();
     }
 
     /// Ends the view; the log holds everything up to the cut and nothing beyond.
@@ -165,11 +169,15 @@ impl Membership {
         let planned = !self.suspects_leader(cx);
         let survives = next.view.contains(cx.config.uid);
         let expected = self.snapshot_at(&next);
-        if survives && (snapshot != expected || self.delivery.upto() > next.cut()) {
+        if survives && (!snapshot.agrees_with(&expected) || self.delivery.upto() > next.cut()) {
             return self.stop(cx, format!("the state before view {} differs from the group's", next.view.vid));
         }
         cx.steps.note(cx.now, next.view.vid, "installed", &next.view);
-        self.decided.push((next.clone(), snapshot));
+        // Joiners are told the latest view only. One who is left out has nothing to tell them.
+        if let Some((_, former)) = self.decided.last_mut() {
+            former.sessions = None;
+        }
+        self.decided.push((next.clone(), if survives { expected.clone() } else { snapshot }));
         if self.decided.len() > cx.config.limits.decided {
             self.decided.remove(0);
         }

@@ -114,7 +114,8 @@ impl Membership {
     fn decide(&mut self, cx: &mut Context, next: Next) {
         self.end_at_cut(cx, &next);
         let snapshot = self.snapshot_at(&next);
-        let install = Control::Install { next: next.clone(), snapshot: snapshot.clone() };
+        let install = Control::Install { next: next.clone(), snapshot: snapshot.without_sessions() };
+        let welcome = Control::Install { next: next.clone(), snapshot: snapshot.clone() };
         let before: Arc<View> = self.view.clone();
         let joined = next.view.members.iter().filter(|m| !before.contains(m.uid));
         let mut told: Vec<&ViewMember> =
@@ -122,7 +123,8 @@ impl Membership {
         // The next leader first: the others will send to it at once.
         told.sort_by_key(|m| m.uid != next.view.leader);
         for member in told {
-            cx.tell(member.address, before.gid, before.vid, &install);
+            let told = if before.contains(member.uid) { &install } else { &welcome };
+            cx.tell(member.address, before.gid, before.vid, told);
         }
         self.install(cx, next, snapshot);
     }

@@ -253,7 +253,12 @@ impl Control {
                 accepted.as_ref().is_none_or(|(_, next)| view(next)) && runs(ranges) && dead.len() <= limits.members
             }
             Self::Accept { next, .. } => view(next),
-            Self::Install { next, snapshot } => view(next) && snapshot.next.len() == next.view.members.len(),
+            Self::Install { next, snapshot } => {
+                let sessions = next.view.params.sessions;
+                view(next)
+                    && snapshot.next.len() == next.view.members.len()
+                    && (snapshot.sessions.is_none() || snapshot.load_sessions(sessions).is_some())
+            }
             Self::Excluded { next } => next.as_ref().is_none_or(view),
             _ => true,
         }
@@ -270,7 +275,8 @@ mod tests {
     #[test]
     fn messages_come_back_and_leftovers_are_rejected() {
         let next = Next { view: view_of(&[1, 2, 3]), cut_digest: 5, into: None };
-        let snapshot = Snapshot { next: vec![crate::id::Position::START; 3], digest: 9 };
+        let next_of_members = vec![crate::id::Position::START; 3];
+        let snapshot = Snapshot { next: next_of_members, digest: 9, sessions_digest: Some(7), sessions: None };
         let message = Control::Install { next, snapshot };
         let mut out = Vec::new();
         message.encode(&mut out);

@@ -14,13 +14,15 @@ pub const FRAME_HEADER_LEN: usize = size_of::<Raw>();
 
 const MESSAGES: u8 = 1;
 
-/// What a frame's entries ask of acks, so that nobody has to walk the body to know whether one is due.
+/// What a frame's entries ask for, so that nobody has to walk the body to know whether an ack is due, or a
+/// session has to be looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct FrameFlags(u8);
 
 impl FrameFlags {
     const UNIFORM: u8 = 1;
     const STABLE: u8 = 2;
+    const SESSION: u8 = 4;
 
     /// Adds what an entry of `level` asks for.
     pub fn add(&mut self, level: Level) {
@@ -31,9 +33,19 @@ impl FrameFlags {
         };
     }
 
+    /// Adds that an entry belongs to a client's session.
+    pub fn add_session(&mut self) {
+        self.0 |= Self::SESSION;
+    }
+
+    /// Some entry belongs to a client's session.
+    pub fn has_sessions(self) -> bool {
+        self.0 & Self::SESSION != 0
+    }
+
     /// Some entry waits until a quorum, or all, have stored the frame.
     pub fn wants_acks(self) -> bool {
-        self.0 != 0
+        self.0 & (Self::UNIFORM | Self::STABLE) != 0
     }
 
     /// Some entry waits until a quorum has stored the frame.
@@ -50,7 +62,7 @@ impl FrameFlags {
 /// What a frame says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FrameHeader {
-    /// What its entries ask of acks.
+    /// What its entries ask for.
     pub flags: FrameFlags,
     /// Entries in it, at least one.
     pub count: u16,
@@ -128,6 +140,9 @@ impl Frame {
             let entry = entry?;
             count += 1;
             flags.add(entry.level);
+            if entry.session.is_some() {
+                flags.add_session();
+            }
             if entry.to.len() > 4 * usize::from(limits.addressed) {
                 return Err(FrameError::Limits);
             }

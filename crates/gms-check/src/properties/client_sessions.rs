@@ -1,0 +1,145 @@
+//! **P26 Client sessions.** A client's message is delivered at most once, through whichever members it was sent, the
+//! messages of a session are delivered in their order, and a sender hears where the message is.
+//!
+//! A `send` names its client. Copies of one message are those that have the same client number; their places are looked
+//! up at the end, all processes together, and those that are lost with the end of a view do not count. Per lineage and
+//! session, more than one delivered copy of a number is a breach, and so is a number behind a higher one. Whoever was
+//! told `ordered` for any copy must have been told the place of the delivered one. Exercised: messages of clients
+//! delivered; parts `repeats`, `gaps` and `expired` (entries passed for it, by all processes) and `resumed` (sessions that were sent
+//! through several processes).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Invariant;
+use crate::findings::{Findings, Place};
+use crate::world::{Class, Id, Placed, ProcessId, Step, World, ordered};
+use crate::{Event, Property, SessionNumber};
+
+#[derive(Debug, Default)]
+pub(crate) struct ClientSessions {
+    sent: BTreeMap<SessionNumber, Vec<Id>>,
+    /// Through whom each session was sent.
+    through: BTreeMap<u128, BTreeSet<ProcessId>>,
+}
+
+impl Invariant for ClientSessions {
+    fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
+        if let Event::Send { sseq, client: Some(client), .. } = step.event {
+            self.sent.entry(*client).or_default().push(Id { sender: step.who, sseq: *sseq });
+            self.through.entry(client.session).or_default().insert(step.who);
+        }
+        let part = match step.handled.map(|handled| handled.class) {
+            Some(Class::Duplicate) => "repeats",
+            Some(Class::Gap) => "gaps",
+            Some(Class::SessionExpired) => "expired",
+            _ => return,
+        };
+        out.part(Property::P26, part, 1);
+    }
+
+    fn finish(&mut self, world: &World, out: &mut Findings) {
+        let resumed = self.through.values().filter(|through| through.len() > 1).count();
+        out.part(Property::P26, "resumed", resumed as u64);
+        // By lineage and session: the place of the message before.
+        let mut before: BTreeMap<(u128, u128), Placed> = BTreeMap::new();
+        for (client, ids) in self.sent.iter().filter(|(client, _)| client.number > 0) {
+            let mut found: BTreeMap<u128, (Id, Placed)> = BTreeMap::new();
+            for (id, placed) in ids.iter().flat_map(|id| world.places(*id).map(|placed| (*id, placed))) {
+                let Some(lineage) = world.lineage_of(placed.by).filter(|_| !world.lost(placed)) else { continue };
+                out.exercised(Property::P26, 1);
+                let what = match (found.insert(lineage.gid, (id, placed)), before.get(&(lineage.gid, client.session))) {
+                    (Some((_, first)), _) => format!("delivered again, after gseq {}", first.gseq.min(placed.gseq)),
+                    (None, Some(last)) if last.gseq > placed.gseq => {
+                        format!("delivered before an earlier one, at gseq {}", last.gseq)
+                    }
+                    _ => continue,
+                };
+                breach(world, out, *client, id, placed, &what);
+            }
+            for (gid, (_, placed)) in found {
+                before.insert((gid, client.session), placed);
+                let told = ids.iter().filter_map(|id| Some((id, ordered(world.message(*id)?.outcome)?)));
+                for (id, (gseq, view)) in
+                    told.filter(|(id, _)| world.lineage_of(id.sender).is_some_and(|l| l.gid == gid))
+                {
+                    if (gseq, view) != (placed.gseq, placed.view) && !is_lost(world, *id, gseq, view) {
+                        let what = format!("told to be at gseq {gseq} in view {view}");
+                        breach(world, out, *client, *id, placed, &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a place that a sender was told is behind the end of its view: P16 judges that.
+fn is_lost(world: &World, id: Id, gseq: u64, view: u64) -> bool {
+    world.lineage_of(id.sender).is_some_and(|lineage| lineage.lost(view, gseq))
+}
+
+fn breach(world: &World, out: &mut Findings, client: SessionNumber, id: Id, placed: Placed, what: &str) {
+    let place = Place::Entry { gseq: placed.gseq, view: placed.view };
+    let processes = [world.uid(id.sender), world.uid(placed.by)];
+    let what = format!("message {} of session {:032x} {what}", client.number, client.session);
+    out.violated(Property::P26, &processes, place, what);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Story, three};
+    use crate::{Level::Agreed, Outcome, PassReason, Property};
+
+    /// Session 7 is opened, and its first message delivered at gseq 3; both through 1.
+    fn opened() -> Story {
+        let mut story = three();
+        story.send_for((7, 0), 1, 1).pass(&[1, 2, 3], 1, 2, (1, 1), PassReason::Control);
+        story.send_for((7, 1), 1, 2).deliver(&[1, 2, 3], 1, 3, (1, 2), Agreed);
+        story.outcome(1, 2, Outcome::Ordered { gseq: 3, view: 1 });
+        story
+    }
+
+    #[test]
+    fn a_repeat_is_passed_and_answered_with_the_first_place() {
+        let mut story = opened();
+        story.send_for((7, 1), 2, 1).pass(&[1, 2, 3], 1, 4, (2, 1), PassReason::Duplicate);
+        story.outcome(2, 1, Outcome::Ordered { gseq: 3, view: 1 });
+        let report = story.passes(Property::P26);
+        let part = |name| report.counters.part(Property::P26, name);
+        assert_eq!((part("repeats"), part("resumed"), part("gaps"), part("expired")), (3, 1, 0, 0));
+    }
+
+    #[test]
+    fn delivered_through_two_members() {
+        let mut story = opened();
+        story.send_for((7, 1), 2, 1).deliver(&[1, 2, 3], 1, 4, (2, 1), Agreed);
+        story.caught_alone(Property::P26, &[2, 1], "gseq 4 in view 1");
+    }
+
+    #[test]
+    fn delivered_out_of_order() {
+        let mut story = opened();
+        story.send_for((7, 3), 1, 3).deliver(&[1, 2, 3], 1, 4, (1, 3), Agreed);
+        story.passes(Property::P26);
+        story.send_for((7, 2), 2, 1).deliver(&[1, 2, 3], 1, 5, (2, 1), Agreed);
+        story.caught_alone(Property::P26, &[1], "gseq 4 in view 1");
+    }
+
+    #[test]
+    fn told_where_the_repeat_is() {
+        let mut story = opened();
+        story.send_for((7, 1), 2, 1).pass(&[1, 2, 3], 1, 4, (2, 1), PassReason::Duplicate);
+        story.outcome(2, 1, Outcome::Ordered { gseq: 4, view: 1 });
+        story.caught_alone(Property::P26, &[2, 1], "gseq 3 in view 1");
+    }
+
+    /// Delivered by one who is gone, at a place that the next view does not have: that is no delivery (P15).
+    #[test]
+    fn lost_with_its_view_and_delivered_again() {
+        let mut story = three();
+        story.send_for((7, 0), 1, 1).pass(&[1, 2, 3], 1, 2, (1, 1), PassReason::Control);
+        story.send_for((7, 1), 1, 2).deliver(&[1], 1, 3, (1, 2), Agreed).add(1, crate::Event::Crash);
+        story.accept(&[2, 3], 2).view(&[2, 3], 2, 3, 3, &[2, 3]);
+        story.send_for((7, 1), 2, 1).deliver(&[2, 3], 2, 4, (2, 1), Agreed);
+        story.passes(Property::P26);
+    }
+}

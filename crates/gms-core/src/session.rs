@@ -1,0 +1,407 @@
+//! Client sessions (protocol 4.7): whatever a client sends again, through whichever member, is delivered once.
+//!
+//! A session is opened by an entry of its own, number 0; its messages are numbered from 1. The table here is a fold over
+//! the stored prefix, so every member decides alike (I7), and only for frames whose header says that there is something
+//! to decide. A session is never opened twice: one that has been expired stays unknown, and nothing of it is delivered any
+//! more. So a repeat can be told from a message that is new, or else is refused, but never delivered again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Passed;
+use crate::id::{Gseq, Vid};
+use crate::random::mix;
+use crate::wire::{Entries, EntryKind, Frame, SessionNumber};
+
+/// Messages of one session whose places are remembered, at most: whoever has no more than so many without an answer
+/// learns the place of each.
+pub const SESSION_WINDOW: u32 = 4096;
+/// Stretches remembered for each session there may be, on average.
+const STRETCHES: usize = 2;
+/// What a session costs beside its stretches, about: its places in both tables.
+const SESSION_COST: usize = size_of::<Session>() + size_of::<(u128, u128, Gseq)>();
+
+/// A session as a joiner is told of it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// Its id.
+    pub session: [u8; 16],
+    /// Number of its last message.
+    pub last: u64,
+    /// Where its latest messages are, up to the last one.
+    pub stretches: Vec<Stretch>,
+}
+
+/// Messages of consecutive numbers at consecutive places of one view.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Place of the first.
+    pub gseq: Gseq,
+    /// Their view.
+    pub vid: Vid,
+    /// How many.
+    pub count: u32,
+}
+
+/// All sessions that are known, and what became of entries that were stored and not handled yet.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Sessions {
+    limit: usize,
+    known: BTreeMap<u128, Session>,
+    /// From the one unused longest on. The key is when a session came last in here.
+    by_use: BTreeMap<Gseq, u128>,
+    stretches: usize,
+    /// Up to here, sessions have no stretches.
+    forgotten: Gseq,
+    /// Entries that are not for the application, by place.
+    passed: VecDeque<(Gseq, Passed)>,
+    /// It holds what is not in the order of the group.
+    lost: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Session {
+    last: u64,
+    /// Its key in `by_use`.
+    used: Gseq,
+    stretches: VecDeque<Stretch>,
+    /// Messages in them.
+    remembered: u32,
+}
+
+impl Sessions {
+    /// Nothing yet; at most `limit` sessions are ever known.
+    pub(crate) fn new(limit: u32) -> Self {
+        Self {
+            limit: limit as usize,
+            known: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+            stretches: 0,
+            forgotten: 0,
+            passed: VecDeque::new(),
+            lost: false,
+        }
+    }
+
+    /// Those that `records` tell of; `None` if no table says so.
+    pub(crate) fn load(limit: u32, records: &[SessionRecord]) -> Option<Self> {
+        let mut sessions = Self::new(limit);
+        // When each was used does not matter, only in which order: every one of them has at least one entry behind it.
+        for (used, record) in (1..).zip(records) {
+            let session = u128::from_le_bytes(record.session);
+            let stretches: VecDeque<Stretch> = record.stretches.iter().copied().collect();
+            let remembered = stretches.iter().try_fold(0u32, |sum, stretch| sum.checked_add(stretch.count))?;
+            let counts_are_true = remembered <= SESSION_WINDOW && u64::from(remembered) <= record.last;
+            let places_are = stretches.iter().all(|stretch| stretch.count > 0 && stretch.gseq < Gseq::MAX / 2);
+            sessions.stretches += stretches.len();
+            sessions.by_use.insert(used, session);
+            let known = Session { last: record.last, used, stretches, remembered };
+            if sessions.known.insert(session, known).is_some() || !counts_are_true || !places_are {
+                return None;
+            }
+        }
+        let within = sessions.known.len() <= sessions.limit && sessions.stretches <= STRETCHES * sessions.limit;
+        within.then_some(sessions)
+    }
+
+    /// The order ends before the last frame that was taken in: nobody is told of this table any more.
+    pub(crate) fn lose(&mut self) {
+        self.lost = true;
+    }
+
+    /// For a joiner: in the order of their use, the one unused longest first. `None` if the table is lost.
+    pub(crate) fn records(&self) -> Option<Vec<SessionRecord>> {
+        let record = |session: &u128| {
+            let known = &self.known[session];
+            let stretches = known.stretches.iter().copied().collect();
+            SessionRecord { session: session.to_le_bytes(), last: known.last, stretches }
+        };
+        (!self.lost).then(|| self.by_use.values().map(record).collect())
+    }
+
+    /// The same for the same [`Self::records`] only.
+    pub(crate) fn digest(&self) -> Option<u64> {
+        let words = self.by_use.values().flat_map(|session| {
+            let known = &self.known[session];
+            let places = known.stretches.iter().flat_map(|stretch| [stretch.gseq, stretch.vid, stretch.count.into()]);
+            [*session as u64, (*session >> 64) as u64, known.last, known.stretches.len() as u64]
+                .into_iter()
+                .chain(places)
+        });
+        (!self.lost).then(|| words.fold(0, |digest, word| mix(digest ^ word)))
+    }
+
+    /// The next frame of the order, which has entries of sessions.
+    pub(crate) fn take_in(&mut self, frame: &Frame) {
+        let vid = frame.header.vid;
+        for (gseq, entry) in (frame.header.gseq..).zip(Entries::new(&frame.body, 0)) {
+            let entry = entry.expect("checked when stored");
+            let whole = match entry.kind {
+                EntryKind::Message => true,
+                EntryKind::Void => false,
+                EntryKind::Fragment { offset, total } => offset as usize + entry.payload.len() == total as usize,
+            };
+            // Where it is for another view only, it uses up no number.
+            let Some(number) = entry.session.filter(|_| whole && entry.only_in_view.is_none_or(|only| only == vid))
+            else {
+                continue;
+            };
+            if let Some(why) = self.decide(number, gseq, vid) {
+                self.passed.push_back((gseq, why));
+            }
+        }
+    }
+
+    /// Why the entry at `gseq`, which belongs to a session, is not for the application; `None` if it is. To be asked
+    /// of each once, in order.
+    pub(crate) fn why_passed(&mut self, gseq: Gseq) -> Option<Passed> {
+        self.passed.pop_front_if(|(at, _)| *at == gseq).map(|(_, why)| why)
+    }
+
+    /// Bytes held, beside what waits to be handled: that costs less than its frames are charged for.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.known.len() * SESSION_COST + self.stretches * size_of::<Stretch>()) as u64
+    }
+
+    /// Bytes that may be held at most.
+    pub(crate) fn cap(&self) -> u64 {
+        (self.limit * (SESSION_COST + STRETCHES * size_of::<Stretch>())) as u64
+    }
+
+    fn decide(&mut self, SessionNumber { session, number }: SessionNumber, gseq: Gseq, vid: Vid) -> Option<Passed> {
+        if number == 0 {
+            self.open(session, gseq);
+            return Some(Passed::Control);
+        }
+        let last_used = self.by_use.last_key_value().is_some_and(|(_, last)| *last == session);
+        let Some(known) = self.known.get_mut(&session) else { return Some(Passed::SessionExpired) };
+        if !last_used {
+            self.by_use.remove(&known.used);
+            self.by_use.insert(gseq, session);
+            known.used = gseq;
+        }
+        if number <= known.last {
+            return Some(Passed::Repeat { first: known.place(number) });
+        }
+        if number - known.last > 1 {
+            return Some(Passed::Gap);
+        }
+        known.last = number;
+        let before = known.stretches.len();
+        known.remember(gseq, vid);
+        self.stretches = self.stretches + known.stretches.len() - before;
+        self.forget();
+        None
+    }
+
+    fn open(&mut self, session: u128, gseq: Gseq) {
+        if self.known.contains_key(&session) {
+            return;
+        }
+        if self.known.len() == self.limit
+            && let Some((_, longest_unused)) = self.by_use.pop_first()
+            && let Some(expired) = self.known.remove(&longest_unused)
+        {
+            self.stretches -= expired.stretches.len();
+        }
+        let fresh = Session { last: 0, used: gseq, stretches: VecDeque::new(), remembered: 0 };
+        self.known.insert(session, fresh);
+        self.by_use.insert(gseq, session);
+    }
+
+    /// Keeps the stretches within their bound: those of the session unused longest go first.
+    fn forget(&mut self) {
+        while self.stretches > STRETCHES * self.limit {
+            let Some((used, session)) = self.by_use.range(self.forgotten + 1..).next() else { return };
+            self.forgotten = *used;
+            // The last one, which is in use, keeps its latest.
+            let keeps = usize::from(Some((used, session)) == self.by_use.last_key_value());
+            let known = self.known.get_mut(session).expect("in both or in none");
+            while known.stretches.len() > keeps && self.stretches > STRETCHES * self.limit {
+                let oldest = known.stretches.pop_front().expect("just counted");
+                known.remembered -= oldest.count;
+                self.stretches -= 1;
+            }
+            if !known.stretches.is_empty() {
+                self.forgotten -= 1;
+                return;
+            }
+        }
+    }
+}
+
+impl Session {
+    fn remember(&mut self, gseq: Gseq, vid: Vid) {
+        match self.stretches.back_mut() {
+            // A view has a place of its own: no stretch goes beyond one.
+            Some(latest) if latest.gseq + Gseq::from(latest.count) == gseq => latest.count += 1,
+            _ => self.stretches.push_back(Stretch { gseq, vid, count: 1 }),
+        }
+        self.remembered += 1;
+        if self.remembered > SESSION_WINDOW
+            && let Some(oldest) = self.stretches.front_mut()
+        {
+            self.remembered -= 1;
+            oldest.gseq += 1;
+            oldest.count -= 1;
+            self.stretches.pop_front_if(|oldest| oldest.count == 0);
+        }
+    }
+
+    /// Where message `number` is, as far as that is remembered.
+    fn place(&self, number: u64) -> Option<(Gseq, Vid)> {
+        let mut after = self.last;
+        for stretch in self.stretches.iter().rev() {
+            let before = after - u64::from(stretch.count);
+            if number > before {
+                return Some((stretch.gseq + (number - before - 1), stretch.vid));
+            }
+            after = before;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::Params;
+    use crate::wire::Limits;
+
+    /// A table, and the place of the entry that comes next.
+    struct Order {
+        sessions: Sessions,
+        next: Gseq,
+    }
+
+    impl Order {
+        fn new(limit: u32) -> Self {
+            Self { sessions: Sessions::new(limit), next: 1 }
+        }
+
+        /// What becomes of these messages of sessions, one after the other.
+        fn fold(&mut self, rows: &[(u128, u64)]) -> Vec<Option<Passed>> {
+            let mut decide = |(session, number): &(u128, u64)| {
+                self.next += 1;
+                let number = SessionNumber { session: *session, number: *number };
+                self.sessions.decide(number, self.next - 1, 1)
+            };
+            rows.iter().map(&mut decide).collect()
+        }
+
+        fn stretches(&self) -> usize {
+            let counted = self.sessions.known.values().map(|known| known.stretches.len()).sum();
+            assert_eq!(self.sessions.stretches, counted);
+            counted
+        }
+    }
+
+    const UNKNOWN: Option<Passed> = Some(Passed::SessionExpired);
+    const FORGOTTEN: Option<Passed> = Some(Passed::Repeat { first: None });
+
+    fn repeat(gseq: Gseq) -> Option<Passed> {
+        Some(Passed::Repeat { first: Some((gseq, 1)) })
+    }
+
+    #[test]
+    fn each_number_is_delivered_once_and_in_order() {
+        let mut order = Order::new(10);
+        let opened = Some(Passed::Control);
+        for (row, expected) in [
+            ((7, 0), opened),
+            ((7, 1), None),
+            ((7, 2), None),
+            ((7, 1), repeat(2)),
+            ((7, 4), Some(Passed::Gap)),
+            ((7, 3), None),
+            ((7, 4), None),
+            ((7, 2), repeat(3)),
+            ((8, 1), UNKNOWN),
+            ((7, 0), opened),
+            ((7, 4), repeat(7)),
+            ((7, 5), None),
+        ] {
+            assert_eq!(order.fold(&[row]), [expected], "{row:?}");
+        }
+    }
+
+    #[test]
+    fn the_session_unused_longest_expires_and_stays_so() {
+        let mut order = Order::new(2);
+        order.fold(&[(1, 0), (2, 0), (1, 1), (3, 0)]);
+        assert_eq!(order.fold(&[(2, 1), (1, 2), (3, 1), (2, 1)]), [UNKNOWN, None, None, UNKNOWN]);
+        assert_eq!((order.sessions.known.len(), order.sessions.by_use.len()), (2, 2));
+    }
+
+    #[test]
+    fn places_are_remembered_within_the_window() {
+        let (mut order, window) = (Order::new(10), u64::from(SESSION_WINDOW));
+        let all: Vec<(u128, u64)> = (0..=window + 5).map(|number| (1, number)).collect();
+        order.fold(&all);
+        assert_eq!((order.stretches(), order.sessions.known[&1].remembered), (1, SESSION_WINDOW));
+        let rows = [(1, 5), (1, 6), (1, window + 5)];
+        assert_eq!(order.fold(&rows), [FORGOTTEN, repeat(7), repeat(window + 6)]);
+    }
+
+    #[test]
+    fn places_of_those_unused_longest_are_forgotten_first() {
+        let mut order = Order::new(3);
+        order.fold(&[(1, 0), (2, 0), (3, 0)]);
+        for number in 1..=9 {
+            // No two places of one session follow each other.
+            assert_eq!(order.fold(&[(1, number), (2, number), (3, number)]), [None; 3]);
+            assert!(order.stretches() <= 6);
+            assert!(order.sessions.bytes() <= order.sessions.cap());
+        }
+        let last = order.next - 1;
+        assert_eq!(
+            order.fold(&[(3, 9), (3, 8), (1, 7), (1, 1)]),
+            [repeat(last), repeat(last - 3), FORGOTTEN, FORGOTTEN]
+        );
+    }
+
+    #[test]
+    fn who_loads_the_records_decides_alike_from_there_on() {
+        let mut order = Order::new(4);
+        for number in 0..30 {
+            order.fold(&[(1, number), (2, number / 2), (3 + u128::from(number % 4), number / 5)]);
+        }
+        let sessions = Sessions::load(4, &order.sessions.records().expect("known")).expect("a table");
+        assert_eq!((sessions.records(), sessions.digest()), (order.sessions.records(), order.sessions.digest()));
+        let mut other = Order { sessions, next: order.next };
+        for n in 0..300 {
+            let row = (u128::from(n % 7), n / 10 % 40);
+            assert_eq!(order.fold(&[row]), other.fold(&[row]));
+            assert_eq!(other.sessions.digest(), order.sessions.digest());
+        }
+        other.sessions.known.values_mut().next().expect("a session").last += 1;
+        assert_ne!(other.sessions.digest(), order.sessions.digest());
+    }
+
+    #[test]
+    fn records_that_no_table_has_are_refused() {
+        let stretch = |count| Stretch { gseq: 5, vid: 1, count };
+        let record = |session, last, stretches: &[Stretch]| SessionRecord {
+            session: [session; 16],
+            last,
+            stretches: stretches.to_vec(),
+        };
+        let ok = |records: &[SessionRecord]| Sessions::load(2, records).is_some();
+        assert!(ok(&[record(1, 4096, &[stretch(4096)]), record(2, 7, &[stretch(3), stretch(2)])]));
+        assert!(!ok(&[record(1, 1, &[]), record(1, 1, &[])]), "one session twice");
+        assert!(!ok(&[record(1, 0, &[]), record(2, 0, &[]), record(3, 0, &[])]), "too many");
+        assert!(!ok(&[record(1, 9, &[stretch(1); 5])]), "too many stretches");
+        assert!(!ok(&[record(1, 4097, &[stretch(4097)])]) && !ok(&[record(1, 3, &[stretch(4)])]));
+        assert!(!ok(&[record(1, 3, &[stretch(0)])]) && !ok(&[record(1, 9, &[stretch(u32::MAX), stretch(1)])]));
+    }
+
+    #[test]
+    fn the_largest_table_fits_a_control_message() {
+        let stretch = Stretch { gseq: 1 << 48, vid: 1 << 27, count: SESSION_WINDOW };
+        let record = SessionRecord { session: [9; 16], last: 1 << 48, stretches: vec![stretch; STRETCHES] };
+        let table = vec![record; Params::MOST_SESSIONS as usize];
+        let (encoded, limits) = (postcard::to_stdvec(&table).expect("plain data").len(), Limits::default());
+        assert!(encoded + 100 * limits.members < limits.control, "{encoded}");
+    }
+}
