@@ -14,6 +14,7 @@ pub(crate) enum Reply<'a> {
     Ordered(OrderedReply),
     NotOrdered(NotOrderedReply),
     Unknown(UnknownReply),
+    SessionExpired(UnknownReply),
     Subscribed(Subscribed),
     Status(&'a ServerStatus),
     Error(Located),
@@ -46,6 +47,9 @@ pub(crate) struct OrderedReply {
 pub(crate) struct NotOrderedReply {
     pub(crate) number: u64,
     pub(crate) reason: String,
+    /// The message itself is not to blame: sent again, perhaps through another server, it may be ordered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) again: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -159,7 +163,7 @@ mod tests {
     fn lines_are_as_documented() {
         let ordered = Reply::Ordered(OrderedReply { number: 7, gseq: 121, view: 4 });
         assert_eq!(json(&ordered), "{\"ordered\":{\"number\":7,\"gseq\":121,\"view\":4}}\n");
-        let refused = Reply::NotOrdered(NotOrderedReply { number: 7, reason: "no".into() });
+        let refused = Reply::NotOrdered(NotOrderedReply { number: 7, reason: "no".into(), again: false });
         assert_eq!(json(&refused), "{\"not_ordered\":{\"number\":7,\"reason\":\"no\"}}\n");
         assert_eq!(json(&Reply::Unknown(UnknownReply { number: 7 })), "{\"unknown\":{\"number\":7}}\n");
         let error = Reply::Error(Located { position: 3, reason: "odd".into() });

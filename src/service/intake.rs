@@ -76,7 +76,7 @@ impl Connection {
             numbers.extend(self.waiting.drain(..).map(|(number, _)| number));
             for number in numbers {
                 let reason = "this server is leaving the group or has left it: send through another".to_owned();
-                self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason }));
+                self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: true }));
             }
             return true;
         };

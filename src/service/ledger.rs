@@ -92,9 +92,10 @@ impl Gathered {
                 let reason =
                     "it had no place in the order when the server left the group, or the group gave way to another"
                         .to_owned();
-                Reply::NotOrdered(NotOrderedReply { number, reason })
+                Reply::NotOrdered(NotOrderedReply { number, reason, again: true })
             }
             Outcome::Unknown => Reply::Unknown(UnknownReply { number }),
+            Outcome::SessionExpired => Reply::SessionExpired(UnknownReply { number }),
         };
         write_line(&reply, &mut self.lines);
     }

@@ -40,7 +40,7 @@ impl Connection {
                 let submission = Submission { payload, level, addressing: Default::default(), receipt: None };
                 self.waiting.push_back((number, submission));
             }
-            Err(reason) => self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason })),
+            Err(reason) => self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: false })),
         }
     }
 

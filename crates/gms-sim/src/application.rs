@@ -1,8 +1,10 @@
 //! The process above a node: it sends what the scenario says and reads at its own pace.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use gms::Node;
-use gms_core::{Addressing, Event, Input, Level, Refusal, SendError, Time};
+use gms_core::{Addressing, Event, Input, Level, Outcome, Refusal, SendError, SessionNumber, Time};
 
 use crate::draw::Draw;
 use crate::scenario::{Reader, Traffic};
@@ -37,6 +39,11 @@ pub(crate) struct Application {
     /// Messages accepted, and what became of them.
     pub(crate) sent: u64,
     pub(crate) outcomes: u64,
+    /// Those of clients among them, and whose each is that has no outcome yet.
+    for_clients: u64,
+    clients: BTreeMap<u64, usize>,
+    /// Outcomes that the clients have not fetched.
+    answers: Vec<(usize, u64, Outcome)>,
     pub(crate) delivered: u64,
     pub(crate) views: u64,
     pub(crate) situations: SituationCounts,
@@ -56,6 +63,9 @@ impl Application {
             vid: None,
             sent: 0,
             outcomes: 0,
+            for_clients: 0,
+            clients: BTreeMap::new(),
+            answers: Vec::new(),
             delivered: 0,
             views: 0,
             situations: SituationCounts::new(),
@@ -67,7 +77,7 @@ impl Application {
 
     /// Whether it has something left to send.
     pub(crate) fn wants_to_send(&self) -> bool {
-        self.sent < self.traffic.count && !self.leaving && self.end.is_none()
+        self.sent - self.for_clients < self.traffic.count && !self.leaving && self.end.is_none()
     }
 
     /// Sends the next burst, as far as there is room; returns when the one after it is due.
@@ -113,7 +123,10 @@ impl Application {
                         }
                     }
                 }
-                Event::Outcome { .. } => self.outcomes += 1,
+                Event::Outcome { sseq, outcome } => {
+                    self.outcomes += 1;
+                    self.answers.extend(self.clients.remove(&sseq).map(|client| (client, sseq, outcome)));
+                }
                 Event::LeaveRefused { .. } => self.leaving = false,
                 Event::Left { released } => {
                     self.end = Some(End::Left { released });
@@ -177,17 +190,51 @@ impl Application {
         }
         let size = self.traffic.size(&mut self.draw, self.sent) as usize;
         let level = self.traffic.level(&mut self.draw);
-        let addressing = Addressing { only_in_view, ..Addressing::default() };
-        match node.send(now, self.payload(size), level, addressing) {
+        let (payload, addressing) = (self.payload(size), Addressing { only_in_view, ..Addressing::default() });
+        self.hand_over(node, now, payload, level, addressing).is_some()
+    }
+
+    /// Sends a client's message; returns its number here if it was accepted.
+    pub(crate) fn send_for(
+        &mut self,
+        client: usize,
+        node: &mut Node,
+        now: Time,
+        payload: Bytes,
+        level: Level,
+        session: SessionNumber,
+    ) -> Option<u64> {
+        let addressing = Addressing { session: Some(session), ..Addressing::default() };
+        let sseq = self.hand_over(node, now, payload, level, addressing)?;
+        self.for_clients += 1;
+        self.clients.insert(sseq, client);
+        Some(sseq)
+    }
+
+    /// What has become of a client's messages since it last asked.
+    pub(crate) fn answers_for(&mut self, client: usize) -> Vec<(u64, Outcome)> {
+        let known = self.answers.extract_if(.., |(of, ..)| *of == client);
+        known.map(|(_, sseq, outcome)| (sseq, outcome)).collect()
+    }
+
+    fn hand_over(
+        &mut self,
+        node: &mut Node,
+        now: Time,
+        payload: Bytes,
+        level: Level,
+        addressing: Addressing,
+    ) -> Option<u64> {
+        match node.send(now, payload, level, addressing) {
             Ok(sseq) => {
                 self.sent += 1;
                 if self.level.replace(level).is_some_and(|before| before != level) {
                     self.met(Situation::MixedLevels);
                 }
                 assert_eq!(sseq, self.sent, "numbers of messages are dense");
-                true
+                Some(sseq)
             }
-            Err(SendError::Full | SendError::NotMember) => false,
+            Err(SendError::Full | SendError::NotMember) => None,
             Err(error) => panic!("a message within the limits was refused: {error}"),
         }
     }

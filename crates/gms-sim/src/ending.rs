@@ -6,6 +6,7 @@ use gms_check::Event;
 use gms_core::{Gid, Time, Uid, View, is_quorum};
 
 use crate::ballots::Ballots;
+use crate::clients;
 use crate::host::Host;
 use crate::report::Ending;
 use crate::scenario::Entry;
@@ -54,7 +55,11 @@ impl World<'_> {
             }
         };
         if blocked.is_empty() && !up.is_empty() {
-            self.rest(&up, &blocked);
+            match clients::unanswered(&self.clients) {
+                Some(_) if !is_late => return Ok(None),
+                Some(why) => return Err(dump(&self.hosts, self.now, &why)),
+                None => self.rest(&up, &blocked),
+            }
             return Ok(Some(Ending::Converged));
         }
         let since = *self.blocked_since.get_or_insert(self.now);

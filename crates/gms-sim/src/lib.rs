@@ -12,6 +12,7 @@
 //! | `upheaval` | departures, returns, cuts, pauses |
 //! | `mortality` | deaths, and returns from death |
 //! | `host`, `application` | one process: its node and socket, and the program above |
+//! | `clients` | programs that are no members and send through them |
 //! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
 //! | `ending`, `ballots` | whether all has come to rest, or nobody can go on |
 //! | `situation` | what a run got into, so that a fault never met shows |
@@ -24,6 +25,7 @@
 mod application;
 mod ballots;
 mod campaign;
+mod clients;
 mod draw;
 mod ending;
 mod host;

@@ -38,11 +38,13 @@ pub enum Situation {
     Rejoined,
     /// A leader dies.
     LeaderDies,
+    /// A client sends what is under way once more, through another process.
+    SentTwice,
 }
 
 impl Situation {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoFault,
         Self::Rivals,
         Self::SmallBudget,
@@ -57,6 +59,7 @@ impl Situation {
         Self::Excluded,
         Self::Rejoined,
         Self::LeaderDies,
+        Self::SentTwice,
     ];
 
     /// What the closing table calls it.
@@ -76,6 +79,7 @@ impl Situation {
             Self::Excluded => "excluded alive",
             Self::Rejoined => "rejoined by itself",
             Self::LeaderDies => "leader dies",
+            Self::SentTwice => "client sends twice",
         }
     }
 }

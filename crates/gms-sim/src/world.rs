@@ -9,6 +9,7 @@ use gms_core::Time;
 
 use crate::application::End;
 use crate::ballots::Ballots;
+use crate::clients::{self, Client};
 use crate::draw::Draw;
 use crate::ending::dump;
 use crate::host::Host;
@@ -39,6 +40,7 @@ pub(crate) enum Happening {
     Send(usize),
     Read(usize),
     Depart(usize),
+    Client(usize),
     Rage,
     Spike(Option<Duration>),
     Cut(usize),
@@ -65,6 +67,7 @@ pub(crate) struct World<'a> {
     /// In the order of their births; those not born yet are `None`.
     pub(crate) hosts: Vec<Option<Host>>,
     pub(crate) network: Network,
+    pub(crate) clients: Vec<Client>,
     pub(crate) witness: Witness<'a>,
     /// What has been proposed and accepted.
     pub(crate) ballots: Ballots,
@@ -86,6 +89,7 @@ impl<'a> World<'a> {
             births: scenario.births.clone(),
             hosts: scenario.births.iter().map(|_| None).collect(),
             network: Network::new(draw.bits(), &scenario.network),
+            clients: clients::born(scenario),
             witness: Witness::new(sink),
             ballots: Ballots::default(),
             struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
@@ -126,6 +130,9 @@ impl<'a> World<'a> {
         }
         for (index, departure) in self.scenario.departures.iter().enumerate() {
             self.queue.push(departure.at, Happening::Depart(index));
+        }
+        for (index, client) in self.scenario.clients.iter().enumerate() {
+            self.queue.push(client.at, Happening::Client(index));
         }
         self.queue.push(Time::ZERO + plan.from, Happening::Rage);
         for spike in &plan.spikes {
@@ -192,6 +199,7 @@ impl<'a> World<'a> {
             Happening::Send(index) => self.send(index),
             Happening::Read(index) => self.read(index),
             Happening::Depart(index) => self.depart(self.scenario.departures[index].leader),
+            Happening::Client(index) => self.serve(index),
             Happening::Rage => {
                 for kind in self.network.rage() {
                     self.note(Event::Fault { kind: kind.to_owned() });

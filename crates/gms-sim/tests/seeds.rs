@@ -34,7 +34,7 @@ fn no_seed_breaks_a_property_and_every_property_is_exercised() {
     let scenarios: Vec<Scenario> = (1..=1000).map(Scenario::draw).collect();
     let campaign = campaign(&scenarios);
     use Property::*;
-    for property in [P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P16, P17, P22, P23, P24, P25] {
+    for property in [P1, P2, P3, P4, P5, P6, P7, P8, P9, P10, P11, P12, P13, P14, P16, P17, P22, P23, P24, P25, P26] {
         assert!(campaign.counters.exercised(property) > 0, "{property} was never exercised\n{campaign}");
     }
     for (property, part) in [
@@ -48,6 +48,9 @@ fn no_seed_breaks_a_property_and_every_property_is_exercised() {
         (P16, "not ordered"),
         (P17, "delivered"),
         (P17, "not ordered"),
+        (P26, "repeats"),
+        (P26, "resumed"),
+        (P26, "expired"),
     ] {
         assert!(campaign.counters.part(property, part) > 0, "{property} '{part}' was never exercised\n{campaign}");
     }

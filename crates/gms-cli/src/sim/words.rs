@@ -32,6 +32,10 @@ pub(super) fn scenario_in_words(scenario: &Scenario) -> Vec<String> {
             scenario.params.datagram, scenario.params.message_limit, scenario.params.window, scenario.params.min_voters
         ),
     ];
+    if !scenario.clients.is_empty() {
+        let (clients, known) = (scenario.clients.len(), scenario.params.sessions);
+        lines.push(format!("  {clients} clients, sessions known at a time: {known}"));
+    }
     let mut events: Vec<(u64, String)> = Vec::new();
     events.extend(scenario.births.iter().map(|birth| (birth.at.as_nanos() / 1000, birth_in_words(birth, scenario))));
     let again = if scenario.rejoin { ", and comes again" } else { "" };

@@ -1,5 +1,6 @@
 //! What one run does: drawn from a seed, so that every seed has its own mix (swarm testing).
 
+mod clients;
 mod label;
 mod mortality;
 mod network;
@@ -12,6 +13,7 @@ use gms_core::{Params, Time};
 
 use crate::draw::Draw;
 
+pub use clients::ClientPlan;
 pub(crate) use label::Inside;
 pub use label::Label;
 pub use mortality::{Blow, Crash, Death, Mortality, Strike, Whom};
@@ -27,6 +29,8 @@ pub struct Scenario {
     pub params: Params,
     /// The processes, in the order of their starts.
     pub births: Vec<Birth>,
+    /// Programs that send through the processes.
+    pub clients: Vec<ClientPlan>,
     /// Who is asked to leave, and when.
     pub departures: Vec<Departure>,
     /// The process that never leaves, by its place in `births`: joiners can always ask it.
@@ -155,7 +159,8 @@ impl Scenario {
         let auto = draw.chance(0.15);
         let anchor = draw.within(0..=initial - 1) as usize;
         let settled = if auto { Duration::from_millis(1500) } else { Duration::ZERO };
-        let params = draw_params(draw);
+        let mut params = draw_params(draw);
+        let clients = ClientPlan::draw_all(seed, &mut params, settled, settled + chaos);
         let network = NetworkPlan::draw(draw, calm, settled, settled + chaos);
         let style = traffic::Style::draw(draw, &params, chaos, messages / (initial + late));
         let small_budget = draw.chance(0.2).then(|| draw.pick(&[64 << 10, 100 << 10, 256 << 10]));
@@ -213,6 +218,7 @@ impl Scenario {
             seed,
             params,
             births,
+            clients,
             departures,
             anchor,
             rejoin,

@@ -1,0 +1,181 @@
+//! Clients with sessions, as `gms::Client` is one: a message has one number for ever, and is sent through one process
+//! after the other until there is an answer, also while earlier copies are still under way. The checker sees whether
+//! it is delivered once (P26).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use gms_core::{Level, Outcome, SessionNumber, Time};
+
+use crate::draw::Draw;
+use crate::scenario::{ClientPlan, Scenario};
+use crate::situation::Situation;
+use crate::world::{Happening, World};
+
+/// A client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    plan: ClientPlan,
+    draw: Draw,
+    session: u128,
+    /// The group knows the session.
+    open: bool,
+    /// Messages made so far, in all sessions.
+    made: u64,
+    /// Number of the last one in this session.
+    last: u64,
+    unanswered: BTreeMap<u64, (Bytes, Level)>,
+    /// The next number to hand to the present process.
+    cursor: u64,
+    /// The present process, by its place among the hosts.
+    through: Option<usize>,
+    /// The last time there was an answer, or a change of process.
+    progress: Time,
+    /// What was accepted by which process under which number, and has no outcome yet: session and number.
+    copies: BTreeMap<(usize, u64), (u128, u64)>,
+}
+
+/// The clients of a scenario.
+pub(crate) fn born(scenario: &Scenario) -> Vec<Client> {
+    let client = |(index, plan): (usize, &ClientPlan)| Client {
+        plan: plan.clone(),
+        draw: Draw::new(scenario.seed, 1000 + index as u64),
+        session: 0,
+        open: false,
+        made: 0,
+        last: 0,
+        unanswered: BTreeMap::new(),
+        cursor: 0,
+        through: None,
+        progress: Time::ZERO,
+        copies: BTreeMap::new(),
+    };
+    scenario.clients.iter().enumerate().map(client).collect()
+}
+
+/// Why the clients are not at their end.
+pub(crate) fn unanswered(clients: &[Client]) -> Option<String> {
+    let waiting = clients.iter().position(|client| !client.is_done())?;
+    let Client { plan, made, unanswered, through, open, .. } = &clients[waiting];
+    let (of, open) = (plan.count, if *open { "open" } else { "not open" });
+    Some(format!(
+        "client {waiting} has sent {made} of {of}, {} without an answer, through {through:?}, its session is {open}",
+        unanswered.len()
+    ))
+}
+
+impl Client {
+    fn is_done(&self) -> bool {
+        self.made >= self.plan.count && self.unanswered.is_empty()
+    }
+
+    /// Begins anew; what has no answer will never have one.
+    fn draw_session(&mut self) {
+        self.session = u128::from(self.draw.bits()) << 64 | u128::from(self.draw.bits());
+        (self.open, self.last, self.cursor) = (false, 0, 0);
+        self.unanswered.clear();
+    }
+
+    /// Goes to another process if there is one, and sends everything that has no answer once more.
+    fn go(&mut self, now: Time, servers: &[usize]) {
+        let others: Vec<usize> = servers.iter().copied().filter(|index| Some(*index) != self.through).collect();
+        self.through = if others.is_empty() { servers.first().copied() } else { Some(self.draw.pick(&others)) };
+        self.progress = now;
+        self.send_again();
+        if !self.open {
+            // The session may have been opened, and is used by nobody: this is another one.
+            self.draw_session();
+        }
+    }
+
+    fn send_again(&mut self) {
+        self.cursor = self.unanswered.keys().next().copied().unwrap_or(self.last + 1);
+    }
+
+    fn hear(&mut self, now: Time, copy: (usize, u64), outcome: Outcome) {
+        let Some((session, number)) = self.copies.remove(&copy) else { return };
+        if session != self.session {
+            return;
+        }
+        self.progress = now;
+        match outcome {
+            Outcome::Ordered { .. } if number == 0 => (self.open, self.cursor) = (true, 1),
+            Outcome::Ordered { .. } => _ = self.unanswered.remove(&number),
+            Outcome::SessionExpired => self.draw_session(),
+            Outcome::NotOrdered | Outcome::Unknown if number == 0 => self.draw_session(),
+            Outcome::NotOrdered | Outcome::Unknown if self.unanswered.contains_key(&number) => self.send_again(),
+            Outcome::NotOrdered | Outcome::Unknown => {}
+        }
+    }
+
+    /// The next message to hand over, made if need be.
+    fn next(&mut self) -> Option<(u64, Bytes, Level)> {
+        if !self.open {
+            return (self.cursor == 0).then(|| (0, Bytes::new(), Level::Uniform));
+        }
+        // What has been answered meanwhile need not be sent again, but what comes after it has to be.
+        while self.cursor <= self.last && !self.unanswered.contains_key(&self.cursor) {
+            self.cursor += 1;
+        }
+        if self.cursor > self.last {
+            if self.made >= self.plan.count || self.unanswered.len() as u64 >= self.plan.window {
+                return None;
+            }
+            self.made += 1;
+            self.last += 1;
+            let size = self.draw.within(0..=self.plan.size) as usize;
+            let payload: Vec<u8> = (0..size).map(|_| self.draw.bits() as u8).collect();
+            let level = self.draw.pick(&[Level::Agreed, Level::Uniform, Level::Uniform, Level::Stable]);
+            self.unanswered.insert(self.last, (payload.into(), level));
+        }
+        let (payload, level) = &self.unanswered[&self.cursor];
+        Some((self.cursor, payload.clone(), *level))
+    }
+}
+
+impl World<'_> {
+    /// A client's turn.
+    pub(crate) fn serve(&mut self, which: usize) {
+        let mut clients = std::mem::take(&mut self.clients);
+        let client = &mut clients[which];
+        for (index, host) in self.hosts.iter_mut().enumerate() {
+            let Some(host) = host else { continue };
+            for (sseq, outcome) in host.app.answers_for(which) {
+                client.hear(self.now, (index, sseq), outcome);
+            }
+        }
+        let servers = self.living(|host| host.app.vid.is_some() && !host.app.leaving);
+        let present = client.through.filter(|index| servers.contains(index));
+        let waits = !client.unanswered.is_empty() || (client.cursor > 0 && !client.open);
+        let fickle = !self.calm && client.draw.chance(client.plan.fickle);
+        if present.is_none() || fickle || (waits && self.now - client.progress > client.plan.patience) {
+            client.go(self.now, &servers);
+        }
+        if let Some(through) = client.through.filter(|index| servers.contains(index)) {
+            self.hand_over(which, client, through);
+        }
+        if !client.is_done() {
+            self.queue.push(self.now + client.draw.around(client.plan.gap), Happening::Client(which));
+        }
+        self.clients = clients;
+    }
+
+    fn hand_over(&mut self, which: usize, client: &mut Client, through: usize) {
+        let mut counted = false;
+        for _ in 0..client.plan.burst {
+            let Some((number, payload, level)) = client.next() else { break };
+            let session = SessionNumber { session: client.session, number };
+            let again = client.copies.values().any(|copy| *copy == (session.session, number));
+            let mut accepted = None;
+            self.act(through, |host, _, now| {
+                accepted = host.app.send_for(which, &mut host.node, now, payload, level, session);
+                if accepted.is_some() && again && !std::mem::replace(&mut counted, true) {
+                    host.app.met(Situation::SentTwice);
+                }
+            });
+            let Some(sseq) = accepted else { break };
+            client.copies.insert((through, sseq), (session.session, number));
+            client.cursor = number + 1;
+        }
+    }
+}
