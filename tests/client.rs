@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{LIMIT, Server, servers};
-use gms::{Bootstrap, Client, ClientConfig, ClientError, Gap, ServiceConfig, Subscription, Update};
+use gms::{Bootstrap, Client, ClientConfig, ClientError, Config, Gap, ServiceConfig, Subscription, Update};
 use gms_net::{FaultRates, MemoryNetwork};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -79,7 +79,7 @@ async fn pipelined_messages_keep_their_order_and_all_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_server_is_replaced_and_nothing_is_sent_twice() {
+async fn a_lost_server_is_replaced_and_nothing_is_lost_or_delivered_twice() {
     let network = MemoryNetwork::new(3, FaultRates::NONE);
     let mut servers = servers(&network, 3).await;
     let sender = client(at(&[&servers[2], &servers[1]])).await;
@@ -92,38 +92,28 @@ async fn a_lost_server_is_replaced_and_nothing_is_sent_twice() {
             for n in 0..20_000 {
                 outcomes.push(sender.queue(n.to_string()).await.expect("accepted"));
             }
-            let (mut unknown, mut refused) = (Vec::new(), Vec::new());
-            for (n, outcome) in outcomes.into_iter().enumerate() {
-                match tokio::time::timeout(LIMIT, outcome).await.expect("in time") {
-                    Ok(_) => {}
-                    Err(ClientError::Unknown) => unknown.push(n),
-                    Err(ClientError::NotOrdered { .. }) => refused.push(n),
-                    Err(error) => panic!("{error}"),
-                }
+            let mut places = Vec::new();
+            for outcome in outcomes {
+                places.push(tokio::time::timeout(LIMIT, outcome).await.expect("in time").expect("ordered").gseq);
             }
-            (unknown, refused)
+            places
         }
     });
-    for _ in 0..500 {
-        message(&mut watched).await;
+    let mut seen = Vec::new();
+    for n in 0..500 {
+        let (gseq, text) = message(&mut watched).await;
+        assert_eq!(text, n.to_string());
+        seen.push(gseq);
     }
     servers.remove(2).crash();
-    let (unknown, refused) = sending.await.expect("no panic");
-    sender.send("the end").await.expect("ordered");
-    let mut seen = Vec::new();
-    loop {
-        let (_, text) = message(&mut watched).await;
-        if text == "the end" {
-            break;
-        }
-        seen.push(text.parse::<usize>().expect("a number"));
-    }
-    assert!(seen.is_sorted_by(|a, b| a < b), "in order, none twice");
     for n in 500..20_000 {
-        let ordered = !unknown.contains(&n) && !refused.contains(&n);
-        assert!(seen.contains(&n) || !ordered, "{n} is reported as ordered");
-        assert!(!seen.contains(&n) || !refused.contains(&n), "{n} is reported as not ordered");
+        let (gseq, text) = message(&mut watched).await;
+        assert_eq!(text, n.to_string(), "each once, and in order");
+        seen.push(gseq);
     }
+    assert_eq!(sending.await.expect("no panic"), seen, "everything is where it was said to be");
+    sender.send("the end").await.expect("ordered");
+    assert_eq!(message(&mut watched).await.1, "the end");
     // The subscription has moved on too, without losing or repeating anything.
     let mut last = 0;
     loop {
@@ -137,6 +127,57 @@ async fn a_lost_server_is_replaced_and_nothing_is_sent_twice() {
             // The other server's history begins with its own first view.
             Update::Gap(gap) => assert_eq!(gap.from, 1),
             other @ Update::Dissolved(_) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_leaves_is_replaced_and_nothing_is_refused() {
+    let network = MemoryNetwork::new(11, FaultRates::NONE);
+    let mut servers = servers(&network, 3).await;
+    let sender = client(at(&[&servers[2], &servers[1]])).await;
+    let mut watched = client(at(&[&servers[0]])).await.subscribe(None).await.expect("a server");
+    let sending = tokio::spawn({
+        let sender = sender.clone();
+        async move {
+            let mut outcomes = Vec::new();
+            for n in 0..5_000 {
+                // Some are cut into fragments.
+                let len = if n % 100 == 7 { 20_000 } else { 6 };
+                outcomes.push(sender.queue(format!("{n:0len$}")).await.expect("accepted"));
+            }
+            for outcome in outcomes {
+                tokio::time::timeout(LIMIT, outcome).await.expect("in time").expect("ordered");
+            }
+        }
+    });
+    for n in 0..5_000 {
+        let (_, text) = message(&mut watched).await;
+        assert_eq!(text.parse::<usize>().expect("a number"), n);
+        if n == 200 {
+            servers[2].group.leave().await.expect("leaves");
+        }
+    }
+    sending.await.expect("no panic");
+    servers.remove(2).wait().await;
+}
+
+/// A group that remembers one session only: whoever pauses finds his forgotten.
+#[tokio::test]
+async fn a_session_that_was_forgotten_is_replaced_as_long_as_nothing_is_in_doubt() {
+    let network = MemoryNetwork::new(12, FaultRates::NONE);
+    let mut config = Config::new("test");
+    (config.id, config.bootstrap, config.params.sessions) = (Some(0), Bootstrap::Found, 1);
+    let server = Server::start_as(&network, config).await;
+    let (one, other) = (client(at(&[&server])).await, client(at(&[&server])).await);
+    let mut watched = one.subscribe(None).await.expect("a server");
+    for n in 0..10 {
+        for sender in [&one, &other] {
+            let receipts = [sender.queue(format!("{n}.1")).await, sender.queue(format!("{n}.2")).await];
+            for (part, receipt) in receipts.into_iter().enumerate() {
+                let place = receipt.expect("accepted").await.expect("ordered");
+                assert_eq!(message(&mut watched).await, (place.gseq, format!("{n}.{}", part + 1)));
+            }
         }
     }
 }

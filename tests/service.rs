@@ -8,16 +8,18 @@ use std::time::Duration;
 use common::{LIMIT, Server, Wire, servers};
 use gms::{Bootstrap, Config, Group, ListenError, Listeners, Service, ServiceConfig};
 use gms_net::{FaultRates, MemoryNetwork};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
-async fn a_session_by_hand() {
+async fn a_conversation_by_hand() {
     let network = MemoryNetwork::new(1, FaultRates::NONE);
     let servers = servers(&network, 2).await;
     let mut wire = Wire::connect(&servers[1].endpoint).await;
-    let hello = wire.ask(r#"{"hello":{"protocol":1,"name":"by hand","session":"s7"}}"#).await;
-    let expected = json!({"protocol": 1, "id": 1, "line_limit": 2 << 20, "session": "s7", "sessions": false});
+    let hello = wire.ask(r#"{"hello":{"protocol":1,"name":"by hand"}}"#).await;
+    let (line_limit, message_limit) = (2 << 20, 64 << 20);
+    let expected =
+        json!({"protocol": 1, "id": 1, "line_limit": line_limit, "message_limit": message_limit, "sessions": true});
     assert_eq!(hello["hello"], expected);
     let subscribed = wire.ask(r#"{"subscribe":{}}"#).await;
     let from = subscribed["subscribed"]["from"].as_u64().expect("a place");
@@ -40,6 +42,73 @@ async fn a_session_by_hand() {
     assert_eq!((&status["id"], &status["role"], &status["leader"]), (&1.into(), &"follower".into(), &0.into()));
     assert_eq!((&status["gseq"], &status["clients"]), (&gseq.into(), &1.into()));
     assert_eq!(status["members"][0]["address"], servers[0].group.address().to_string());
+}
+
+/// Goes on in this session, or begins a new one, and says which.
+async fn session(wire: &mut Wire, session: &str) -> String {
+    let hello = wire.ask(&format!(r#"{{"hello":{{"protocol":1,"session":"{session}"}}}}"#)).await;
+    hello["hello"]["session"].as_str().expect("a session").to_owned()
+}
+
+/// Sends message `number` and hears what became of it.
+async fn send(wire: &mut Wire, number: u64) -> Value {
+    wire.ask(&format!(r#"{{"send":{{"number":{number},"payload":"{number}"}}}}"#)).await
+}
+
+#[tokio::test]
+async fn a_session_goes_on_through_another_server_and_nothing_of_it_is_delivered_twice() {
+    let network = MemoryNetwork::new(11, FaultRates::NONE);
+    let servers = servers(&network, 3).await;
+    let mut watcher = Wire::connect(&servers[0].endpoint).await;
+    watcher.ask(r#"{"subscribe":{}}"#).await;
+    let mut first = Wire::connect(&servers[1].endpoint).await;
+    let id = session(&mut first, "new").await;
+    assert!(id.len() == 32 && id != session(&mut Wire::connect(&servers[1].endpoint).await, "new").await);
+    let mut places = Vec::new();
+    for number in 1..=3 {
+        places.push(send(&mut first, number).await["ordered"]["gseq"].clone());
+    }
+    let mut second = Wire::connect(&servers[2].endpoint).await;
+    assert_eq!(session(&mut second, &id).await, id);
+    for number in [2, 1, 3] {
+        let told = send(&mut second, number).await;
+        assert_eq!(told["ordered"]["gseq"], places[number as usize - 1], "{told}");
+    }
+    let early = send(&mut second, 5).await["not_ordered"].clone();
+    assert_eq!((&early["number"], &early["again"]), (&5.into(), &true.into()));
+    places.push(send(&mut second, 4).await["ordered"]["gseq"].clone());
+    places.push(send(&mut first, 5).await["ordered"]["gseq"].clone());
+    for (number, place) in (1..).zip(&places) {
+        let message = watcher.json().await;
+        assert_eq!((&message["payload"], &message["gseq"]), (&Value::from(format!("{number}")), place));
+    }
+    let refused = send(&mut second, 0).await["not_ordered"].clone();
+    assert!(refused["reason"].as_str().expect("a reason").contains("begin with 1") && refused["again"].is_null());
+    // One that the group does not know.
+    session(&mut second, &"7".repeat(32)).await;
+    assert_eq!(send(&mut second, 1).await, json!({"session_expired": {"number": 1}}));
+    // And out of it again: numbers mean nothing then.
+    second.ask(r#"{"hello":{"protocol":1}}"#).await;
+    for _ in 0..2 {
+        assert_eq!(send(&mut second, 9).await["ordered"]["number"], 9);
+    }
+    let closed = second.ask(r#"{"hello":{"protocol":1,"session":"seven"}}"#).await;
+    assert!(closed["closed"]["reason"].as_str().expect("a reason").contains("32 hexadecimal digits"), "{closed}");
+}
+
+#[tokio::test]
+async fn a_session_has_one_connection_at_a_time() {
+    let network = MemoryNetwork::new(12, FaultRates::NONE);
+    let servers = servers(&network, 1).await;
+    let mut first = Wire::connect(&servers[0].endpoint).await;
+    let id = session(&mut first, "new").await;
+    let mut second = Wire::connect(&servers[0].endpoint).await;
+    assert_eq!(session(&mut second, &id).await, id);
+    let closed = first.json().await;
+    assert!(closed["closed"]["reason"].as_str().expect("a reason").contains("another connection"), "{closed}");
+    assert_eq!(first.line().await, None);
+    assert_eq!(session(&mut second, &id).await, id, "the same connection may say it twice");
+    assert_eq!(send(&mut second, 1).await["ordered"]["number"], 1);
 }
 
 #[tokio::test]

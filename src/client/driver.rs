@@ -4,14 +4,19 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use super::error::ClientError;
 use super::outgoing::Outgoing;
 use super::servers::{Connection, Servers};
-use crate::client_protocol::{Incoming, Request, StatusRequest, write_line};
+use crate::client_protocol::Incoming;
 use crate::group::Ordered;
+
+/// Between two servers.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What the handles of a client and its task share.
 #[derive(Debug)]
@@ -31,22 +36,17 @@ impl Shared {
     }
 }
 
-/// The line that asks for a status.
-pub(super) fn question() -> Vec<u8> {
-    let mut line = Vec::new();
-    write_line(&Request::Status(StatusRequest {}), &mut line);
-    line
-}
-
 /// Talks to one server after the other until nobody wants anything any more.
 pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connection) {
     let mut connection = first;
     loop {
-        shared.outgoing().connected(connection.line_limit, &question());
+        shared.outgoing().connected(&connection.hello);
         let Err(error) = poll_fn(|cx| serve(&shared, &mut connection, cx)).await else { return };
         tracing::debug!(server = %connection.endpoint, %error, "the server is lost");
         servers.avoid(connection.endpoint.clone());
         shared.outgoing().lost();
+        // The only server there is may be about to go, and refuse everything until it has gone.
+        sleep(PAUSE).await;
         connection = loop {
             let found = {
                 let mut connecting = std::pin::pin!(servers.connect());
@@ -125,14 +125,25 @@ fn write(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> 
 fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     let read = ready!(connection.stream.poll_read(cx, connection.lines.space()))?;
     let mut outgoing = shared.outgoing();
+    let had_room = outgoing.has_room();
+    // Why to go to another server, with whatever has no answer.
+    let mut leave = None;
     while let Some(line) = connection.buffered_line()? {
         let incoming = Incoming::parse(&line)?;
         if let Some(ordered) = incoming.ordered {
             outgoing.settle(ordered.number, Ok(Ordered { gseq: ordered.gseq, view: ordered.view }));
         } else if let Some(refused) = incoming.not_ordered {
-            outgoing.settle(refused.number, Err(ClientError::NotOrdered { reason: refused.reason }));
-        } else if let Some(unknown) = incoming.unknown {
-            outgoing.settle(unknown.number, Err(ClientError::Unknown));
+            if !refused.again {
+                outgoing.refused_for_ever(refused.number, ClientError::NotOrdered { reason: refused.reason });
+            } else if outgoing.refused(refused.number) {
+                leave = Some(refused.reason);
+            }
+        } else if incoming.unknown.is_some() {
+            leave = Some("it is no member any more".to_owned());
+        } else if let Some(expired) = incoming.session_expired {
+            outgoing.expired(expired.number);
+        } else if let Some(session) = incoming.hello.and_then(|hello| hello.session) {
+            outgoing.opened(session);
         } else if let Some(status) = incoming.status {
             outgoing.tell_status(status);
         } else if let Some(closed) = incoming.closed {
@@ -141,6 +152,14 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
             return Poll::Ready(Err(io::Error::other(format!("the server does not understand: {}", error.reason))));
         }
     }
+    outgoing.renew();
+    if !had_room && outgoing.has_room() {
+        shared.room.notify_waiters();
+    }
     connection.lines.settle(read);
-    Poll::Ready(if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) })
+    Poll::Ready(match leave {
+        Some(reason) => Err(io::Error::other(reason)),
+        None if read == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        None => Ok(()),
+    })
 }

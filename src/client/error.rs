@@ -15,9 +15,15 @@ pub enum ClientError {
         /// What the server says.
         reason: String,
     },
-    /// The server was lost, or left the group, with the message in flight: it may or may not be in the order.
-    #[error("outcome unknown: the server was lost with the message in flight")]
+    /// The message was sent, and no server was found in time to tell what became of it: it may or may not be in the order.
+    #[error("outcome unknown: the server was lost with the message in flight, and no other was found")]
     Unknown,
+    /// The message was sent through a server that was lost, and by the time it was sent again through another one, the
+    /// group had used so many other sessions that it has forgotten this one: it may or may not be in the order.
+    #[error(
+        "outcome unknown: the group has forgotten the client's session, and the server it was sent through is lost"
+    )]
+    SessionExpired,
     /// The line of the message would be longer than the server takes. Not sent.
     #[error("the message makes a line of {len} bytes, the server takes {limit}: split it")]
     TooLarge {

@@ -14,7 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::BufMut;
 use gms_core::Gseq;
 use tokio::sync::oneshot;
 
@@ -24,13 +23,14 @@ pub use self::find::{FindConfig, FindError, FoundServer, find_servers};
 pub use self::subscription::Subscription;
 pub use self::update::{Delivery, Dissolution, Gap, Update, ViewSeen};
 
-use self::driver::{Shared, question};
+use self::driver::Shared;
 use self::servers::Servers;
-use crate::client_protocol::{Request, SendRequest, ServerStatus, write_line};
+use crate::client_protocol::ServerStatus;
 use crate::group::Ordered;
 
 /// A program that uses a group without being a member: it talks to one server, and to another when that one is lost.
-/// Cheap to clone. When the last clone is dropped, what was accepted is still sent, in the background.
+/// What has no answer by then is sent again; it is delivered once nevertheless, and messages keep their order, for they
+/// are numbered in a session that all servers know. Cheap to clone. When the last clone is dropped, what was accepted is still sent, in the background.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), gms::ClientError> {
@@ -98,7 +98,7 @@ impl Client {
     /// that were queued while there was no server are sent once there is one.
     ///
     /// # Errors
-    /// [`ClientError::TooLarge`]. Cancel safe: dropped while waiting, the message is not accepted.
+    /// [`ClientError::TooLarge`], or [`ClientError::NotOrdered`] over the group's own limit. Cancel safe: dropped while waiting, the message is not accepted.
     pub async fn queue(&self, payload: impl AsRef<[u8]>) -> Result<Receipt, ClientError> {
         let shared = &self.inner.shared;
         loop {
@@ -115,17 +115,14 @@ impl Client {
     /// Accepts a message if there is room now.
     ///
     /// # Errors
-    /// [`ClientError::TooLarge`].
+    /// As [`Self::queue`].
     pub fn try_queue(&self, payload: impl AsRef<[u8]>) -> Result<Option<Receipt>, ClientError> {
         let mut outgoing = self.inner.shared.outgoing();
         if !outgoing.has_room() {
             return Ok(None);
         }
         let (answer, receiver) = oneshot::channel();
-        let level = self.inner.config.level;
-        outgoing.accept(answer, |number, line| {
-            write_line(&Request::Send(SendRequest::new(number, payload.as_ref(), level)), line.writer());
-        })?;
+        outgoing.accept(answer, payload.as_ref(), self.inner.config.level)?;
         Ok(Some(Receipt { answer: receiver }))
     }
 
@@ -144,7 +141,7 @@ impl Client {
     /// [`ClientError::NoServer`]. Cancel safe.
     pub async fn status(&self) -> Result<ServerStatus, ClientError> {
         let (answer, receiver) = oneshot::channel();
-        self.inner.shared.outgoing().ask(&question(), answer);
+        self.inner.shared.outgoing().ask(answer);
         receiver.await.unwrap_or(Err(ClientError::Unknown))
     }
 }

@@ -1,13 +1,28 @@
-//! Messages on their way to a server: what waits to be written, and what waits for its answer.
+//! Messages on their way to the group: each keeps its number and its line until there is an answer, and is written anew
+//! to every server that the client comes to.
+//!
+//! ```text
+//!   first              written            reached
+//!     │ have no answer yet │ not written here  │ never written
+//!     ▼                    ▼                   ▼
+//!   ──█████████████████████░░░░░░░░░░░░░░░░░░░░──▶ number
+//! ```
+//!
+//! A session that the group has forgotten, or that a refused message has left a gap in, is *spent*: what was written in it
+//! is waited for, then the rest moves on into the next session. That is sound for messages all of whose copies have been
+//! answered; the others are given up, for an earlier copy may still be ordered, or may have been.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
+use gms_core::Level;
 use tokio::sync::oneshot;
 
 use super::error::ClientError;
-use crate::client_protocol::ServerStatus;
+use crate::client_protocol::{
+    HelloReply, HelloRequest, NEW_SESSION, PROTOCOL, Request, SendRequest, ServerStatus, StatusRequest, write_line,
+};
 use crate::group::Ordered;
 
 /// Tells one caller what became of its message.
@@ -15,45 +30,71 @@ pub(super) type Answer = oneshot::Sender<Result<Ordered, ClientError>>;
 
 /// Bytes of lines that may wait to be written, at most (one line may exceed it).
 const ROOM: usize = 256 << 10;
+/// Bytes of lines that may wait for their answers, at most.
+const UNANSWERED: usize = 4 << 20;
 
 /// Everything that callers and the task that talks to the server share.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// Whole lines, in order; of the first of them, `offset` bytes are written.
+    /// The lines of `messages`, one after the other; `offset` bytes are written to the present server.
     lines: BytesMut,
-    sizes: VecDeque<Line>,
     offset: usize,
-    /// By number, from `first` on: messages without an answer yet.
-    answers: VecDeque<Option<Answer>>,
+    /// By number, from `first` on.
+    messages: VecDeque<Message>,
     first: u64,
-    /// The last message that was written wholly: it and those before it may have been sent.
-    written: u64,
+    /// So many of them are written wholly, and `torn` bytes of the next.
+    written: usize,
+    torn: usize,
+    /// The last number that was written in this session, to any server.
+    reached: u64,
+    session: Session,
+    spent: bool,
+    /// Lines that go before the next message.
+    asides: BytesMut,
     statuses: VecDeque<oneshot::Sender<Result<ServerStatus, ClientError>>>,
     line_limit: usize,
+    message_limit: usize,
     /// Nobody will ask for anything any more.
     pub(super) abandoned: bool,
     /// The task that talks to the server, when it sleeps.
     sleeper: Option<Waker>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Line {
+#[derive(Debug)]
+struct Message {
+    /// Bytes of its line.
     len: usize,
-    /// `None`: a question, which is asked anew when the server is lost.
-    number: Option<u64>,
+    /// `None`: it is settled.
+    answer: Option<Answer>,
+    /// A copy was written to a server that was lost.
+    uncertain: bool,
+    /// The copy here is not in the order and never will be.
+    refused: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Session {
+    None,
+    Asked,
+    Open(String),
 }
 
 impl Outgoing {
     pub(super) fn new() -> Self {
         Self {
             lines: BytesMut::new(),
-            sizes: VecDeque::new(),
             offset: 0,
-            answers: VecDeque::new(),
+            messages: VecDeque::new(),
             first: 1,
             written: 0,
+            torn: 0,
+            reached: 0,
+            session: Session::None,
+            spent: false,
+            asides: BytesMut::new(),
             statuses: VecDeque::new(),
             line_limit: usize::MAX - 1,
+            message_limit: usize::MAX,
             abandoned: false,
             sleeper: None,
         }
@@ -61,36 +102,54 @@ impl Outgoing {
 
     /// Whether another message is accepted.
     pub(super) fn has_room(&self) -> bool {
-        self.lines.len() < ROOM
+        self.lines.len() - self.offset < ROOM && self.lines.len() < UNANSWERED
     }
 
-    /// Accepts a message; `write` is given its number and appends its line.
-    pub(super) fn accept(&mut self, answer: Answer, write: impl FnOnce(u64, &mut BytesMut)) -> Result<(), ClientError> {
-        let number = self.first + self.answers.len() as u64;
-        let start = self.lines.len();
-        write(number, &mut self.lines);
+    /// Accepts a message.
+    pub(super) fn accept(&mut self, answer: Answer, payload: &[u8], level: Option<Level>) -> Result<(), ClientError> {
+        let limit = self.message_limit;
+        if payload.len() > limit {
+            let reason = format!("the message has {} bytes, the group's limit is {limit}", payload.len());
+            return Err(ClientError::NotOrdered { reason });
+        }
+        let (start, number) = (self.lines.len(), self.first + self.messages.len() as u64);
+        write_line(&Request::Send(SendRequest::new(number, payload, level)), (&mut self.lines).writer());
         let len = self.lines.len() - start;
-        // Its end does not count.
-        if len > self.line_limit + 1 {
+        if self.is_too_long(len) {
             self.lines.truncate(start);
             return Err(ClientError::TooLarge { len: len - 1, limit: self.line_limit });
         }
-        self.answers.push_back(Some(answer));
-        self.sizes.push_back(Line { len, number: Some(number) });
+        self.messages.push_back(Message { len, answer: Some(answer), uncertain: false, refused: false });
+        self.ask_for_session();
         self.wake();
         Ok(())
     }
 
-    /// Asks for the server's status with this line.
-    pub(super) fn ask(&mut self, line: &[u8], answer: oneshot::Sender<Result<ServerStatus, ClientError>>) {
-        self.statuses.push_back(answer);
-        self.append(line, None);
+    /// The end of a line does not count.
+    fn is_too_long(&self, len: usize) -> bool {
+        len > self.line_limit + 1
     }
 
-    fn append(&mut self, line: &[u8], number: Option<u64>) {
-        self.lines.extend_from_slice(line);
-        self.sizes.push_back(Line { len: line.len(), number });
+    /// Asks for the server's status.
+    pub(super) fn ask(&mut self, answer: oneshot::Sender<Result<ServerStatus, ClientError>>) {
+        self.statuses.push_back(answer);
+        self.aside(&Request::Status(StatusRequest {}));
         self.wake();
+    }
+
+    fn aside(&mut self, request: &Request<'_>) {
+        write_line(request, (&mut self.asides).writer());
+    }
+
+    fn ask_for_session(&mut self) {
+        if self.session == Session::None && !self.messages.is_empty() {
+            self.session = Session::Asked;
+            self.say_session(NEW_SESSION);
+        }
+    }
+
+    fn say_session(&mut self, session: &str) {
+        self.aside(&Request::Hello(HelloRequest::for_session(PROTOCOL, session)));
     }
 
     /// Whom to wake when there is something to do.
@@ -106,34 +165,118 @@ impl Outgoing {
 
     /// Bytes to write next.
     pub(super) fn unwritten(&self) -> &[u8] {
-        &self.lines[self.offset..]
+        if self.torn == 0 && !self.asides.is_empty() {
+            return &self.asides;
+        }
+        match self.session {
+            Session::Open(_) if self.spent => {
+                let old = (self.reached + 1 - self.first) as usize;
+                let end = self.messages.iter().take(old).map(|message| message.len).sum();
+                &self.lines[self.offset.min(end)..end]
+            }
+            Session::Open(_) => &self.lines[self.offset..],
+            Session::None | Session::Asked => &[],
+        }
     }
 
-    /// So many bytes were written.
+    /// So many bytes of them were written.
     pub(super) fn advance(&mut self, count: usize) {
-        self.offset += count;
-        while let Some(line) = self.sizes.front()
-            && self.offset >= line.len
-        {
-            self.written = line.number.unwrap_or(self.written);
-            self.offset -= line.len;
-            self.lines.advance(line.len);
-            self.sizes.pop_front();
+        if self.torn == 0 && !self.asides.is_empty() {
+            return self.asides.advance(count);
         }
+        self.offset += count;
+        self.torn += count;
+        while let Some(message) = self.messages.get(self.written).filter(|message| self.torn >= message.len) {
+            self.torn -= message.len;
+            self.written += 1;
+        }
+        self.reached = self.reached.max(self.first + self.written as u64 - 1);
+    }
+
+    /// The server has given a session, or knows the one it was told.
+    pub(super) fn opened(&mut self, session: String) {
+        self.session = Session::Open(session);
     }
 
     /// What became of message `number`.
     pub(super) fn settle(&mut self, number: u64, outcome: Result<Ordered, ClientError>) {
-        let index = number.checked_sub(self.first).map(|index| index as usize);
-        let answer = index.and_then(|index| self.answers.get_mut(index)).and_then(Option::take);
-        if let Some(answer) = answer {
+        if let Some(answer) = self.message(number).and_then(|message| message.answer.take()) {
             // Whoever stopped waiting does not want to know.
             let _ = answer.send(outcome);
         }
-        while let Some(None) = self.answers.front() {
-            self.answers.pop_front();
+        while let Some(message) = self.messages.pop_front_if(|message| message.answer.is_none()) {
             self.first += 1;
+            self.lines.advance(message.len);
+            // What is refused before it is written has not been counted.
+            if self.written > 0 {
+                self.written -= 1;
+                self.offset -= message.len;
+            }
         }
+    }
+
+    fn message(&mut self, number: u64) -> Option<&mut Message> {
+        let index = number.checked_sub(self.first)?;
+        self.messages.get_mut(index as usize)
+    }
+
+    /// The copy here of message `number` is not in the order, but the message may be sent again. True when it is in the
+    /// session it has; otherwise that is spent.
+    pub(super) fn refused(&mut self, number: u64) -> bool {
+        let spent = self.spent;
+        let Some(message) = self.message(number) else { return false };
+        if spent && message.uncertain {
+            self.settle(number, Err(ClientError::SessionExpired));
+        } else {
+            message.refused = true;
+        }
+        !spent
+    }
+
+    /// The group does not know the session of message `number` any more.
+    pub(super) fn expired(&mut self, number: u64) {
+        self.spend();
+        self.refused(number);
+    }
+
+    /// Message `number` is refused for ever: the session has a gap.
+    pub(super) fn refused_for_ever(&mut self, number: u64, error: ClientError) {
+        self.spend();
+        self.settle(number, Err(error));
+    }
+
+    fn spend(&mut self) {
+        if !self.spent {
+            self.spent = true;
+            // A line that is begun has to be ended.
+            self.reached = self.reached.max(self.first + self.written as u64 - 1 + u64::from(self.torn > 0));
+        }
+    }
+
+    /// Goes on in another session once all that was written in a spent one is answered.
+    pub(super) fn renew(&mut self) {
+        let old = (self.reached + 1).saturating_sub(self.first) as usize;
+        if self.spent && self.messages.iter().take(old).all(|message| message.answer.is_none() || message.refused) {
+            self.begin_session();
+        }
+    }
+
+    /// Numbers what is left from 1 on.
+    fn begin_session(&mut self) {
+        let mut rest = std::mem::take(&mut self.lines);
+        let left = std::mem::take(&mut self.messages);
+        (self.first, self.offset, self.written, self.torn, self.reached) = (1, 0, 0, 0, 0);
+        (self.session, self.spent) = (Session::None, false);
+        for Message { len, answer, .. } in left {
+            let line = rest.split_to(len);
+            let Some(answer) = answer else { continue };
+            let start = self.lines.len();
+            let number = self.messages.len() as u64 + 1;
+            SendRequest::renumber(&line, number, (&mut self.lines).writer());
+            let len = self.lines.len() - start;
+            self.messages.push_back(Message { len, answer: Some(answer), uncertain: false, refused: false });
+        }
+        self.ask_for_session();
     }
 
     /// A status has arrived.
@@ -143,56 +286,68 @@ impl Outgoing {
         }
     }
 
-    /// A server is there that takes lines of so many bytes. Questions are asked again, with this line.
-    pub(super) fn connected(&mut self, line_limit: usize, question: &[u8]) {
-        self.line_limit = line_limit;
-        self.keep(|line| line.number.is_some() && line.len <= line_limit + 1);
+    /// A server is there, with these limits. Whatever has no answer is written to it.
+    pub(super) fn connected(&mut self, hello: &HelloReply) {
+        (self.line_limit, self.message_limit) = (hello.line_limit, hello.message_limit as usize);
+        // Whatever was to be asked is asked here.
+        self.asides.clear();
+        if self.session == Session::Asked {
+            self.session = Session::None;
+        }
         for _ in 0..self.statuses.len() {
-            self.append(question, None);
+            self.aside(&Request::Status(StatusRequest {}));
         }
+        if self.messages.iter().any(|message| self.is_too_long(message.len)) {
+            self.drop_too_long();
+        }
+        if let Session::Open(session) = &self.session {
+            let session = session.clone();
+            self.say_session(&session);
+        }
+        self.ask_for_session();
     }
 
-    /// The server is lost: what was written wholly is unknown, the rest waits for the next one.
-    pub(super) fn lost(&mut self) {
-        self.offset = 0;
-        for number in self.first..=self.written {
-            self.settle(number, Err(ClientError::Unknown));
-        }
-        self.keep(|line| line.number.is_some());
-    }
-
-    /// Drops the other lines; what they would have sent is too large.
-    fn keep(&mut self, wanted: impl Fn(&Line) -> bool) {
-        if self.sizes.iter().all(&wanted) {
-            return;
-        }
-        let mut rest = std::mem::take(&mut self.lines);
-        for line in std::mem::take(&mut self.sizes) {
-            let text = rest.split_to(line.len);
-            if wanted(&line) {
-                self.append(&text, line.number);
-            } else if let Some(number) = line.number {
-                self.settle(number, Err(ClientError::TooLarge { len: line.len - 1, limit: self.line_limit }));
+    /// Without some of its messages, the session cannot go on.
+    fn drop_too_long(&mut self) {
+        let limit = self.line_limit;
+        for number in self.first..self.first + self.messages.len() as u64 {
+            let Some(message) = self.message(number) else { continue };
+            let (len, uncertain) = (message.len, message.uncertain);
+            if uncertain {
+                self.settle(number, Err(ClientError::Unknown));
+            } else if self.is_too_long(len) {
+                self.settle(number, Err(ClientError::TooLarge { len: len - 1, limit }));
             }
         }
+        self.begin_session();
     }
 
-    /// No server was found: what waits was sent to nobody.
+    /// The server is lost: what was written to it wholly may be in the order or not.
+    pub(super) fn lost(&mut self) {
+        for message in self.messages.iter_mut().take(self.written) {
+            message.uncertain |= !std::mem::take(&mut message.refused);
+        }
+        (self.offset, self.written, self.torn) = (0, 0, 0);
+    }
+
+    /// No server was found: what was never written was sent to nobody.
     pub(super) fn give_up(&mut self, error: &ClientError) {
-        self.lines.clear();
-        self.sizes.clear();
-        self.first += self.answers.len() as u64;
-        for answer in self.answers.drain(..).flatten() {
-            let _ = answer.send(Err(error.clone()));
+        for mut message in std::mem::take(&mut self.messages) {
+            let told = if message.uncertain { ClientError::Unknown } else { error.clone() };
+            if let Some(answer) = message.answer.take() {
+                let _ = answer.send(Err(told));
+            }
         }
         for answer in self.statuses.drain(..) {
             let _ = answer.send(Err(error.clone()));
         }
+        self.lines.clear();
+        self.begin_session();
     }
 
     /// Whether somebody waits for something.
     pub(super) fn is_busy(&self) -> bool {
-        !self.answers.is_empty() || !self.statuses.is_empty()
+        !self.messages.is_empty() || !self.statuses.is_empty()
     }
 }
 
@@ -202,52 +357,170 @@ mod tests {
 
     type Outcome = oneshot::Receiver<Result<Ordered, ClientError>>;
 
+    const PLACE: Ordered = Ordered { gseq: 9, view: 1 };
+
     fn accept(outgoing: &mut Outgoing, payload: &str) -> Result<Outcome, ClientError> {
         let (answer, outcome) = oneshot::channel();
-        let write = |number, line: &mut BytesMut| line.extend_from_slice(format!("{number} {payload}\n").as_bytes());
-        outgoing.accept(answer, write)?;
+        outgoing.accept(answer, payload.as_bytes(), None)?;
         Ok(outcome)
     }
 
-    #[test]
-    fn what_was_written_wholly_is_unknown_and_the_rest_waits() {
+    fn connect(outgoing: &mut Outgoing, line_limit: usize) {
+        let (session, message_limit) = (None, 1000);
+        outgoing.connected(&HelloReply { protocol: 1, id: 1, line_limit, message_limit, session, sessions: true });
+    }
+
+    /// Everything there is to write, shortened: `1a` is message 1 with payload a, `?` a status, and a session in
+    /// parentheses.
+    fn write(outgoing: &mut Outgoing) -> String {
+        let mut all = String::new();
+        while !outgoing.unwritten().is_empty() {
+            let bytes = outgoing.unwritten().to_vec();
+            outgoing.advance(bytes.len());
+            all += std::str::from_utf8(&bytes).expect("text");
+        }
+        let shorten = |line: &str| match serde_json::from_str(line).expect("a request") {
+            Request::Send(send) => format!("{}{}", send.number, send.payload.expect("text").0),
+            Request::Hello(hello) => format!("({})", hello.session.expect("a session").0),
+            _ => "?".to_owned(),
+        };
+        all.lines().map(shorten).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Three messages, written in session s.
+    fn three() -> (Outgoing, Vec<Outcome>) {
         let mut outgoing = Outgoing::new();
-        outgoing.connected(100, b"?\n");
-        let mut outcomes: Vec<Outcome> = ["a", "b", "c"].map(|p| accept(&mut outgoing, p).expect("fits")).into();
+        connect(&mut outgoing, 100);
+        let outcomes = ["a", "b", "c"].map(|payload| accept(&mut outgoing, payload).expect("fits")).into();
+        assert_eq!(write(&mut outgoing), "(new)");
+        outgoing.opened("s".to_owned());
+        assert_eq!(write(&mut outgoing), "1a 2b 3c");
+        (outgoing, outcomes)
+    }
+
+    #[test]
+    fn what_has_no_answer_is_written_to_the_next_server_with_the_same_number() {
+        let (mut outgoing, mut outcomes) = three();
+        outgoing.settle(1, Ok(PLACE));
+        assert_eq!(outcomes[0].try_recv(), Ok(Ok(PLACE)));
+        outgoing.lost();
         let (answer, _status) = oneshot::channel();
-        outgoing.ask(b"?\n", answer);
-        assert_eq!(outgoing.unwritten(), b"1 a\n2 b\n3 c\n?\n");
-        outgoing.advance(6);
-        let ordered = Ordered { gseq: 9, view: 1 };
-        outgoing.settle(1, Ok(ordered));
-        assert_eq!(outcomes[0].try_recv(), Ok(Ok(ordered)));
+        outgoing.ask(answer);
+        connect(&mut outgoing, 100);
+        assert_eq!(write(&mut outgoing), "? (s) 2b 3c");
+        outgoing.settle(3, Ok(PLACE));
         outgoing.lost();
-        assert!(outcomes[1].try_recv().is_err(), "a torn line was not sent");
-        outgoing.connected(100, b"?\n");
-        assert_eq!(outgoing.unwritten(), b"2 b\n3 c\n?\n");
-        outgoing.advance(4);
+        outcomes.push(accept(&mut outgoing, "d").expect("fits"));
+        connect(&mut outgoing, 100);
+        // What is answered already is repeated if something before it is not: the group passes it.
+        assert_eq!(write(&mut outgoing), "? (s) 2b 3c 4d");
+        (2..=4).for_each(|number| outgoing.settle(number, Ok(PLACE)));
+        assert!(outcomes[1..].iter_mut().all(|outcome| outcome.try_recv() == Ok(Ok(PLACE))));
+        assert!(outgoing.messages.is_empty() && outgoing.lines.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_is_asked_for_at_a_lost_server_is_asked_for_anew() {
+        let mut outgoing = Outgoing::new();
+        connect(&mut outgoing, 100);
+        let _outcome = accept(&mut outgoing, "a");
+        assert_eq!(write(&mut outgoing), "(new)");
         outgoing.lost();
-        assert_eq!(outcomes[1].try_recv(), Ok(Err(ClientError::Unknown)));
-        assert_eq!(outgoing.unwritten(), b"3 c\n");
+        connect(&mut outgoing, 100);
+        assert_eq!(write(&mut outgoing), "(new)");
+    }
+
+    #[test]
+    fn what_is_certain_moves_to_the_next_session_and_the_rest_is_given_up() {
+        let (mut outgoing, mut outcomes) = three();
+        outgoing.lost();
+        connect(&mut outgoing, 100);
+        outcomes.push(accept(&mut outgoing, "d").expect("fits"));
+        assert_eq!(write(&mut outgoing), "(s) 1a 2b 3c 4d");
+        outgoing.settle(1, Ok(PLACE));
+        outgoing.expired(2);
+        outcomes.push(accept(&mut outgoing, "e").expect("fits"));
+        outgoing.expired(3);
+        outgoing.renew();
+        assert_eq!(write(&mut outgoing), "", "4 may still be ordered");
+        outgoing.expired(4);
+        outgoing.renew();
+        for number in [1, 2] {
+            assert_eq!(outcomes[number].try_recv(), Ok(Err(ClientError::SessionExpired)));
+        }
+        assert_eq!(write(&mut outgoing), "(new)");
+        outgoing.opened("t".to_owned());
+        assert_eq!(write(&mut outgoing), "1d 2e");
+        assert!(outcomes[3].try_recv().is_err() && outcomes[4].try_recv().is_err());
+    }
+
+    #[test]
+    fn a_server_that_leaves_makes_nothing_uncertain_and_a_refusal_for_ever_ends_the_session() {
+        let (mut outgoing, mut outcomes) = three();
+        assert!((1..=3).all(|number| outgoing.refused(number)));
+        outgoing.lost();
+        connect(&mut outgoing, 100);
+        assert_eq!(write(&mut outgoing), "(s) 1a 2b 3c");
+        let error = ClientError::NotOrdered { reason: "no".into() };
+        outgoing.refused_for_ever(1, error.clone());
+        assert!(!outgoing.refused(2) && !outgoing.refused(3));
+        outgoing.renew();
+        assert_eq!(outcomes[0].try_recv(), Ok(Err(error)));
+        assert_eq!(write(&mut outgoing), "(new)");
+        outgoing.opened("t".to_owned());
+        assert_eq!(write(&mut outgoing), "1b 2c");
+    }
+
+    #[test]
+    fn without_any_server_only_what_was_sent_is_unknown() {
+        let (mut outgoing, mut outcomes) = three();
+        outgoing.lost();
+        outcomes.push(accept(&mut outgoing, "d").expect("fits"));
         let error = ClientError::NoServer { tried: "all".into() };
         outgoing.give_up(&error);
-        assert_eq!(outcomes[2].try_recv(), Ok(Err(error)));
+        assert_eq!(outcomes[2].try_recv(), Ok(Err(ClientError::Unknown)));
+        assert_eq!(outcomes[3].try_recv(), Ok(Err(error)));
         assert!(!outgoing.is_busy() && outgoing.unwritten().is_empty());
-        let mut late = accept(&mut outgoing, "d").expect("fits");
-        assert_eq!(outgoing.unwritten(), b"4 d\n");
-        outgoing.settle(4, Ok(ordered));
-        assert_eq!(late.try_recv(), Ok(Ok(ordered)));
+        let _late = accept(&mut outgoing, "e");
+        connect(&mut outgoing, 100);
+        assert_eq!(write(&mut outgoing), "(new)");
+        outgoing.opened("t".to_owned());
+        assert_eq!(write(&mut outgoing), "1e");
     }
 
     #[test]
     fn a_line_over_the_limit_is_refused_at_once_or_when_the_limit_is_known() {
         let mut outgoing = Outgoing::new();
-        let (mut small, mut large) = (accept(&mut outgoing, "ab").unwrap(), accept(&mut outgoing, "abcdef").unwrap());
-        outgoing.connected(5, b"?\n");
-        assert_eq!(outgoing.unwritten(), b"1 ab\n");
-        assert!(small.try_recv().is_err());
-        assert_eq!(large.try_recv(), Ok(Err(ClientError::TooLarge { len: 8, limit: 5 })));
-        let error = accept(&mut outgoing, "abcdef").expect_err("too large");
-        assert_eq!(error, ClientError::TooLarge { len: 8, limit: 5 });
+        let mut outcomes = ["ab", "abcdefgh", "c"].map(|payload| accept(&mut outgoing, payload).expect("no limit yet"));
+        let len = r#"{"send":{"number":2,"payload":"abcdefgh"}}"#.len();
+        connect(&mut outgoing, len - 1);
+        assert_eq!(write(&mut outgoing), "(new)");
+        outgoing.opened("s".to_owned());
+        assert_eq!(write(&mut outgoing), "1ab 2c");
+        let error = ClientError::TooLarge { len, limit: len - 1 };
+        assert_eq!(outcomes[1].try_recv(), Ok(Err(error.clone())));
+        assert_eq!(accept(&mut outgoing, "abcdefgh").expect_err("too large"), error);
+        let error = accept(&mut outgoing, &"x".repeat(1001)).expect_err("over the group's limit");
+        assert!(error.to_string().contains("1001") && error.to_string().contains("1000"), "{error}");
+    }
+
+    #[test]
+    fn a_line_that_is_begun_is_ended_before_anything_else() {
+        let (mut outgoing, mut outcomes) = three();
+        outcomes.push(accept(&mut outgoing, "d").expect("fits"));
+        outgoing.advance(5);
+        let (answer, _status) = oneshot::channel();
+        outgoing.ask(answer);
+        assert!(outgoing.unwritten().starts_with(b"d\":"), "{:?}", outgoing.unwritten());
+        (1..=3).for_each(|number| outgoing.expired(number));
+        outgoing.renew();
+        assert!(outgoing.unwritten().starts_with(b"d\":"));
+        let rest = outgoing.unwritten().len();
+        outgoing.advance(rest);
+        outgoing.expired(4);
+        outgoing.renew();
+        assert_eq!(write(&mut outgoing), "? (new)");
+        outgoing.opened("t".to_owned());
+        assert_eq!(write(&mut outgoing), "1a 2b 3c 4d");
     }
 }

@@ -35,8 +35,8 @@ pub(super) struct Connection {
     pub(super) stream: Stream,
     pub(super) lines: LineBuffer,
     pub(super) endpoint: Endpoint,
-    /// Bytes of a line to it, at most.
-    pub(super) line_limit: usize,
+    /// What it said of itself.
+    pub(super) hello: HelloReply,
 }
 
 impl Servers {
@@ -125,14 +125,14 @@ impl Servers {
         let group = self.config.group.as_deref().map(|group| Text(group.into()));
         let mut hello = Vec::new();
         write_line(&Request::Hello(HelloRequest { protocol: PROTOCOL, name, group, session: None }), &mut hello);
-        let mut connection =
-            Connection { stream, lines: LineBuffer::new(LINE_LIMIT), endpoint: endpoint.clone(), line_limit: 0 };
+        let (lines, endpoint) = (LineBuffer::new(LINE_LIMIT), endpoint.clone());
+        let mut connection = Connection { stream, lines, endpoint, hello: HelloReply::default() };
         connection.write(&hello).await?;
         let line = connection.line().await?;
         let incoming = Incoming::parse(&line).map_err(|error| invalid(&format!("no gms server: {error}")))?;
         let refused = incoming.closed.map(|closed| closed.reason).or(incoming.error.map(|error| error.reason));
         match (incoming.hello, refused) {
-            (Some(HelloReply { line_limit, .. }), _) => Ok(Connection { line_limit, ..connection }),
+            (Some(hello), _) => Ok(Connection { hello, ..connection }),
             (None, Some(reason)) => Err(invalid(&reason)),
             (None, None) => Err(invalid("no gms server: it did not say hello")),
         }

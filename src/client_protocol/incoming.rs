@@ -19,6 +19,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) ordered: Option<OrderedReply>,
     pub(crate) not_ordered: Option<NotOrderedReply>,
     pub(crate) unknown: Option<UnknownReply>,
+    pub(crate) session_expired: Option<UnknownReply>,
     pub(crate) subscribed: Option<Subscribed>,
     pub(crate) status: Option<ServerStatus>,
     pub(crate) error: Option<Located>,

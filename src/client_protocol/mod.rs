@@ -20,5 +20,8 @@ pub use reply::{MemberAddress, ServerSeen, ServerStatus};
 pub(crate) use request::{HelloRequest, Request, SendRequest, StatusRequest, SubscribeRequest, Text};
 pub(crate) use stream::Stream;
 
+/// What a client asks for that wants a session and has none yet.
+pub(crate) const NEW_SESSION: &str = "new";
+
 /// The version of the client protocol.
 pub(crate) const PROTOCOL: u32 = 1;

@@ -21,7 +21,7 @@ pub(crate) enum Reply<'a> {
     Closed(Closed),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct HelloReply {
     /// The version the server speaks.
     pub(crate) protocol: u32,
@@ -29,7 +29,10 @@ pub(crate) struct HelloReply {
     pub(crate) id: u64,
     /// Bytes of a line, at most.
     pub(crate) line_limit: usize,
-    /// As the client gave it.
+    /// Bytes of a message, at most.
+    #[serde(default)]
+    pub(crate) message_limit: u32,
+    /// The client's session, if it has asked for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<String>,
     /// Whether a session makes a message that is sent again be delivered only once.
@@ -168,8 +171,8 @@ mod tests {
         assert_eq!(json(&Reply::Unknown(UnknownReply { number: 7 })), "{\"unknown\":{\"number\":7}}\n");
         let error = Reply::Error(Located { position: 3, reason: "odd".into() });
         assert_eq!(json(&error), "{\"error\":{\"position\":3,\"reason\":\"odd\"}}\n");
-        let hello = HelloReply { protocol: 1, id: 2, line_limit: 9, session: None, sessions: false };
-        let line = "{\"hello\":{\"protocol\":1,\"id\":2,\"line_limit\":9,\"sessions\":false}}\n";
+        let hello = HelloReply { protocol: 1, id: 2, line_limit: 9, message_limit: 7, session: None, sessions: true };
+        let line = "{\"hello\":{\"protocol\":1,\"id\":2,\"line_limit\":9,\"message_limit\":7,\"sessions\":true}}\n";
         assert_eq!(json(&Reply::Hello(hello)), line);
     }
 }

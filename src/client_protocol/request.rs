@@ -1,6 +1,7 @@
 //! What a client says.
 
 use std::borrow::Cow;
+use std::io::Write;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,6 +9,8 @@ use bytes::Bytes;
 use gms_core::{Gseq, Level};
 use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::reply::write_line;
 
 /// One line of a client.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ pub(crate) struct HelloRequest<'a> {
     /// Name of the group that the client means; a server of another one closes.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(crate) group: Option<Text<'a>>,
-    /// For sending exactly once; see [`super::HelloReply::sessions`].
+    /// For sending exactly once: [`super::NEW_SESSION`], or one that a server has given.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<Text<'a>>,
 }
@@ -83,12 +86,26 @@ pub(crate) enum LevelName {
     Stable,
 }
 
+impl<'a> HelloRequest<'a> {
+    /// Only goes on in a session, or asks for one.
+    pub(crate) fn for_session(protocol: u32, session: &'a str) -> Self {
+        Self { protocol, name: None, group: None, session: Some(Text(session.into())) }
+    }
+}
+
 impl<'a> SendRequest<'a> {
     /// As text when it is text, else as base64.
     pub(crate) fn new(number: u64, payload: &'a [u8], level: Option<Level>) -> Self {
         let text = std::str::from_utf8(payload).ok().map(|text| Text(text.into()));
         let base64 = text.is_none().then(|| Text(BASE64_STANDARD.encode(payload).into()));
         Self { number, payload: text, payload_base64: base64, level: level.map(LevelName::from), to: () }
+    }
+
+    /// The line of a `send` once more, with another number.
+    pub(crate) fn renumber(line: &'a [u8], number: u64, out: impl Write) {
+        if let Ok(Request::Send(send)) = serde_json::from_slice(line) {
+            write_line(&Request::Send(Self { number, ..send }), out);
+        }
     }
 
     /// The bytes to send, or why there are none.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::block::Place;
 use super::history::Reading;
+use super::ledger::Asked;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::shared::Shared;
@@ -39,9 +40,12 @@ pub(super) struct Connection {
     pub(super) name: String,
     pub(super) input: LineBuffer,
     pub(super) ended_input: bool,
-    /// Messages that the group has no room for yet, by the client's numbers.
-    pub(super) waiting: VecDeque<(u64, Submission)>,
+    /// What the group has no room for yet.
+    pub(super) waiting: VecDeque<(Asked, Submission)>,
     pub(super) in_flight: usize,
+    /// The session its messages belong to, and whether that waits to be opened.
+    pub(super) session: Option<u128>,
+    pub(super) opening: bool,
     /// The next place of the order to send.
     pub(super) subscription: Option<Place>,
     pub(super) phase: Phase,
@@ -88,6 +92,8 @@ impl Connection {
             ended_input: false,
             waiting: VecDeque::new(),
             in_flight: 0,
+            session: None,
+            opening: false,
             subscription: None,
             phase: Phase::Serving,
             progress: Instant::now(),
@@ -111,6 +117,10 @@ impl Connection {
         self.in_flight -= settled;
         let mut progress = !answers.is_empty();
         self.output.push(answers);
+        self.settle_opening();
+        if self.outbox.is_superseded() {
+            self.finish("the session goes on in another connection");
+        }
         if let Some(reason) = self.shared.ended().map(str::to_owned) {
             self.finish(reason);
         }
@@ -256,6 +266,7 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.outbox.close();
+        self.leave_session();
         self.shared.forget(self.number);
     }
 }

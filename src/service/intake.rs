@@ -4,11 +4,14 @@ use std::io;
 use std::iter;
 use std::task::{Context, Poll};
 
+use gms_core::SESSION_WINDOW;
+
 use super::connection::{Connection, OUTPUT_LIMIT, Phase};
+use super::ledger::Asked;
 use crate::client_protocol::{Located, NotOrderedReply, Reply};
 
-/// Messages of one client without an outcome, at most.
-const WINDOW: usize = 4096;
+/// Messages of one client without an outcome, at most: the places of so many are remembered for its session.
+const WINDOW: usize = SESSION_WINDOW as usize;
 
 impl Connection {
     /// Takes requests in as far as the group and the client keep up. True when something came in.
@@ -32,6 +35,7 @@ impl Connection {
         matches!(self.phase, Phase::Serving)
             && self.waiting.len() + self.in_flight < WINDOW
             && self.output.len() < OUTPUT_LIMIT
+            && !self.opening
     }
 
     /// Handles the lines that have been read; true when there were any.
@@ -58,11 +62,11 @@ impl Connection {
 
     /// Hands waiting messages to the group. True when some were taken or refused.
     pub(super) fn submit(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((number, first)) = self.waiting.pop_front() else { return false };
-        let mut numbers = vec![number];
+        let Some((what, first)) = self.waiting.pop_front() else { return false };
+        let mut asked = vec![what];
         let mut more = iter::from_fn(|| {
-            let (number, submission) = self.waiting.pop_front()?;
-            numbers.push(number);
+            let (what, submission) = self.waiting.pop_front()?;
+            asked.push(what);
             Some(submission)
         });
         // The outcome of a message cannot be looked up before its number is entered: that takes the ledger too.
@@ -73,21 +77,25 @@ impl Connection {
         };
         let Ok((last, turned_back)) = accepted else {
             drop(ledger);
-            numbers.extend(self.waiting.drain(..).map(|(number, _)| number));
-            for number in numbers {
+            asked.extend(self.waiting.drain(..).map(|(what, _)| what));
+            for what in asked {
+                let Asked::Message(number) = what else {
+                    self.refuse_opening();
+                    continue;
+                };
                 let reason = "this server is leaving the group or has left it: send through another".to_owned();
                 self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: true }));
             }
             return true;
         };
         if let Some(submission) = turned_back
-            && let Some(number) = numbers.pop()
+            && let Some(what) = asked.pop()
         {
-            self.waiting.push_front((number, submission));
+            self.waiting.push_front((what, submission));
         }
         let Some(last) = last else { return false };
-        self.in_flight += numbers.len();
-        ledger.enter(last + 1 - numbers.len() as u64, numbers, self.outbox.clone());
+        self.in_flight += asked.len();
+        ledger.enter(last + 1 - asked.len() as u64, asked, self.outbox.clone());
         true
     }
 }

@@ -20,10 +20,19 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Run {
     first: u64,
-    /// The client's own number of each, until it is settled.
-    numbers: Vec<Option<u64>>,
+    /// What each is, until it is settled.
+    asked: Vec<Option<Asked>>,
     open: usize,
     owner: Arc<Outbox>,
+}
+
+/// What a client has asked for that is ordered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asked {
+    /// A message, by the client's own number.
+    Message(u64),
+    /// A session.
+    Session,
 }
 
 /// Answers that have the same owner, gathered so that it is woken once.
@@ -41,9 +50,9 @@ impl Ledger {
     }
 
     /// The messages that have just been given the numbers from `first` on.
-    pub(super) fn enter(&mut self, first: u64, numbers: Vec<u64>, owner: Arc<Outbox>) {
-        let open = numbers.len();
-        self.runs.push_back(Run { first, numbers: numbers.into_iter().map(Some).collect(), open, owner });
+    pub(super) fn enter(&mut self, first: u64, asked: Vec<Asked>, owner: Arc<Outbox>) {
+        let open = asked.len();
+        self.runs.push_back(Run { first, asked: asked.into_iter().map(Some).collect(), open, owner });
     }
 
     /// Answers those of `outcomes` that are about messages of clients.
@@ -55,10 +64,10 @@ impl Ledger {
         for (sseq, outcome) in outcomes {
             let index = self.runs.partition_point(|run| run.first <= sseq);
             let Some(run) = index.checked_sub(1).and_then(|index| self.runs.get_mut(index)) else { continue };
-            let number = run.numbers.get_mut((sseq - run.first) as usize).and_then(Option::take);
-            let Some(number) = number else { continue };
+            let asked = run.asked.get_mut((sseq - run.first) as usize).and_then(Option::take);
+            let Some(asked) = asked else { continue };
             run.open -= 1;
-            gathered.add(&run.owner, number, outcome);
+            gathered.add(&run.owner, asked, outcome);
         }
         gathered.hand_over();
         while self.runs.front().is_some_and(|run| run.open == 0) {
@@ -71,8 +80,8 @@ impl Ledger {
         self.closed = true;
         let mut gathered = Gathered::default();
         for run in self.runs.drain(..) {
-            for number in run.numbers.into_iter().flatten() {
-                gathered.add(&run.owner, number, Outcome::Unknown);
+            for asked in run.asked.into_iter().flatten() {
+                gathered.add(&run.owner, asked, Outcome::Unknown);
             }
         }
         gathered.hand_over();
@@ -80,7 +89,10 @@ impl Ledger {
 }
 
 impl Gathered {
-    fn add(&mut self, owner: &Arc<Outbox>, number: u64, outcome: Outcome) {
+    fn add(&mut self, owner: &Arc<Outbox>, asked: Asked, outcome: Outcome) {
+        let Asked::Message(number) = asked else {
+            return owner.put_opened(matches!(outcome, Outcome::Ordered { .. }));
+        };
         if !self.owner.as_ref().is_some_and(|known| Arc::ptr_eq(known, owner)) {
             self.hand_over();
             self.owner = Some(owner.clone());
@@ -89,9 +101,9 @@ impl Gathered {
         let reply = match outcome {
             Outcome::Ordered { gseq, vid } => Reply::Ordered(OrderedReply { number, gseq, view: vid }),
             Outcome::NotOrdered => {
-                let reason =
-                    "it had no place in the order when the server left the group, or the group gave way to another"
-                        .to_owned();
+                let reason = "it had no place in the order when the server left the group, or the group gave way to \
+                              another, or an earlier message of its session is missing"
+                    .to_owned();
                 Reply::NotOrdered(NotOrderedReply { number, reason, again: true })
             }
             Outcome::Unknown => Reply::Unknown(UnknownReply { number }),
@@ -124,8 +136,8 @@ mod tests {
     #[test]
     fn outcomes_find_the_client_and_its_number_in_any_order() {
         let (mut ledger, one, two) = (Ledger::default(), Arc::<Outbox>::default(), Arc::<Outbox>::default());
-        ledger.enter(5, vec![70, 71], one.clone());
-        ledger.enter(9, vec![70], two.clone());
+        ledger.enter(5, vec![Asked::Message(70), Asked::Message(71)], one.clone());
+        ledger.enter(9, vec![Asked::Message(70)], two.clone());
         // 4, 7 and 8 are the application's own; 6 comes twice.
         ledger.settle([ordered(9), ordered(6), ordered(4), ordered(7), ordered(6), ordered(8)].into_iter());
         assert_eq!(taken(&two), ("ordered:number:70,gseq:109,view:1\n".to_owned(), 1));
@@ -138,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_open_at_the_end_is_unknown() {
         let (mut ledger, one) = (Ledger::default(), Arc::<Outbox>::default());
-        ledger.enter(1, vec![8, 9], one.clone());
+        ledger.enter(1, vec![Asked::Message(8), Asked::Message(9)], one.clone());
         ledger.settle([ordered(1)].into_iter());
         ledger.close();
         assert_eq!(taken(&one), ("ordered:number:8,gseq:101,view:1\nunknown:number:9\n".to_owned(), 2));

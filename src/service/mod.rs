@@ -17,6 +17,7 @@ mod listeners;
 mod outbox;
 mod output;
 mod requests;
+mod sessions;
 mod shared;
 mod subscribe;
 
@@ -34,6 +35,7 @@ use self::connection::Connection;
 use self::history::History;
 use self::listeners::Listener;
 use self::outbox::Outbox;
+use self::sessions::Sessions;
 use self::shared::{Admission, Shared};
 use crate::client_protocol::Endpoint;
 use crate::group::Group;
@@ -104,6 +106,7 @@ impl Service {
             ledger: Mutex::default(),
             history: Mutex::new(History::new(config.history)),
             connections: Mutex::default(),
+            sessions: Sessions::default(),
             ended: OnceLock::new(),
             empty: tokio::sync::Notify::new(),
         });

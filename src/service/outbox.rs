@@ -11,6 +11,8 @@ pub(super) struct Outbox {
     answers: Mutex<Answers>,
     /// The history will wake it when there is more.
     pub(super) awaits_history: AtomicBool,
+    /// Its session goes on in another connection.
+    superseded: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ struct Answers {
     lines: Vec<u8>,
     /// Messages that these lines settle.
     settled: usize,
+    /// Whether the session that it has asked for is there.
+    opened: Option<bool>,
     waker: Option<Waker>,
     gone: bool,
 }
@@ -45,6 +49,30 @@ impl Outbox {
     pub(super) fn take(&self) -> (Vec<u8>, usize) {
         let mut answers = self.lock();
         (mem::take(&mut answers.lines), mem::take(&mut answers.settled))
+    }
+
+    /// The answer to the opening of a session.
+    pub(super) fn put_opened(&self, opened: bool) {
+        let mut answers = self.lock();
+        answers.opened = Some(opened);
+        answers.settled += 1;
+        answers.wake();
+    }
+
+    /// That answer, once.
+    pub(super) fn take_opened(&self) -> Option<bool> {
+        self.lock().opened.take()
+    }
+
+    /// Another connection has taken the session over.
+    pub(super) fn supersede(&self) {
+        self.superseded.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Whether that has happened.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
     }
 
     /// Something has happened that the connection should look at.

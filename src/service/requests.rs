@@ -1,9 +1,10 @@
 //! What a connection does about each line.
 
+use gms_core::{Addressing, SessionNumber};
+
 use super::connection::Connection;
-use crate::client_protocol::{
-    HelloReply, HelloRequest, Located, NotOrderedReply, PROTOCOL, Reply, Request, SendRequest,
-};
+use super::ledger::Asked;
+use crate::client_protocol::{HelloRequest, Located, NotOrderedReply, PROTOCOL, Reply, Request, SendRequest};
 use crate::mailbox::Submission;
 
 impl Connection {
@@ -32,13 +33,16 @@ impl Connection {
         let limit = self.shared.message_limit as usize;
         let payload = send.bytes().and_then(|payload| match payload.len() {
             len if len > limit => Err(format!("the message has {len} bytes, the group's limit is {limit}")),
+            _ if self.session.is_some() && number == 0 => Err("the numbers of a session begin with 1".to_owned()),
             _ => Ok(payload),
         });
         match payload {
             Ok(payload) => {
                 let level = send.level.map_or(self.shared.level, Into::into);
-                let submission = Submission { payload, level, addressing: Default::default(), receipt: None };
-                self.waiting.push_back((number, submission));
+                let session = self.session.map(|session| SessionNumber { session, number });
+                let addressing = Addressing { session, ..Addressing::default() };
+                self.waiting
+                    .push_back((Asked::Message(number), Submission { payload, level, addressing, receipt: None }));
             }
             Err(reason) => self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: false })),
         }
@@ -58,12 +62,12 @@ impl Connection {
             self.finish(format!("this server belongs to group '{}', not '{}'", self.shared.group, theirs.0));
             return;
         }
-        self.reply(&Reply::Hello(HelloReply {
-            protocol: PROTOCOL,
-            id: self.shared.mailbox.status().uid.node.0,
-            line_limit: self.shared.line_limit,
-            session: hello.session.as_ref().map(|session| session.0.clone().into_owned()),
-            sessions: false,
-        }));
+        match &hello.session {
+            Some(session) => self.begin_session(&session.0),
+            None => {
+                self.leave_session();
+                self.say_hello();
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::history::History;
 use super::ledger::Ledger;
 use super::outbox::Outbox;
+use super::sessions::Sessions;
 use crate::client_protocol::{MemberAddress, ServerSeen, ServerStatus};
 use crate::mailbox::{KnownServer, Mailbox};
 
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) ledger: Mutex<Ledger>,
     pub(super) history: Mutex<History>,
     pub(super) connections: Mutex<Connections>,
+    pub(super) sessions: Sessions,
     pub(super) ended: OnceLock<String>,
     /// Told when the last connection has ended.
     pub(super) empty: Notify,

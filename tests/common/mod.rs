@@ -47,6 +47,16 @@ impl Server {
     ) -> Self {
         let mut config = Config::new("test");
         (config.id, config.bootstrap) = (Some(id), bootstrap);
+        Self::run(network, config, service, place).await
+    }
+
+    /// With settings of its own.
+    pub(crate) async fn start_as(network: &MemoryNetwork, config: Config) -> Self {
+        let place = "127.0.0.1:0".parse().expect("an address");
+        Self::run(network, config, ServiceConfig::default(), place).await
+    }
+
+    async fn run(network: &MemoryNetwork, mut config: Config, service: ServiceConfig, place: Endpoint) -> Self {
         config.leave_within = Duration::from_millis(300);
         let listeners = Listeners::bind(&[place], false).await.expect("free");
         let (group, mut events) = Group::join_over(config, network.attach()).await.expect("joins");
