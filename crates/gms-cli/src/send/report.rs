@@ -121,7 +121,7 @@ impl Report {
             }
             Err(error) => {
                 let line = match &error {
-                    ClientError::Unknown => Line::Unknown,
+                    ClientError::Unknown | ClientError::SessionExpired => Line::Unknown,
                     ClientError::NoServer { .. } => Line::NoServer,
                     refused => Line::NotOrdered { reason: refused.to_string() },
                 };
@@ -179,9 +179,8 @@ impl Report {
         let of = summary.messages;
         match self.reason {
             None => Ok(ExitCode::SUCCESS),
-            Some(_) if self.unknown > 0 => Err(Failure::unknown(anyhow!(
-                "the outcome of {} of {of} messages is unknown: their server was lost; they may or may not have been \
-                 delivered",
+            Some(reason) if self.unknown > 0 => Err(Failure::unknown(anyhow!(
+                "{} of {of} messages may or may not have been delivered: {reason}",
                 self.unknown
             ))),
             Some(reason) if self.not_ordered > 0 => Err(Failure::not_ordered(anyhow!(
