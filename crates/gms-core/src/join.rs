@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::id::Gid;
 use crate::membership::Membership;
+use crate::planted::Bug;
+use crate::session::Sessions;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::transmit::Destination;
@@ -94,7 +96,11 @@ impl Joiner {
             Control::JoinReject(refusal) => return Joining::Refused(refusal),
             Control::Install { next, snapshot } if next.view.contains(cx.config.uid) => {
                 // One for those who have been members already says too little.
-                let Some(sessions) = snapshot.load_sessions(next.view.params.sessions) else { return Joining::Waiting };
+                let most = next.view.params.sessions;
+                let Some(mut sessions) = snapshot.load_sessions(most) else { return Joining::Waiting };
+                if cx.config.planted.is(Bug::SessionsNotInTheSnapshot) {
+                    sessions = Sessions::new(most);
+                }
                 let mut membership = Membership::enter(cx, next.view.clone(), snapshot.clone(), sessions);
                 membership.decided.push((next, snapshot));
                 let vid = membership.view.vid;

@@ -59,6 +59,8 @@ pub enum Bug {
     PartialsKept,
     /// The state told to joiners has unfinished messages.
     FragmentsInTheSnapshot,
+    /// Joiners are not told of the client sessions.
+    SessionsNotInTheSnapshot,
     /// A message bound to a view is delivered in later ones.
     LateForItsView,
     /// Who is out answers nobody.
@@ -71,7 +73,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::AnyTwoAreAQuorum,
         Self::BothHalvesOfATie,
         Self::LearnersVote,
@@ -99,6 +101,7 @@ impl Bug {
         Self::UnwedgedByPlanOnly,
         Self::PartialsKept,
         Self::FragmentsInTheSnapshot,
+        Self::SessionsNotInTheSnapshot,
         Self::LateForItsView,
         Self::NoLinger,
         Self::GoneNotUnderstood,

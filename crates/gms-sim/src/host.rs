@@ -64,6 +64,7 @@ impl Host {
             pending: birth.pending,
             seed: draw.bits(),
             trace: true,
+            planted: scenario.planted,
             ..Config::new("simulated", uid, address(birth.place))
         };
         let mut config = NodeConfig::new(core);

@@ -9,7 +9,7 @@ mod traffic;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use gms_core::{Params, Time};
+use gms_core::{Params, Planted, Time};
 
 use crate::draw::Draw;
 
@@ -50,6 +50,8 @@ pub struct Scenario {
     pub chaos: Duration,
     /// How long after that everything must be delivered and settled.
     pub limit: Duration,
+    /// A bug that all processes have, for a test.
+    pub planted: Planted,
 }
 
 /// A process and its application.
@@ -229,6 +231,7 @@ impl Scenario {
             wake,
             chaos: settled + chaos,
             limit: Duration::from_secs(60),
+            planted: Planted::default(),
         }
     }
 }
