@@ -15,6 +15,7 @@ use crate::error::{JoinError, LeaveError, SendError};
 use crate::event_loop::{EventLoop, Settings};
 use crate::mailbox::{KnownServer, Mailbox, Party, Receipt, Status, Submission};
 use crate::node::{Node, NodeConfig};
+use crate::operation::{Operation, OperationError};
 use crate::peers;
 use crate::trace::TraceWriter;
 
@@ -241,6 +242,18 @@ impl Group {
     /// [`LeaveError::TooFew`]: still a member.
     pub async fn leave(&self) -> Result<bool, LeaveError> {
         self.inner.mailbox.leave().await.unwrap_or(Ok(false))
+    }
+}
+
+impl Group {
+    /// Carries out an operator's order; what comes of it is told by the views.
+    ///
+    /// # Errors
+    /// [`OperationError`]: nothing has happened.
+    pub fn operate(&self, operation: Operation) -> Result<(), OperationError> {
+        operation.check(&self.status())?;
+        self.inner.mailbox.operate(operation);
+        Ok(())
     }
 }
 

@@ -11,13 +11,14 @@ mod group;
 mod layers;
 mod mailbox;
 mod node;
+mod operation;
 mod peers;
 mod service;
 mod trace;
 
 pub use client::{
-    Client, ClientConfig, ClientError, Delivery, Dissolution, FindConfig, FindError, FoundServer, Gap, Receipt,
-    Subscription, Update, ViewSeen, find_servers,
+    Client, ClientConfig, ClientError, Delivery, Dissolution, FindConfig, FindError, FoundServer, Gap, OperateError,
+    Receipt, Subscription, Update, ViewSeen, find_servers, operate,
 };
 pub use client_protocol::{Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
 pub use config::Config;
@@ -31,4 +32,5 @@ pub use gms_net::{Interface, Segmentation, UdpConfig};
 pub use group::{Events, Group, MessageId, Ordered, Sender};
 pub use mailbox::{KnownServer, Status};
 pub use node::{Bootstrap, Node, NodeConfig, NodeError};
+pub use operation::{Operation, OperationError, Part};
 pub use service::{ListenError, Listeners, Service, ServiceConfig};

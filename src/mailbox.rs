@@ -15,6 +15,7 @@ use gms_net::Counters;
 use tokio::sync::oneshot;
 
 use crate::error::{LeaveError, SendError};
+use crate::operation::Operation;
 
 /// Bytes of messages that wait for the loop to take them, at most (one message may exceed it).
 const QUEUED: usize = 512 << 10;
@@ -60,6 +61,8 @@ struct Outbound {
     /// Who waits for room, and how often all of them have been turned away.
     waiting: Vec<(Waker, Party)>,
     turned_away: u64,
+    /// Orders of an operator.
+    operations: Vec<Operation>,
     leave: Option<oneshot::Sender<Result<bool, LeaveError>>>,
     leaving: bool,
     closed: bool,
@@ -191,6 +194,18 @@ impl Mailbox {
         receiver
     }
 
+    /// An operator's order for the loop, which has been checked.
+    pub(crate) fn operate(&self, operation: Operation) {
+        let mut outbound = lock(&self.outbound);
+        outbound.operations.push(operation);
+        outbound.wake();
+    }
+
+    /// Orders that nobody has carried out yet.
+    pub(crate) fn take_operations(&self) -> Vec<Operation> {
+        mem::take(&mut lock(&self.outbound).operations)
+    }
+
     /// The last handle is gone: leave in the background.
     pub(crate) fn abandon_sending(&self) {
         let mut outbound = lock(&self.outbound);
@@ -253,7 +268,7 @@ impl Mailbox {
     /// Goes to sleep unless something came in meanwhile; true when asleep.
     pub(crate) fn sleep(&self, cx: &mut Context<'_>, wants_messages: bool) -> bool {
         let mut outbound = lock(&self.outbound);
-        if wants_messages && !outbound.queue.is_empty() {
+        if (wants_messages && !outbound.queue.is_empty()) || !outbound.operations.is_empty() {
             return false;
         }
         outbound.sleeper = Some(cx.waker().clone());

@@ -4,6 +4,7 @@ mod config;
 mod driver;
 mod error;
 mod find;
+mod operate;
 mod outgoing;
 mod servers;
 mod subscription;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 pub use self::config::ClientConfig;
 pub use self::error::ClientError;
 pub use self::find::{FindConfig, FindError, FoundServer, find_servers};
+pub use self::operate::{OperateError, operate};
 pub use self::subscription::Subscription;
 pub use self::update::{Delivery, Dissolution, Gap, Update, ViewSeen};
 

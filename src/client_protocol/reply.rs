@@ -17,6 +17,10 @@ pub(crate) enum Reply<'a> {
     SessionExpired(UnknownReply),
     Subscribed(Subscribed),
     Status(&'a ServerStatus),
+    /// An operator's order was taken.
+    Operated {},
+    /// It was not.
+    Refused(Closed),
     Error(Located),
     Closed(Closed),
 }

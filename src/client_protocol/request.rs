@@ -11,6 +11,7 @@ use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::reply::write_line;
+use crate::operation::Operation;
 
 /// One line of a client.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,6 +23,7 @@ pub(crate) enum Request<'a> {
     Send(SendRequest<'a>),
     Subscribe(SubscribeRequest),
     Status(StatusRequest),
+    Operate(Operation),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

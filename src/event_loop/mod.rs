@@ -22,6 +22,7 @@ use tokio::time::{Instant, Sleep};
 use crate::error::SendError;
 use crate::mailbox::{KnownServer, Mailbox, Receipt, Submission};
 use crate::node::Node;
+use crate::operation::{Operation, Part, member};
 use crate::trace::TraceWriter;
 
 /// Trains received before anything is sent, so that a flood of input cannot hold back the output.
@@ -126,6 +127,25 @@ impl<T: Transport> EventLoop<T> {
         Ok(true)
     }
 
+    /// Carries out what an operator wants. The orders have been checked against a view of a moment ago.
+    fn operate(&mut self, now: Time) {
+        for operation in self.mailbox.take_operations() {
+            let uid = |id| self.node.view().and_then(|view| member(view, id));
+            match operation {
+                Operation::Exclude(id) => {
+                    uid(id).into_iter().for_each(|uid| self.node.handle(now, Input::Exclude(uid)))
+                }
+                Operation::TransferLeader(id) => {
+                    uid(id).into_iter().for_each(|uid| self.node.handle(now, Input::Transfer(uid)));
+                }
+                Operation::ForceView(part) => {
+                    tracing::warn!(?part, "an operator forces a view: this server gives its lineage up");
+                    self.node.force_view(now, part == Part::Found);
+                }
+            }
+        }
+    }
+
     /// Takes messages in as far as the node has room for them.
     fn submit(&mut self, now: Time) {
         let leaving = self.mailbox.collect(&mut self.submissions);
@@ -221,6 +241,7 @@ impl<T: Transport> EventLoop<T> {
     fn turn(&mut self, cx: &mut Context<'_>) -> io::Result<Turn> {
         let now = self.now();
         let mut more = self.receive(cx, now)?;
+        self.operate(now);
         self.submit(now);
         self.node.handle(now, Input::Tick);
         more |= self.transmit(cx, now)?;

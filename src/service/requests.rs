@@ -4,8 +4,9 @@ use gms_core::{Addressing, SessionNumber};
 
 use super::connection::Connection;
 use super::ledger::Asked;
-use crate::client_protocol::{HelloRequest, Located, NotOrderedReply, PROTOCOL, Reply, Request, SendRequest};
+use crate::client_protocol::{Closed, HelloRequest, Located, NotOrderedReply, PROTOCOL, Reply, Request, SendRequest};
 use crate::mailbox::Submission;
+use crate::operation::Operation;
 
 impl Connection {
     pub(super) fn handle_line(&mut self, line: &[u8]) {
@@ -19,6 +20,7 @@ impl Connection {
                 let status = self.shared.status();
                 self.reply(&Reply::Status(&status));
             }
+            Ok(Request::Operate(operation)) => self.operate(operation),
             Ok(Request::Hello(hello)) => self.hello(&hello),
             Err(error) => {
                 let text = error.to_string();
@@ -46,6 +48,24 @@ impl Connection {
             }
             Err(reason) => self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: false })),
         }
+    }
+
+    /// Only who is on this host may: nobody else is known to be an operator.
+    fn operate(&mut self, operation: Operation) {
+        let reply = if !self.stream.is_local() {
+            let reason = "an operator's orders are taken from this host only: run the command there".to_owned();
+            Reply::Refused(Closed { reason })
+        } else {
+            match operation.check(&self.shared.mailbox.status()) {
+                Ok(()) => {
+                    tracing::warn!(client = self.name, ?operation, "an operator's order");
+                    self.shared.mailbox.operate(operation);
+                    Reply::Operated {}
+                }
+                Err(error) => Reply::Refused(Closed { reason: error.to_string() }),
+            }
+        };
+        self.reply(&reply);
     }
 
     fn hello(&mut self, hello: &HelloRequest<'_>) {

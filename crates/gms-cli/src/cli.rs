@@ -6,6 +6,7 @@ use crate::bench::BenchFlags;
 use crate::chat::ChatFlags;
 use crate::check::CheckFlags;
 use crate::demo::DemoFlags;
+use crate::operate::{ForceFlags, OperateFlags};
 use crate::recv::RecvFlags;
 use crate::send::SendFlags;
 use crate::server::ServerFlags;
@@ -43,6 +44,12 @@ pub(crate) enum Command {
     Chat(ChatFlags),
     /// Asks every server for its own view of the group
     Status(StatusFlags),
+    /// Puts a member out of the group; one that lives joins again
+    Exclude(OperateFlags),
+    /// Hands the lead over to a member
+    TransferLeader(OperateFlags),
+    /// Lets survivors go on that have lost their quorum for good, in a new lineage
+    ForceView(ForceFlags),
     /// Runs groups in simulated time with faults, and checks every property
     Sim(SimFlags),
     /// Checks the properties of the group in trace files

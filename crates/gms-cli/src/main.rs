@@ -17,6 +17,7 @@ mod failure;
 mod level;
 mod lines;
 mod meeting_place;
+mod operate;
 mod probability;
 mod recv;
 mod send;
@@ -42,6 +43,9 @@ fn main() -> ExitCode {
         Command::Recv(flags) => recv::run(&flags),
         Command::Chat(flags) => chat::run(&flags),
         Command::Status(flags) => status::run(&flags),
+        Command::Exclude(flags) => operate::exclude(&flags),
+        Command::TransferLeader(flags) => operate::transfer_leader(&flags),
+        Command::ForceView(flags) => operate::force_view(&flags),
         Command::Sim(flags) => sim::run(&flags),
         Command::Check(flags) => check::run(&flags),
     };

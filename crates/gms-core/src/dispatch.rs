@@ -45,6 +45,9 @@ impl Membership {
         if self.stage == Stage::Gone {
             return self.answer_for_the_past(cx, envelope.sender, from, envelope.vid);
         }
+        if self.planted.is(Bug::FrameWithoutItsView) && kind == Kind::Ordered && envelope.sender != self.view.leader {
+            return self.on_repair(cx, body);
+        }
         let sender = self.view.index_of(envelope.sender);
         if let Some(index) = sender {
             self.peers[index].heard = cx.now;

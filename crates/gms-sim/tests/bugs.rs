@@ -9,7 +9,7 @@ use gms_core::{Bug, Planted};
 use gms_sim::{RunReport, Scenario, run};
 
 /// Runs made for one bug, at most.
-const MOST: u64 = 6_000;
+const MOST: u64 = 1_500;
 
 /// Where to look first: seeds whose runs were seen to find the bug. Traffic changes with the code, so when none of them
 /// does any more, the search goes on with all seeds.

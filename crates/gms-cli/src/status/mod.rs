@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::Args;
 
-use self::survey::{Survey, survey};
+pub(crate) use self::survey::{Row, Survey, survey};
 use crate::color::{ColorFlags, Palette};
 use crate::contact::{ContactFlags, runtime};
 use crate::failure::{Failure, Outcome};

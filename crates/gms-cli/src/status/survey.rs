@@ -16,42 +16,45 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// What all of them say. The keys are API.
 #[derive(Debug, Serialize)]
-pub(super) struct Survey {
+pub(crate) struct Survey {
     /// Whether all that answered are in the same view.
-    pub(super) agree: bool,
+    pub(crate) agree: bool,
     /// The leader and the followers they agree on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) leader: Option<u64>,
+    pub(crate) leader: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) followers: Option<Vec<u64>>,
-    pub(super) servers: Vec<Row>,
+    pub(crate) followers: Option<Vec<u64>>,
+    pub(crate) servers: Vec<Row>,
     /// Where nobody answered.
     #[serde(skip)]
-    pub(super) tried: Vec<String>,
+    pub(crate) tried: Vec<String>,
 }
 
 /// One server, as it describes itself; only `id`, `address`, `role` and `last_seen_ms` of one that does not answer.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Row {
-    pub(super) id: u64,
-    pub(super) address: String,
+pub(crate) struct Row {
+    pub(crate) id: u64,
+    pub(crate) address: String,
     /// `leader`, `follower`, `learner`, `none` (in no group), `silent` (does not answer, but others have seen it).
-    pub(super) role: String,
-    pub(super) last_seen_ms: u64,
-    pub(super) gid: Option<String>,
-    pub(super) view: Option<u64>,
-    pub(super) leader: Option<u64>,
-    pub(super) followers: Option<Vec<u64>>,
-    pub(super) learners: Option<Vec<u64>>,
-    pub(super) stored: Option<u64>,
-    pub(super) safe: Option<u64>,
-    pub(super) stable: Option<u64>,
-    pub(super) uptime_ms: Option<u64>,
-    pub(super) clients: Option<usize>,
+    pub(crate) role: String,
+    pub(crate) last_seen_ms: u64,
+    pub(crate) gid: Option<String>,
+    pub(crate) view: Option<u64>,
+    pub(crate) leader: Option<u64>,
+    pub(crate) followers: Option<Vec<u64>>,
+    pub(crate) learners: Option<Vec<u64>>,
+    pub(crate) stored: Option<u64>,
+    pub(crate) safe: Option<u64>,
+    pub(crate) stable: Option<u64>,
+    pub(crate) uptime_ms: Option<u64>,
+    pub(crate) clients: Option<usize>,
+    /// Where it serves clients.
+    #[serde(skip)]
+    pub(crate) endpoint: Option<Endpoint>,
 }
 
 /// Asks the servers named, or all that are found.
-pub(super) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
+pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
     let (mut rows, mut tried, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     let mut asking = JoinSet::new();
     if contact.servers().is_empty() {
@@ -60,16 +63,16 @@ pub(super) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
             let endpoint = server.clients.map(Endpoint::from);
             asking.spawn(async move {
                 let told = match &endpoint {
-                    Some(endpoint) => ask(endpoint).await.ok(),
+                    Some(endpoint) => ask(endpoint).await.ok().map(|status| told_by(status, endpoint.clone())),
                     None => None,
                 };
-                told.map_or_else(|| Ok((Row::found(server), Vec::new())), |status| Ok(told_by(status)))
+                Ok(told.unwrap_or_else(|| (Row::found(server), Vec::new())))
             });
         }
         tried.push(find.to_string());
     }
     for endpoint in contact.servers().to_vec() {
-        asking.spawn(async move { ask(&endpoint).await.map(told_by) });
+        asking.spawn(async move { ask(&endpoint).await.map(|status| told_by(status, endpoint)) });
     }
     while let Some(answer) = asking.join_next().await {
         match answer? {
@@ -85,7 +88,8 @@ pub(super) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
     for server in &seen {
         let told = rows.iter().any(|row| row.id == server.id && row.address == server.address.to_string());
         if let Some(endpoint) = server.clients.filter(|endpoint| !told && asked.insert(*endpoint)) {
-            asking.spawn(async move { ask(&Endpoint::from(endpoint)).await.map(told_by) });
+            let endpoint = Endpoint::from(endpoint);
+            asking.spawn(async move { ask(&endpoint).await.map(|status| told_by(status, endpoint)) });
         }
     }
     while let Some(answer) = asking.join_next().await {
@@ -122,7 +126,7 @@ async fn ask(endpoint: &Endpoint) -> Result<ServerStatus, String> {
     }
 }
 
-fn told_by(status: ServerStatus) -> (Row, Vec<ServerSeen>) {
+fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<ServerSeen>) {
     let row = Row {
         id: status.id,
         address: status.address.to_string(),
@@ -138,6 +142,7 @@ fn told_by(status: ServerStatus) -> (Row, Vec<ServerSeen>) {
         stable: Some(status.stable),
         uptime_ms: Some(status.uptime_ms),
         clients: Some(status.clients),
+        endpoint: Some(endpoint),
     };
     (row, status.servers)
 }
@@ -172,6 +177,7 @@ impl Row {
             stable: None,
             uptime_ms: None,
             clients: None,
+            endpoint: None,
         }
     }
 
