@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ const ROUNDS: usize = 16;
 /// A connection until its end; never fails, only ends.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
+    /// Exclusions of the server before it.
+    exclusions: u64,
     pub(super) stream: Stream,
     /// Among those that are served.
     number: Option<u64>,
@@ -81,6 +84,7 @@ impl Connection {
     ) -> Self {
         let input = LineBuffer::new(shared.line_limit);
         Self {
+            exclusions: shared.exclusions.load(Ordering::Relaxed),
             shared,
             stream,
             number,
@@ -120,6 +124,10 @@ impl Connection {
         self.settle_opening();
         if self.outbox.is_superseded() {
             self.finish("the session goes on in another connection");
+        }
+        if self.shared.exclusions.load(Ordering::Relaxed) != self.exclusions {
+            self.subscription = None;
+            self.finish("the group went on without this server: go to another");
         }
         if let Some(reason) = self.shared.ended().map(str::to_owned) {
             self.finish(reason);

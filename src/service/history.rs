@@ -93,6 +93,12 @@ impl History {
         self.waiting.drain(..).filter_map(|reader| reader.upgrade()).for_each(|reader| reader.wake());
     }
 
+    /// What follows the next event does not follow what is here: the server has been out of the group meanwhile.
+    pub(super) fn forget(&mut self) {
+        self.blocks.clear();
+        (self.cost, self.floor) = (0, None);
+    }
+
     /// What follows, from `from` on, for `reader`.
     pub(super) fn read(&mut self, from: Place, reader: &Arc<Outbox>) -> Reading {
         if let Some(floor) = self.floor.filter(|floor| from < *floor) {

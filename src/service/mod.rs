@@ -108,6 +108,7 @@ impl Service {
             connections: Mutex::default(),
             sessions: Sessions::default(),
             ended: OnceLock::new(),
+            exclusions: Default::default(),
             empty: tokio::sync::Notify::new(),
         });
         let mut doors = JoinSet::new();
@@ -134,13 +135,18 @@ impl Service {
             Event::Outcome { sseq, outcome } => Some((*sseq, *outcome)),
             _ => None,
         }));
-        let blocks = Block::cut(batch);
-        if !blocks.is_empty() {
-            self.shared.history().extend(blocks);
+        // What comes after an exclusion belongs to the next life.
+        for life in batch.split_inclusive(|event| *event == Event::Excluded) {
+            let blocks = Block::cut(life);
+            if !blocks.is_empty() {
+                self.shared.history().extend(blocks);
+            }
+            if life.last() == Some(&Event::Excluded) {
+                self.shared.dismiss();
+            }
         }
         match batch.last() {
             Some(Event::Left { .. }) => self.shared.end("this server has left the group: go to another"),
-            Some(Event::Excluded) => self.shared.end("the group went on without this server: go to another"),
             Some(Event::Broken(why)) => self.shared.end(&format!("this server has stopped: {why}")),
             _ => {}
         }

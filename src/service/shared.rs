@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) connections: Mutex<Connections>,
     pub(super) sessions: Sessions,
     pub(super) ended: OnceLock<String>,
+    /// How often the group has gone on without this server.
+    pub(super) exclusions: AtomicU64,
     /// Told when the last connection has ended.
     pub(super) empty: Notify,
 }
@@ -81,6 +84,14 @@ impl Shared {
     pub(super) fn end(&self, reason: &str) {
         self.ledger().close();
         let _ = self.ended.set(reason.to_owned());
+        lock(&self.connections).served.values().for_each(|outbox| outbox.wake());
+    }
+
+    /// The group went on without this server, which joins it again: its clients do better elsewhere, and what it
+    /// remembers has a hole.
+    pub(super) fn dismiss(&self) {
+        self.exclusions.fetch_add(1, Ordering::Relaxed);
+        self.history().forget();
         lock(&self.connections).served.values().for_each(|outbox| outbox.wake());
     }
 
