@@ -1,0 +1,138 @@
+//! What the table decides.
+
+use super::*;
+use crate::params::Params;
+use crate::wire::Limits;
+
+/// A table, and the place of the entry that comes next.
+struct Order {
+    sessions: Sessions,
+    next: Gseq,
+}
+
+impl Order {
+    fn new(limit: u32) -> Self {
+        Self { sessions: Sessions::new(limit), next: 1 }
+    }
+
+    /// What becomes of these messages of sessions, one after the other.
+    fn fold(&mut self, rows: &[(u128, u64)]) -> Vec<Option<Passed>> {
+        let mut decide = |(session, number): &(u128, u64)| {
+            self.next += 1;
+            let number = SessionNumber { session: *session, number: *number };
+            self.sessions.decide(number, self.next - 1, 1)
+        };
+        rows.iter().map(&mut decide).collect()
+    }
+
+    fn stretches(&self) -> usize {
+        let counted = self.sessions.known.values().map(|known| known.stretches.len()).sum();
+        assert_eq!(self.sessions.stretches, counted);
+        counted
+    }
+}
+
+const UNKNOWN: Option<Passed> = Some(Passed::SessionExpired);
+const FORGOTTEN: Option<Passed> = Some(Passed::Repeat { first: None });
+
+fn repeat(gseq: Gseq) -> Option<Passed> {
+    Some(Passed::Repeat { first: Some((gseq, 1)) })
+}
+
+#[test]
+fn each_number_is_delivered_once_and_in_order() {
+    let mut order = Order::new(10);
+    let opened = Some(Passed::Control);
+    for (row, expected) in [
+        ((7, 0), opened),
+        ((7, 1), None),
+        ((7, 2), None),
+        ((7, 1), repeat(2)),
+        ((7, 4), Some(Passed::Gap)),
+        ((7, 3), None),
+        ((7, 4), None),
+        ((7, 2), repeat(3)),
+        ((8, 1), UNKNOWN),
+        ((7, 0), opened),
+        ((7, 4), repeat(7)),
+        ((7, 5), None),
+    ] {
+        assert_eq!(order.fold(&[row]), [expected], "{row:?}");
+    }
+}
+
+#[test]
+fn the_session_unused_longest_expires_and_stays_so() {
+    let mut order = Order::new(2);
+    order.fold(&[(1, 0), (2, 0), (1, 1), (3, 0)]);
+    assert_eq!(order.fold(&[(2, 1), (1, 2), (3, 1), (2, 1)]), [UNKNOWN, None, None, UNKNOWN]);
+    assert_eq!((order.sessions.known.len(), order.sessions.by_use.len()), (2, 2));
+}
+
+#[test]
+fn places_are_remembered_within_the_window() {
+    let (mut order, window) = (Order::new(10), u64::from(SESSION_WINDOW));
+    let all: Vec<(u128, u64)> = (0..=window + 5).map(|number| (1, number)).collect();
+    order.fold(&all);
+    assert_eq!((order.stretches(), order.sessions.known[&1].remembered), (1, SESSION_WINDOW));
+    let rows = [(1, 5), (1, 6), (1, window + 5)];
+    assert_eq!(order.fold(&rows), [FORGOTTEN, repeat(7), repeat(window + 6)]);
+}
+
+#[test]
+fn places_of_those_unused_longest_are_forgotten_first() {
+    let mut order = Order::new(3);
+    order.fold(&[(1, 0), (2, 0), (3, 0)]);
+    for number in 1..=9 {
+        // No two places of one session follow each other.
+        assert_eq!(order.fold(&[(1, number), (2, number), (3, number)]), [None; 3]);
+        assert!(order.stretches() <= 6);
+        assert!(order.sessions.bytes() <= order.sessions.cap());
+    }
+    let last = order.next - 1;
+    assert_eq!(order.fold(&[(3, 9), (3, 8), (1, 7), (1, 1)]), [repeat(last), repeat(last - 3), FORGOTTEN, FORGOTTEN]);
+}
+
+#[test]
+fn who_loads_the_records_decides_alike_from_there_on() {
+    let mut order = Order::new(4);
+    for number in 0..30 {
+        order.fold(&[(1, number), (2, number / 2), (3 + u128::from(number % 4), number / 5)]);
+    }
+    let sessions = Sessions::load(4, &order.sessions.records().expect("known")).expect("a table");
+    assert_eq!((sessions.records(), sessions.digest()), (order.sessions.records(), order.sessions.digest()));
+    let mut other = Order { sessions, next: order.next };
+    for n in 0..300 {
+        let row = (u128::from(n % 7), n / 10 % 40);
+        assert_eq!(order.fold(&[row]), other.fold(&[row]));
+        assert_eq!(other.sessions.digest(), order.sessions.digest());
+    }
+    other.sessions.known.values_mut().next().expect("a session").last += 1;
+    assert_ne!(other.sessions.digest(), order.sessions.digest());
+}
+
+#[test]
+fn records_that_no_table_has_are_refused() {
+    let stretch = |count| Stretch { gseq: 5, vid: 1, count };
+    let record = |session, last, stretches: &[Stretch]| SessionRecord {
+        session: [session; 16],
+        last,
+        stretches: stretches.to_vec(),
+    };
+    let ok = |records: &[SessionRecord]| Sessions::load(2, records).is_some();
+    assert!(ok(&[record(1, 4096, &[stretch(4096)]), record(2, 7, &[stretch(3), stretch(2)])]));
+    assert!(!ok(&[record(1, 1, &[]), record(1, 1, &[])]), "one session twice");
+    assert!(!ok(&[record(1, 0, &[]), record(2, 0, &[]), record(3, 0, &[])]), "too many");
+    assert!(!ok(&[record(1, 9, &[stretch(1); 5])]), "too many stretches");
+    assert!(!ok(&[record(1, 4097, &[stretch(4097)])]) && !ok(&[record(1, 3, &[stretch(4)])]));
+    assert!(!ok(&[record(1, 3, &[stretch(0)])]) && !ok(&[record(1, 9, &[stretch(u32::MAX), stretch(1)])]));
+}
+
+#[test]
+fn the_largest_table_fits_a_control_message() {
+    let stretch = Stretch { gseq: 1 << 48, vid: 1 << 27, count: SESSION_WINDOW };
+    let record = SessionRecord { session: [9; 16], last: 1 << 48, stretches: vec![stretch; STRETCHES] };
+    let table = vec![record; Params::MOST_SESSIONS as usize];
+    let (encoded, limits) = (postcard::to_stdvec(&table).expect("plain data").len(), Limits::default());
+    assert!(encoded + 100 * limits.members < limits.control, "{encoded}");
+}
