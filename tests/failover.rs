@@ -5,7 +5,9 @@ mod world;
 use std::time::Duration;
 
 use gms::{Bootstrap, Event, Outcome};
-use gms_core::{Input, Params, QuorumMode, Ranking};
+#[cfg(debug_assertions)]
+use gms_core::Bug;
+use gms_core::{Input, Params, Planted, QuorumMode, Ranking};
 use world::World;
 
 const MS: Duration = Duration::from_millis(1);
@@ -116,6 +118,60 @@ fn if_the_next_leader_dies_in_the_middle_of_the_change_another_one_ends_it() {
 
 #[test]
 fn one_deaf_member_unseats_no_leader() {
+    assert_eq!(leader_of_the_others_when_one_is_deaf(Planted::default()), Some(4));
+    #[cfg(debug_assertions)]
+    assert_ne!(leader_of_the_others_when_one_is_deaf(Planted::bug(Bug::NoPreVote)), Some(4), "the test would show it");
+}
+
+fn leader_of_the_others_when_one_is_deaf(planted: Planted) -> Option<u64> {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.planted = planted;
+    (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.trouble("cut");
+    world.mute = Some((4, 0));
+    world.pass(Duration::from_secs(4));
+    world.view(1).map(|view| view.0)
+}
+
+/// Whether everybody is sound after a leader that was cut off, and replaced, orders something in the moment in which it
+/// is back, before it hears what has happened.
+fn an_old_leader_does_no_harm(planted: Planted) -> bool {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.planted = planted;
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.trouble("cut");
+    world.split = 2;
+    for _ in 0..5 {
+        // It goes on ordering, for nobody.
+        world.send_from(2);
+        world.pass(MS);
+    }
+    while world.view(0) != Some((1, vec![0, 1])) {
+        world.pass(MS);
+    }
+    world.split = 0;
+    world.send_from(2);
+    // The order of the others comes to the same places before it joins again.
+    for _ in 0..20 {
+        world.send_all();
+        world.pass(MS / 2);
+    }
+    world.pass(Duration::from_secs(3));
+    let broken = world.events.iter().flatten().any(|event| matches!(event, Event::Broken(_)));
+    !broken && world.judge().violations.is_empty() && world.view(2) == Some((1, vec![0, 1, 2]))
+}
+
+#[test]
+fn what_an_old_leader_orders_changes_nothing() {
+    assert!(an_old_leader_does_no_harm(Planted::default()));
+    #[cfg(debug_assertions)]
+    assert!(!an_old_leader_does_no_harm(Planted::bug(Bug::FrameWithoutItsView)), "the test would show it");
+}
+
+#[test]
+fn one_deaf_member_comes_back() {
     let mut world = busy_group(5);
     world.trouble("cut");
     world.mute = Some((4, 0));

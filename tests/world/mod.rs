@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms::{Bootstrap, Event, Level, Node, NodeConfig, Uid};
 use gms_check::{Checker, Record, Report};
-use gms_core::{Addressing, Config, Destination, Input, Params, Time};
+use gms_core::{Addressing, Config, Destination, Input, Params, Planted, Time};
 
 const HOP: Duration = Duration::from_micros(100);
 
@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<Vec<Event>>,
     pub(crate) params: Params,
     pub(crate) weight: u32,
+    pub(crate) planted: Planted,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
     pub(crate) dead: Vec<usize>,
     /// Nothing passes between nodes below this index and the others.
@@ -40,6 +41,7 @@ impl World {
             events: vec![],
             params: Params::default(),
             weight: 0,
+            planted: Planted::default(),
             flying: vec![],
             dead: vec![],
             split: 0,
@@ -57,6 +59,7 @@ impl World {
             trace: true,
             params,
             weight: self.weight,
+            planted: self.planted,
             ..Config::new("test", Uid::new(node, 100 + index as u64), address(index))
         };
         let config = NodeConfig { bootstrap, drawn_id, ..NodeConfig::new(core) };
@@ -116,6 +119,14 @@ impl World {
         let living = self.nodes.iter_mut().enumerate().filter(|(index, _)| !self.dead.contains(index));
         for node in living.map(|(_, node)| node).filter(|node| node.has_room()) {
             node.send(self.now, "hello".into(), Level::Uniform, Addressing::default()).expect("there is room");
+        }
+    }
+
+    /// One who can says something.
+    pub(crate) fn send_from(&mut self, index: usize) {
+        if self.nodes[index].has_room() {
+            let sent = self.nodes[index].send(self.now, "alone".into(), Level::Agreed, Addressing::default());
+            sent.expect("there is room");
         }
     }
 

@@ -69,7 +69,9 @@ impl Membership {
             cx.stats.overflow += 1;
         } else if self.is_wedged() && fseq > self.gaps.top && !self.planted.is(Bug::PromiseWithoutWedge) {
             // In no cut that I know of.
-        } else if !self.view.contains(frame.header.origin) || self.ends_before(fseq) {
+        } else if (!self.view.contains(frame.header.origin) && !self.planted.is(Bug::FrameWithoutItsView))
+            || self.ends_before(fseq)
+        {
             cx.stats.bad_frames += 1;
         } else {
             self.gaps.top = self.gaps.top.max(fseq);

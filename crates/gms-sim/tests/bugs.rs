@@ -2,11 +2,12 @@
 //! runs would say little (reliability 3).
 #![cfg(debug_assertions)]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gms_core::{Bug, Planted};
-use gms_sim::{RunReport, Scenario, run};
+use gms_sim::{Scenario, run};
 
 /// Runs made for one bug, at most.
 const MOST: u64 = 1_500;
@@ -19,12 +20,18 @@ fn likely(bug: Bug) -> &'static [u64] {
     }
 }
 
-fn infected(seed: u64, bug: Bug) -> Scenario {
-    Scenario { planted: Planted::bug(bug), ..Scenario::mortal(seed) }
+/// What the run with this bug comes to, if it fails. A check in the code that panics has found it, too.
+fn symptom(seed: u64, bug: Bug) -> Option<String> {
+    let scenario = Scenario { planted: Planted::bug(bug), ..Scenario::mortal(seed) };
+    match catch_unwind(AssertUnwindSafe(|| run(&scenario))) {
+        Ok(report) if report.passed() => None,
+        Ok(report) => Some(report.to_string().lines().nth(1).unwrap_or_default().trim().to_owned()),
+        Err(_) => Some("an assertion fails".to_owned()),
+    }
 }
 
 /// The first run that finds the bug, and how many were made.
-fn hunt(bug: Bug) -> Option<(u64, u64, RunReport)> {
+fn hunt(bug: Bug) -> Option<(u64, u64, String)> {
     let seeds: Vec<u64> = likely(bug).iter().copied().chain(1..=MOST).collect();
     let (next, found, result) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(None));
     std::thread::scope(|scope| {
@@ -33,9 +40,10 @@ fn hunt(bug: Bug) -> Option<(u64, u64, RunReport)> {
                 while !found.load(Ordering::Relaxed) {
                     let runs = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&seed) = seeds.get(runs as usize) else { return };
-                    let report = run(&infected(seed, bug));
-                    if !report.passed() && !found.swap(true, Ordering::Relaxed) {
-                        *result.lock().expect("nobody panics with it") = Some((seed, runs + 1, report));
+                    if let Some(symptom) = symptom(seed, bug)
+                        && !found.swap(true, Ordering::Relaxed)
+                    {
+                        *result.lock().expect("nobody panics with it") = Some((seed, runs + 1, symptom));
                     }
                 }
             });
@@ -46,21 +54,23 @@ fn hunt(bug: Bug) -> Option<(u64, u64, RunReport)> {
 
 #[test]
 fn every_planted_bug_is_found() {
+    // What panics in the runs is expected to.
+    std::panic::set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
     for bug in Bug::ALL {
-        // Needs one deaf member and no other trouble: tests/failover.rs of gms.
-        if bug == Bug::NoPreVote {
+        // One needs a single deaf member and no other trouble, the other a leader that orders something in the moment
+        // in which it is back: tests/failover.rs of gms.
+        if matches!(bug, Bug::NoPreVote | Bug::FrameWithoutItsView) {
             continue;
         }
-        let Some((seed, runs, report)) = hunt(bug) else {
+        let Some((seed, runs, symptom)) = hunt(bug) else {
             missed.push(bug);
             println!("{bug:?}: not found in {MOST} runs");
             continue;
         };
         assert!(run(&Scenario::mortal(seed)).passed(), "seed {seed} fails without {bug:?} too");
-        let text = report.to_string();
-        let first = text.lines().nth(1).unwrap_or_default().trim();
-        println!("{bug:?}: run {runs}, seed {seed}: {}", &first[..first.len().min(110)]);
+        println!("{bug:?}: run {runs}, seed {seed}: {}", symptom.chars().take(110).collect::<String>());
     }
+    let _ = std::panic::take_hook();
     assert!(missed.is_empty(), "not found: {missed:?}");
 }
