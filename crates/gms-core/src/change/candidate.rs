@@ -83,6 +83,17 @@ impl Membership {
         cx.timers.set(Timer::Candidacy, cx.now + REPEAT);
     }
 
+    /// A member that still heard the leader when it was asked hears it no more: it need not wait for the next repeat.
+    pub(crate) fn ask_again(&mut self, cx: &mut Context, index: usize) {
+        if let Some(candidacy) = &mut self.candidacy
+            && candidacy.answers[index] == Answer::Refused
+        {
+            candidacy.answers[index] = Answer::Silence;
+            let prepare = Control::Prepare { ballot: candidacy.ballot };
+            cx.tell(self.view.members[index].address, self.view.gid, self.view.vid, &prepare);
+        }
+    }
+
     /// A member is bound to a ballot.
     pub(crate) fn on_promise(
         &mut self,

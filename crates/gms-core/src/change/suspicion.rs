@@ -151,6 +151,7 @@ impl Membership {
         if who == self.view.leader {
             self.peers[index].accuses = Some(cx.now);
             self.accused = Some(cx.now);
+            self.ask_again(cx, index);
         }
         self.learn_deaths(cx, dead);
     }
