@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use gms_core::{Level, Params, Timing};
 use gms_discovery::{DetectorConfig, DirectoryConfig};
+use gms_election::ElectionConfig;
 use gms_net::UdpConfig;
 
 use crate::node::Bootstrap;
+use crate::profile::Profile;
 
 /// Settings of one member. [`Config::new`] has defaults that work for members on one machine.
 pub struct Config {
@@ -36,13 +38,19 @@ pub struct Config {
     pub level: Level,
     /// What the group fixes for all its members when it is founded. A joiner must have the same.
     pub params: Params,
-    /// Timers of the protocol.
+    /// Weight of this member, where the group ranks by weight: the highest leads. Default 0.
+    pub weight: u32,
+    /// Timers of the protocol. Default [`Profile::Lan`], as the times below; see [`Self::set_profile`].
     pub timing: Timing,
-    /// How long to look for the group, at least, before one is founded (T_discover). Default 300 ms.
+    /// How long to look for the group, at least, before one is founded (T_discover).
     pub discover: Duration,
+    /// Times of the election of a founder.
+    pub founding: ElectionConfig,
+    /// Times of the election of one who proposes what ends the view, when the leader is gone.
+    pub succession: ElectionConfig,
     /// Times of the directory: announcing, probing, forgetting.
     pub directory: DirectoryConfig,
-    /// Times of the failure detector. Default [`DetectorConfig::lan`].
+    /// Times of the failure detector.
     pub detector: DetectorConfig,
     /// Bytes of own messages that may wait to be ordered. Default 4 MiB.
     pub pending: usize,
@@ -73,10 +81,13 @@ impl Config {
             bootstrap: Bootstrap::Auto,
             level: Level::Uniform,
             params: Params::default(),
-            timing: Timing::default(),
-            discover: Duration::from_millis(300),
+            weight: 0,
+            timing: Profile::Lan.timing(),
+            discover: Profile::Lan.discover(),
+            founding: Profile::Lan.founding(),
+            succession: Profile::Lan.succession(),
             directory: DirectoryConfig::default(),
-            detector: DetectorConfig::lan(),
+            detector: Profile::Lan.detector(),
             pending: 4 << 20,
             unread: 8 << 20,
             join_within: Duration::from_secs(10),
@@ -84,5 +95,14 @@ impl Config {
             insecure: false,
             trace: None,
         }
+    }
+
+    /// Sets all times to those that fit this kind of network. All members of a group should have the same.
+    pub fn set_profile(&mut self, profile: Profile) {
+        self.timing = profile.timing();
+        self.discover = profile.discover();
+        self.founding = profile.founding();
+        self.succession = profile.succession();
+        self.detector = profile.detector();
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::deaths::Deaths;
 use crate::error::{JoinError, LeaveError, SendError};
 use crate::event_loop::{EventLoop, Settings};
 use crate::mailbox::{KnownServer, Mailbox, Party, Receipt, Status, Submission};
@@ -98,6 +99,9 @@ impl Group {
         core.params.multicast &= config.peers.is_empty() && config.network.peers.is_none();
         core.timing = config.timing.clone();
         core.budget = transport.receive_budget().min(u32::MAX as usize) as u32;
+        let deaths = Deaths::new();
+        core.process = Some(deaths.identity());
+        core.weight = config.weight;
         core.pending = config.pending;
         core.seed = seed;
         core.trace = config.trace.is_some();
@@ -110,6 +114,8 @@ impl Group {
             discover: config.discover,
             directory: config.directory,
             detector: config.detector,
+            election: config.founding,
+            succession: config.succession,
             ..NodeConfig::new(core)
         };
         let node = Node::new(node, Time::ZERO)?;
@@ -126,7 +132,7 @@ impl Group {
             }),
         };
         let mut events = Events { mailbox: mailbox.clone(), batch: Vec::new().into_iter() };
-        tokio::spawn(EventLoop::new(node, transport, mailbox, settings, Instant::now()));
+        tokio::spawn(EventLoop::new(node, transport, mailbox, deaths, settings, Instant::now()));
 
         match tokio::time::timeout(config.join_within, events.peek()).await {
             Ok(Some(Event::View(_))) => Ok((group, events)),
@@ -242,6 +248,12 @@ impl Group {
     /// [`LeaveError::TooFew`]: still a member.
     pub async fn leave(&self) -> Result<bool, LeaveError> {
         self.inner.mailbox.leave().await.unwrap_or(Ok(false))
+    }
+
+    /// Ends this member as the end of its process would: nothing more is sent, the events end where they are, and the
+    /// others have to find out. For tests and demonstrations.
+    pub fn kill(&self) {
+        self.inner.mailbox.kill();
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn settings_digest(params: &Params) -> u64 {
         quorum,
         ranking,
         preempt,
+        heartbeat,
         multicast,
         absorb: _,
     } = *params;
@@ -62,6 +63,7 @@ pub(crate) fn settings_digest(params: &Params) -> u64 {
         quorum as u64,
         ranking as u64,
         preempt.into(),
+        heartbeat.into(),
         multicast.into(),
     ];
     let bytes = numbers.iter().flat_map(|number: &u64| number.to_le_bytes());

@@ -5,6 +5,7 @@
 mod client;
 mod client_protocol;
 mod config;
+mod deaths;
 mod error;
 mod event_loop;
 mod group;
@@ -13,6 +14,7 @@ mod mailbox;
 mod node;
 mod operation;
 mod peers;
+mod profile;
 mod service;
 mod trace;
 
@@ -22,15 +24,18 @@ pub use client::{
 };
 pub use client_protocol::{Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
 pub use config::Config;
+pub use deaths::proves_deaths;
 pub use error::{JoinError, LeaveError, SendError};
 pub use gms_core::{
-    Blocked, Event, Gid, Level, Message, NodeId, Outcome, Params, Refusal, Role, Stats, Timing, Uid, View, ViewChange,
-    ViewMember,
+    Blocked, Event, Gid, Level, Message, NodeId, Outcome, Params, ProcessIdentity, QuorumMode, Ranking, Refusal, Role,
+    Stats, Timing, Uid, View, ViewChange, ViewMember,
 };
 pub use gms_discovery::{DetectorConfig, DirectoryConfig, Entry as ServerEntry};
+pub use gms_election::ElectionConfig;
 pub use gms_net::{Interface, Segmentation, UdpConfig};
 pub use group::{Events, Group, MessageId, Ordered, Sender};
 pub use mailbox::{KnownServer, Status};
 pub use node::{Bootstrap, Node, NodeConfig, NodeError};
 pub use operation::{Operation, OperationError, Part};
+pub use profile::Profile;
 pub use service::{ListenError, Listeners, Service, ServiceConfig};

@@ -50,6 +50,16 @@ pub(crate) struct Submission {
     pub(crate) receipt: Option<Receipt>,
 }
 
+/// Whether the application wants the member to go on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) enum Wish {
+    #[default]
+    Stay,
+    Leave,
+    /// At once, without a word to anybody.
+    Die,
+}
+
 /// What the application has for the loop.
 #[derive(Default)]
 struct Outbound {
@@ -64,7 +74,7 @@ struct Outbound {
     /// Orders of an operator.
     operations: Vec<Operation>,
     leave: Option<oneshot::Sender<Result<bool, LeaveError>>>,
-    leaving: bool,
+    wish: Wish,
     closed: bool,
     /// The loop, when it sleeps.
     sleeper: Option<Waker>,
@@ -187,7 +197,7 @@ impl Mailbox {
         if outbound.closed {
             let _ = answer.send(Ok(true));
         } else {
-            outbound.leaving = true;
+            outbound.wish = outbound.wish.max(Wish::Leave);
             outbound.leave = Some(answer);
             outbound.wake();
         }
@@ -208,8 +218,17 @@ impl Mailbox {
 
     /// The last handle is gone: leave in the background.
     pub(crate) fn abandon_sending(&self) {
+        self.want(Wish::Leave);
+    }
+
+    /// Ends the member on the spot.
+    pub(crate) fn kill(&self) {
+        self.want(Wish::Die);
+    }
+
+    fn want(&self, wish: Wish) {
         let mut outbound = lock(&self.outbound);
-        outbound.leaving = true;
+        outbound.wish = outbound.wish.max(wish);
         outbound.wake();
     }
 
@@ -253,16 +272,16 @@ impl Mailbox {
 
     // The loop's side.
 
-    /// Moves what is queued to `into` once that is empty, and wakes those who wait for room. True when
-    /// the application wants to leave.
-    pub(crate) fn collect(&self, into: &mut VecDeque<Submission>) -> bool {
+    /// Moves what is queued to `into` once that is empty, and wakes those who wait for room. Says whether
+    /// the application wants the member to go on.
+    pub(crate) fn collect(&self, into: &mut VecDeque<Submission>) -> Wish {
         let mut outbound = lock(&self.outbound);
         if into.is_empty() {
             mem::swap(&mut outbound.queue, into);
             outbound.bytes = 0;
             outbound.waiting.drain(..).for_each(|(waker, _)| waker.wake());
         }
-        outbound.leaving
+        outbound.wish
     }
 
     /// Goes to sleep unless something came in meanwhile; true when asleep.
@@ -311,7 +330,7 @@ impl Mailbox {
     /// The answer to a leave that did not come about.
     pub(crate) fn refuse_leave(&self, error: LeaveError) {
         let mut outbound = lock(&self.outbound);
-        outbound.leaving = false;
+        outbound.wish = Wish::Stay;
         if let Some(answer) = outbound.leave.take() {
             let _ = answer.send(Err(error));
         }
@@ -353,7 +372,7 @@ impl Mailbox {
 impl Outbound {
     fn accept(&mut self, submission: Submission) -> Result<Submitted, SendError> {
         let len = submission.payload.len();
-        if self.closed || self.leaving {
+        if self.closed || self.wish != Wish::Stay {
             return Err(SendError::Closed);
         }
         if len > self.message_limit as usize {

@@ -8,7 +8,7 @@ use gms::{Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
 use gms_core::{Input, Params, Planted, QuorumMode, Ranking};
-use world::World;
+use world::{World, address};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -317,5 +317,39 @@ fn with_proofs_of_death_a_group_may_shrink_to_one() {
     world.send_all();
     world.pass(50 * MS);
     assert!(outcomes(&world, 0).iter().all(|outcome| matches!(outcome, Outcome::Ordered { .. })));
+    is_sound(&world);
+}
+
+#[test]
+fn when_all_have_the_proof_the_next_leads_within_milliseconds() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+    (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    for leader in (1..5).rev() {
+        world.send_all();
+        world.kill_for_certain(leader);
+        world.pass(5 * MS);
+        assert_eq!(world.view(0), Some((leader as u64 - 1, (0..leader as u64).collect())));
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn one_that_notices_later_than_the_others_holds_up_nobody() {
+    let mut world = busy_group(5);
+    world.trouble("crash");
+    world.dead.push(4);
+    for member in [3, 2, 1, 0] {
+        // The last one still hears the leader when it is asked to promise.
+        if member == 0 {
+            world.pass(MS);
+        }
+        world.nodes[member].closed(world.now, address(4));
+    }
+    world.pass(3 * MS);
+    for index in 0..4 {
+        assert_eq!(world.view(index), Some((3, (0..4).collect())), "at {index}");
+    }
     is_sound(&world);
 }

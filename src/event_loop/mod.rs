@@ -19,8 +19,9 @@ use gms_net::Transport;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
+use crate::deaths::Deaths;
 use crate::error::SendError;
-use crate::mailbox::{KnownServer, Mailbox, Receipt, Submission};
+use crate::mailbox::{KnownServer, Mailbox, Receipt, Submission, Wish};
 use crate::node::Node;
 use crate::operation::{Operation, Part, member};
 use crate::trace::TraceWriter;
@@ -71,10 +72,21 @@ pub(crate) struct EventLoop<T> {
     peers: Vec<SocketAddr>,
     /// Set by the last event: nothing follows.
     ended: Option<bool>,
+    /// The application has ended this member without a word.
+    killed: bool,
+    /// Dropped after the sockets: who is dead for the others sends nothing more.
+    deaths: Deaths,
 }
 
 impl<T: Transport> EventLoop<T> {
-    pub(crate) fn new(node: Node, transport: T, mailbox: Arc<Mailbox>, settings: Settings, origin: Instant) -> Self {
+    pub(crate) fn new(
+        node: Node,
+        transport: T,
+        mailbox: Arc<Mailbox>,
+        deaths: Deaths,
+        settings: Settings,
+        origin: Instant,
+    ) -> Self {
         Self {
             node,
             transport,
@@ -98,6 +110,8 @@ impl<T: Transport> EventLoop<T> {
             servers_at: Time::ZERO,
             peers: Vec::new(),
             ended: None,
+            killed: false,
+            deaths,
         }
     }
 
@@ -148,7 +162,11 @@ impl<T: Transport> EventLoop<T> {
 
     /// Takes messages in as far as the node has room for them.
     fn submit(&mut self, now: Time) {
-        let leaving = self.mailbox.collect(&mut self.submissions);
+        let wish = self.mailbox.collect(&mut self.submissions);
+        if wish == Wish::Die {
+            self.killed = true;
+            return;
+        }
         while self.node.has_room()
             && let Some(Submission { payload, level, addressing, receipt }) = self.submissions.pop_front()
         {
@@ -161,7 +179,7 @@ impl<T: Transport> EventLoop<T> {
                 (_, None) => {}
             }
         }
-        if leaving && self.leave_by.is_none() {
+        if wish == Wish::Leave && self.leave_by.is_none() {
             self.leave_by = Some(now + self.settings.leave_within);
         }
         if self.leave_by.is_some() && self.submissions.is_empty() && !mem::replace(&mut self.leave_asked, true) {
@@ -242,7 +260,14 @@ impl<T: Transport> EventLoop<T> {
         let now = self.now();
         let mut more = self.receive(cx, now)?;
         self.operate(now);
+        while let Poll::Ready(dead) = self.deaths.poll(cx) {
+            tracing::debug!(%dead, "proof of death");
+            self.node.died(now, dead);
+        }
         self.submit(now);
+        if self.killed {
+            return Ok(Turn::Ended(false));
+        }
         self.node.handle(now, Input::Tick);
         more |= self.transmit(cx, now)?;
         more |= self.deliver();
@@ -258,6 +283,9 @@ impl<T: Transport> EventLoop<T> {
             let members: Vec<SocketAddr> = view.members.iter().map(|member| member.address).collect();
             self.transport.set_members(&members);
             self.transport.set_watched(&self.node.watched());
+        }
+        if is_new {
+            self.deaths.watch(&self.node.processes());
         }
         if is_new || now - self.status_at >= STATUS_EVERY {
             self.update_peers();

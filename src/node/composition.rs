@@ -47,10 +47,29 @@ impl Node {
         self.due = self.now;
     }
 
+    /// When much more time has passed than this process asked for, it has stood still: nobody else was silent.
+    pub(super) fn notice_pause(&mut self, now: Time) {
+        let patience = self.config.detector.floor / 2;
+        if now - self.now <= patience {
+            return;
+        }
+        let late = self.poll_timeout().map_or(Duration::ZERO, |planned| now - planned);
+        if late > patience {
+            tracing::debug!(?late, "this process stood still");
+            self.now = now;
+            self.health.paused(now.since(Time::ZERO), late);
+            self.member.handle(now, Input::Paused);
+        }
+    }
+
     /// Lets each layer do what is due, and carries what one has found out to the others.
     pub(super) fn tend(&mut self) {
         if self.gone {
             return;
+        }
+        if self.exclusions.rests_until().is_some_and(|until| self.now >= until) {
+            self.exclusions.end_rest();
+            self.begin_anew();
         }
         let now = self.now.since(Time::ZERO);
         self.follow_view(now);
@@ -88,6 +107,7 @@ impl Node {
         let timeouts = [
             self.directory.poll_timeout(),
             self.health.poll_timeout(),
+            self.exclusions.rests_until().map(|at| at.since(Time::ZERO)),
             self.founding.as_ref().map(Founding::poll_timeout),
             self.succession.poll_timeout(now, &self.member),
             Some(self.sought).filter(|_| self.seeks_successor()),

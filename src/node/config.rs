@@ -8,6 +8,8 @@ use gms_core::ParamsError;
 use gms_discovery::{DetectorConfig, DetectorError, DirectoryConfig, DirectoryError};
 use gms_election::{ElectionConfig, ElectionError};
 
+use crate::profile::Profile;
+
 /// How a process comes to its group (protocol 7).
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Bootstrap {
@@ -50,6 +52,8 @@ pub struct NodeConfig {
     pub detector: DetectorConfig,
     /// Times of the election of a founder.
     pub election: ElectionConfig,
+    /// Times of the election of one who proposes what ends the view, when the leader is gone.
+    pub succession: ElectionConfig,
 }
 
 impl NodeConfig {
@@ -63,15 +67,11 @@ impl NodeConfig {
             rejoin: true,
             server_name: String::new(),
             clients: None,
-            discover: Duration::from_millis(300),
+            discover: Profile::Lan.discover(),
             directory: DirectoryConfig::default(),
-            detector: DetectorConfig::lan(),
-            // Processes that start are slow to answer: many start at the same time, on the same machine.
-            election: ElectionConfig {
-                answer: Duration::from_millis(60),
-                coordinate: Duration::from_millis(200),
-                ..ElectionConfig::default()
-            },
+            detector: Profile::Lan.detector(),
+            election: Profile::Lan.founding(),
+            succession: Profile::Lan.succession(),
         }
     }
 }

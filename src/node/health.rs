@@ -7,7 +7,7 @@ use std::time::Duration;
 use gms_core::{Member, Time, Uid, View, ViewMember};
 use gms_discovery::{Check, Detector, DetectorConfig, DetectorError, DetectorEvent, DetectorInput};
 
-/// Longest silence of a member that answers through others only.
+/// Longest silence of a member that answers through others only; at least twice the usual.
 const SLOW: Duration = Duration::from_secs(5);
 
 /// So many of those who would lead next are watched by connection.
@@ -34,6 +34,7 @@ pub(super) struct Health {
     /// How often signs of life are handed on. Any datagram is one, and there are too many of them to
     /// count each.
     every: Duration,
+    slow: Duration,
     next: Duration,
     /// What was handed on, by member.
     heard: Vec<(Uid, Time)>,
@@ -48,9 +49,9 @@ pub(super) enum Finding {
 
 impl Health {
     pub(super) fn new(config: DetectorConfig, me: Uid) -> Result<Self, DetectorError> {
-        let every = config.interval / 2;
+        let (every, slow) = (config.interval / 2, SLOW.max(config.floor * 2));
         let detector = Detector::new(config, me)?;
-        Ok(Self { detector, every, next: Duration::ZERO, heard: Vec::new() })
+        Ok(Self { detector, every, slow, next: Duration::ZERO, heard: Vec::new() })
     }
 
     /// Watches whom this process has to watch in `view`.
@@ -77,6 +78,11 @@ impl Health {
     pub(super) fn doubt(&mut self, now: Duration, member: &Member, who: Uid) {
         self.hand_on(now, member);
         self.detector.handle(now, DetectorInput::Doubt(who));
+    }
+
+    /// This process has stood still.
+    pub(super) fn paused(&mut self, now: Duration, late: Duration) {
+        self.detector.handle(now, DetectorInput::Paused { late });
     }
 
     /// A check of another member's detector.
@@ -118,7 +124,7 @@ impl Health {
 
     fn is_long_unheard(&self, now: Duration, who: Uid) -> bool {
         let heard = self.heard.iter().find(|(uid, _)| *uid == who);
-        heard.is_some_and(|(_, at)| now.saturating_sub(at.since(Time::ZERO)) > SLOW)
+        heard.is_some_and(|(_, at)| now.saturating_sub(at.since(Time::ZERO)) > self.slow)
     }
 
     fn hand_on(&mut self, now: Duration, member: &Member) {

@@ -1,5 +1,6 @@
 //! One process, several lives: another id, another lineage, the end.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,7 +32,52 @@ impl Former {
     }
 }
 
+/// Exclusions longer ago than this are forgotten.
+const LATELY: Duration = Duration::from_secs(60);
+/// After so many exclusions within that time, a process still returns at once;
+const FORGIVEN: u32 = 2;
+/// after the next it rests so long, and twice as long after each further one,
+const REST: Duration = Duration::from_secs(1);
+/// up to this.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// How often a process has been excluded lately although it lived. Each return costs the group two views, so one that
+/// flaps returns less and less often.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Exclusions {
+    at: VecDeque<Time>,
+    rest: Option<Time>,
+}
+
+impl Exclusions {
+    /// It has been excluded: true if it rests now.
+    fn count(&mut self, now: Time) -> bool {
+        self.at.retain(|at| now - *at < LATELY);
+        self.at.push_back(now);
+        let beyond = (self.at.len() as u32).saturating_sub(FORGIVEN);
+        self.rest = (beyond > 0).then(|| now + (REST * (1 << (beyond - 1).min(16))).min(LONGEST_REST));
+        self.rest.is_some()
+    }
+
+    /// Until when it keeps away from the group, if it does.
+    pub(super) fn rests_until(&self) -> Option<Time> {
+        self.rest
+    }
+
+    /// It rests no longer; false if it did not.
+    pub(super) fn end_rest(&mut self) -> bool {
+        self.rest.take().is_some()
+    }
+}
+
 impl Node {
+    /// The group has gone on without this process: it joins again, at once or when it has rested.
+    pub(super) fn rejoin(&mut self) {
+        if !self.exclusions.count(self.now) {
+            self.begin_anew();
+        }
+    }
+
     /// Which life of this process a datagram of gms-core is for.
     pub(super) fn life_of(&mut self, datagram: &Bytes) -> &mut Member {
         match &mut self.former {
@@ -50,8 +96,8 @@ impl Node {
         config.core.uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
         config.core.seed = self.random.next_u64();
         let anew = Self::new(config, self.now).expect("nothing but the id has changed");
-        let Self { before, former, outbox, .. } = std::mem::replace(self, anew);
-        (self.before, self.former) = (before, former);
+        let Self { before, former, exclusions, outbox, .. } = std::mem::replace(self, anew);
+        (self.before, self.former, self.exclusions) = (before, former, exclusions);
         self.outbox.extend(outbox);
     }
 
@@ -70,6 +116,7 @@ impl Node {
         let mut anew = Self::new(config, self.now).expect("nothing but the life has changed");
         anew.config.bootstrap = original;
         (anew.before, anew.random) = (self.before + self.sent, self.random.clone());
+        anew.exclusions = self.exclusions.clone();
         let Self { member, outbox, .. } = std::mem::replace(self, anew);
         self.outbox.extend(outbox);
         self.former = place.map(|place| Box::new(Former::new(member, place, self.now)));

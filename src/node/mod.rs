@@ -25,8 +25,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms_check::Record;
 use gms_core::{
-    Addressing, Destination, Event, Gid, Input, Level, Member, Memory, Refusal, SendError, Start, Stats, Time,
-    Transmit, Uid, View,
+    Addressing, Destination, Event, Gid, Input, Level, Member, Memory, ProcessIdentity, Refusal, SendError, Start,
+    Stats, Time, Transmit, Uid, View,
 };
 use gms_discovery::{Directory, Entry, Known};
 use gms_net::SplitMix64;
@@ -35,7 +35,7 @@ pub use self::config::{Bootstrap, NodeConfig, NodeError};
 
 use self::founding::Founding;
 use self::health::Health;
-use self::lives::Former;
+use self::lives::{Exclusions, Former};
 use self::rivals::Rivals;
 use self::succession::Succession;
 use crate::layers::{self, Layer};
@@ -62,6 +62,8 @@ pub struct Node {
     rivals: Rivals,
     /// While it lingers: the life in a lineage that has dissolved.
     former: Option<Box<Former>>,
+    /// How often it has been excluded lately.
+    exclusions: Exclusions,
     /// Messages accepted in all former lives.
     before: u64,
     /// And in this one.
@@ -97,6 +99,7 @@ impl Node {
             _ => Start::Join(config.contacts.clone()),
         };
         config.election.check()?;
+        config.succession.check()?;
         let core = &config.core;
         let at = now.since(Time::ZERO);
         let me = core.uid.node.0;
@@ -113,11 +116,12 @@ impl Node {
                 Bootstrap::Expect(ids) => Some(founding(Some(ids.clone()))),
                 Bootstrap::Found | Bootstrap::Join => None,
             },
-            succession: Succession::new(gms_election::ElectionConfig::default(), core.seed),
+            succession: Succession::new(config.succession.clone(), core.seed),
             accused: None,
             config,
             rivals: Rivals::default(),
             former: None,
+            exclusions: Exclusions::default(),
             before: 0,
             sent: 0,
             now,
@@ -138,7 +142,11 @@ impl Node {
 
     /// Takes one input in: a datagram, the passing of time, the wish to leave.
     pub fn handle(&mut self, now: Time, input: Input) {
+        self.notice_pause(now);
         self.now = self.now.max(now);
+        if matches!(input, Input::Leave | Input::Abandon) && self.exclusions.end_rest() {
+            self.begin_anew();
+        }
         match input {
             Input::Datagram { from, datagram } => match Layer::of(&datagram) {
                 None => self.life_of(&datagram).handle(now, Input::Datagram { from, datagram }),
@@ -167,6 +175,13 @@ impl Node {
         }
     }
 
+    /// This member is dead for certain: its host says so, or it ran in this very process and is no more.
+    pub fn died(&mut self, now: Time, who: Uid) {
+        self.now = self.now.max(now);
+        self.member.handle(self.now, Input::Dead(who));
+        self.tend();
+    }
+
     /// An operator gives up a lineage that has lost its quorum for good. This process starts over, as a new
     /// incarnation: it founds another lineage alone, or joins the one that another survivor founds. Whatever
     /// members live elsewhere in the old lineage may go on in it, and then there are two groups: the operator has
@@ -174,6 +189,9 @@ impl Node {
     pub fn force_view(&mut self, now: Time, found: bool) {
         self.now = self.now.max(now);
         self.forced = Some(if found { Bootstrap::Found } else { Bootstrap::Join });
+        if self.exclusions.end_rest() {
+            self.begin_anew();
+        }
         self.member.handle(self.now, Input::Forsake);
         self.tend();
     }
@@ -233,9 +251,9 @@ impl Node {
         match out[before..].last() {
             Some(Event::Dissolved { .. }) => self.begin_anew(),
             // Whoever wanted to go is where it wanted to be.
-            Some(Event::Excluded) if (self.config.rejoin || self.forced.is_some()) && !self.leaving => {
-                self.begin_anew()
-            }
+            Some(Event::Excluded) if self.leaving => self.say_goodbye(false),
+            Some(Event::Excluded) if self.forced.is_some() => self.begin_anew(),
+            Some(Event::Excluded) if self.config.rejoin => self.rejoin(),
             Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
                 out.pop();
                 self.draw_another_id();
@@ -299,6 +317,13 @@ impl Node {
     pub fn watched(&self) -> Vec<SocketAddr> {
         let view = self.member.view().into_iter();
         view.flat_map(|view| health::connected_by(self.member.uid(), view)).map(|member| member.address).collect()
+    }
+
+    /// Which processes the other members are, as far as they have said: the death of one is to be told by
+    /// [`Self::died`].
+    pub fn processes(&self) -> Vec<(Uid, ProcessIdentity)> {
+        let others = self.member.view().into_iter().flat_map(|view| &view.members);
+        others.filter(|m| m.uid != self.member.uid()).filter_map(|m| Some((m.uid, m.process?))).collect()
     }
 
     /// The other servers of the group's name that have been seen, members or not.

@@ -6,9 +6,6 @@ use std::time::Duration;
 use gms_core::{Member, NodeId, Ranking, View};
 use gms_election::{Destination, Election, ElectionConfig, Electorate, Event, Input, Message, Rank};
 
-/// How long the elected has for its first PREPARE; gms-core waits for all that follows.
-const PATIENCE: Duration = Duration::from_millis(150);
-
 /// One process's part in the election of a proposer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Succession {
@@ -46,7 +43,8 @@ impl Succession {
         let election = self.election.get_or_insert_with(|| election(&self.config, me, view, self.seed));
         let dead = view.members.iter().filter(|m| member.suspects(m.uid));
         dead.for_each(|m| election.handle(now, Input::Suspect(m.uid.node.0)));
-        let failed = |leader: u64| leader == me || now.saturating_sub(self.elected_at) >= PATIENCE;
+        let patience = patience(&self.config);
+        let failed = |leader: u64| leader == me || now.saturating_sub(self.elected_at) >= patience;
         match election.leader() {
             Some((leader, _)) if failed(leader) => election.handle(now, Input::Depose),
             Some(_) => election.handle(now, Input::Tick),
@@ -92,9 +90,15 @@ impl Succession {
     /// When [`Self::step`] is due; `None` while there is no election.
     pub(super) fn poll_timeout(&self, now: Duration, member: &Member) -> Option<Duration> {
         let election = self.election.as_ref()?;
-        let waits = election.leader().map(|_| (self.elected_at + PATIENCE).max(now + Duration::from_millis(5)));
+        let waits =
+            election.leader().map(|_| (self.elected_at + patience(&self.config)).max(now + Duration::from_millis(5)));
         election.poll_timeout().into_iter().chain(waits.filter(|_| member.needs_proposer())).min()
     }
+}
+
+/// How long the elected has for its first PREPARE; gms-core waits for all that follows.
+fn patience(config: &ElectionConfig) -> Duration {
+    config.coordinate * 3 / 2
 }
 
 fn election(config: &ElectionConfig, me: u64, view: &View, seed: u64) -> Election<u64> {

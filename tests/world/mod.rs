@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) planted: Planted,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
     pub(crate) dead: Vec<usize>,
+    /// Stands still: hears, says and does nothing, and what is sent to it waits.
+    pub(crate) stopped: Option<usize>,
     /// Nothing passes between nodes below this index and the others.
     pub(crate) split: usize,
     /// What the first sends never arrives at the second.
@@ -44,6 +46,7 @@ impl World {
             planted: Planted::default(),
             flying: vec![],
             dead: vec![],
+            stopped: None,
             split: 0,
             mute: None,
             records: vec![],
@@ -69,7 +72,8 @@ impl World {
 
     pub(crate) fn step(&mut self) {
         let alive: Vec<usize> = (0..self.nodes.len()).filter(|index| !self.dead.contains(index)).collect();
-        for &index in &alive {
+        let running: Vec<usize> = alive.iter().copied().filter(|index| self.stopped != Some(*index)).collect();
+        for &index in &running {
             let mut out = Vec::new();
             while let Some(transmit) = self.nodes[index].poll_transmit(self.now, 16, &mut out) {
                 for datagram in out.chunks(transmit.segment_size) {
@@ -93,15 +97,17 @@ impl World {
             self.nodes[index].poll_events(&mut self.events[index], usize::MAX);
             self.records.extend(std::iter::from_fn(|| self.nodes[index].poll_trace(self.now)));
         }
-        let timeouts = alive.iter().filter_map(|index| self.nodes[*index].poll_timeout());
-        let Some(next) = timeouts.chain(self.flying.iter().map(|flight| flight.0)).min() else { return };
+        let timeouts = running.iter().filter_map(|index| self.nodes[*index].poll_timeout());
+        let flights = self.flying.iter().filter(|flight| self.stopped != Some(flight.1)).map(|flight| flight.0);
+        let Some(next) = timeouts.chain(flights).min() else { return };
         self.now = self.now.max(next);
-        let (landed, flying) = self.flying.drain(..).partition(|flight| flight.0 <= self.now);
-        self.flying = flying;
+        let lands =
+            |flight: &mut (Time, usize, SocketAddr, Bytes)| flight.0 <= self.now && self.stopped != Some(flight.1);
+        let landed: Vec<_> = self.flying.extract_if(.., lands).collect();
         for (_, to, from, datagram) in landed {
             self.nodes[to].handle(self.now, Input::Datagram { from, datagram });
         }
-        for index in (0..self.nodes.len()).filter(|index| !self.dead.contains(index)) {
+        for &index in &running {
             self.nodes[index].handle(self.now, Input::Tick);
         }
     }
@@ -145,6 +151,27 @@ impl World {
         for other in (0..self.nodes.len()).filter(|other| !self.dead.contains(other)) {
             self.nodes[other].closed(self.now, address(index));
         }
+    }
+
+    /// The node is gone, and all others get the proof.
+    pub(crate) fn kill_for_certain(&mut self, index: usize) {
+        self.trouble("crash");
+        self.dead.push(index);
+        let dead = self.nodes[index].uid();
+        for other in (0..self.nodes.len()).filter(|other| !self.dead.contains(other)) {
+            self.nodes[other].died(self.now, dead);
+        }
+    }
+
+    /// Whoever stood still goes on; time has passed, and it looks at its clock first.
+    pub(crate) fn wake(&mut self) {
+        let index = self.stopped.take().expect("somebody stands still");
+        self.nodes[index].handle(self.now, Input::Tick);
+    }
+
+    /// What is on its way to this node is lost.
+    pub(crate) fn forget_flying(&mut self, index: usize) {
+        self.flying.retain(|flight| flight.1 != index);
     }
 
     /// Writes down that what follows is not the processes' fault.

@@ -44,6 +44,22 @@ impl fmt::Display for Uid {
     }
 }
 
+/// Which process a member is, so that others on the same host can prove its death. gms-core only carries it.
+///
+/// Two of them may be compared only if their `host` is the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ProcessIdentity {
+    /// Digest of everything that has to be the same for the other numbers to mean the same: the boot of the host, and
+    /// the namespaces that process ids and start times are counted in.
+    pub host: u64,
+    /// The process id there.
+    pub pid: u32,
+    /// When the process started, in clock ticks after the boot: ids are given out again.
+    pub started: u64,
+    /// Which of the members in that process, counted from 1.
+    pub member: u64,
+}
+
 /// The lineage of a group, drawn when it is founded. Groups of one name and different `Gid` never mix.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Gid(pub u128);

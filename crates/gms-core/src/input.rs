@@ -31,6 +31,9 @@ pub enum Input {
     Dead(Uid),
     /// It lives after all.
     Trust(Uid),
+    /// This process has stood still for a while: it was the one that was not heard. Everybody's time begins anew, and
+    /// a leader stamps nothing until it has heard a quorum again.
+    Paused,
     /// An election has this process propose what ends the view. Ignored unless
     /// [`crate::Member::needs_proposer`].
     Stand,

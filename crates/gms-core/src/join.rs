@@ -56,6 +56,7 @@ impl Joiner {
             address: config.address,
             budget: config.budget,
             weight: config.weight,
+            process: config.process,
             params: config.params.clone(),
             broadcast,
         }

@@ -70,7 +70,8 @@ enum Phase {
 
 impl Member {
     /// A process that starts at `now`. Fails when its settings contradict each other.
-    pub fn new(config: Config, start: Start, now: Time) -> Result<Self, ParamsError> {
+    pub fn new(mut config: Config, start: Start, now: Time) -> Result<Self, ParamsError> {
+        config.params.heartbeat = config.timing.heartbeat.as_millis() as u32;
         config.params.check()?;
         let mut cx = Context::new(config);
         cx.now = now;
@@ -99,6 +100,7 @@ impl Member {
             }
             Input::Dead(who) => self.inside(|m, cx| m.on_death(cx, who)),
             Input::Trust(who) => self.inside(|m, cx| m.trust(cx, who)),
+            Input::Paused => self.inside(|m, cx| m.on_pause(cx)),
             Input::Stand => self.inside(|m, cx| m.stand(cx)),
             Input::Dissolve(into) => self.inside(|m, cx| m.on_dissolve(cx, into)),
             Input::Exclude(who) => self.inside(|m, cx| m.on_exclude(cx, who)),

@@ -119,6 +119,8 @@ pub(crate) struct Membership {
     /// At one who is gone: its last steps.
     pub(crate) departure: Option<Departure>,
     pub(crate) blocked: Option<Blocked>,
+    /// When this leader last stood still, until it has heard a quorum since.
+    pub(crate) paused: Option<Time>,
     /// When an own message was last ordered, or began to wait.
     pub(crate) progress: Time,
     /// The event that must follow the last delivery.
@@ -141,6 +143,7 @@ impl Membership {
             role: Role::Voter,
             budget: config.budget,
             weight: config.weight,
+            process: config.process,
         };
         let params = config.params.clone();
         let view = View { gid, vid: 1, at: 1, gseq: 1, leader: config.uid, members: vec![me], params };
@@ -192,6 +195,7 @@ impl Membership {
             handover: Handover::default(),
             departure: None,
             blocked: None,
+            paused: None,
             progress: cx.now,
             finale: None,
             over: false,
@@ -230,7 +234,7 @@ impl Membership {
         self.acks = Acks::default();
         self.acks.due = !leads;
         self.gaps = Gaps::new(self.log.have());
-        self.blocked = None;
+        (self.blocked, self.paused) = (None, None);
         self.progress = cx.now;
         if leads {
             self.recount(cx);

@@ -1,12 +1,12 @@
-//! What a group fixes when it is founded, what one member sets for itself, and the timers.
+//! What a group fixes when it is founded, and what one member sets for itself.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Uid;
+use crate::id::{ProcessIdentity, Uid};
 use crate::planted::Planted;
+use crate::timing::Timing;
 use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
 
 /// Settings all members share, fixed by the founder and carried in every view. A joiner whose own
@@ -34,6 +34,9 @@ pub struct Params {
     pub ranking: Ranking,
     /// Whether a leader hands over to a member of higher rank, once that one votes.
     pub preempt: bool,
+    /// How often a member says something, in milliseconds. Every member sets it from its own [`Timing`], for those who
+    /// speak seldom would be taken for dead by those who listen for more.
+    pub heartbeat: u32,
     /// Whether the group gives way to a larger one of its name. Said by who founds it; a joiner's own does not count.
     pub absorb: bool,
 }
@@ -86,6 +89,7 @@ impl Default for Params {
             quorum: QuorumMode::Majority,
             ranking: Ranking::Bully,
             preempt: false,
+            heartbeat: 100,
             absorb: false,
         }
     }
@@ -113,6 +117,7 @@ impl Params {
                 ("quorum", self::word(params.quorum)),
                 ("election", self::word(params.ranking)),
                 ("preempt", if params.preempt { "on" } else { "off" }.to_owned()),
+                ("heartbeat", format!("{} ms", params.heartbeat)),
                 ("multicast", if params.multicast { "on" } else { "off" }.to_owned()),
             ]
         };
@@ -194,6 +199,8 @@ pub struct Config {
     pub budget: u32,
     /// My weight where the group ranks by weight.
     pub weight: u32,
+    /// Which process this is, if the others on its host are to notice its death at once.
+    pub process: Option<ProcessIdentity>,
     /// Bytes of own messages that may wait to be ordered; sends beyond are refused until there is room.
     pub pending: usize,
     /// Source of every random choice.
@@ -216,62 +223,11 @@ impl Config {
             timing: Timing::default(),
             budget: 4 << 20,
             weight: 0,
+            process: None,
             pending: 4 << 20,
             seed: uid.incarnation,
             planted: Planted::default(),
             trace: false,
-        }
-    }
-}
-
-/// Timers. They serve progress only: no property depends on them.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Timing {
-    /// Longest silence of a leader, and of a follower towards its leader.
-    pub heartbeat: Duration,
-    /// A member not heard for this long does not count as present (T_hb).
-    pub presence: Duration,
-    /// First repeat of a request that may have been lost.
-    pub repeat: Duration,
-    /// Longest wait of an ack that nobody waits for.
-    pub ack_delay: Duration,
-    /// Joins gathered into one view (T_join).
-    pub join_batch: Duration,
-    /// A large message under way holds up a join for at most this long.
-    pub join_patience: Duration,
-    /// How long a candidate waits for members that do not answer at all (T_collect).
-    pub collect: Duration,
-    /// How long a candidate waits for members that still hear the leader: they may be about to miss it too.
-    pub convince: Duration,
-    /// How long an attempt to end a view may take before another one is made (T2).
-    pub attempt: Duration,
-    /// Own messages not ordered for this long, by a leader that does not say why: it counts as suspected (T_progress).
-    pub flow: Duration,
-    /// No quorum, or no leader, heard for this long is reported (T_q).
-    pub quorum: Duration,
-    /// How long a process that left keeps answering for its last view (T_linger).
-    pub linger: Duration,
-    /// How long a leaver waits for its release before it reports that it goes without.
-    pub farewell: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        let ms = Duration::from_millis;
-        Self {
-            heartbeat: ms(100),
-            presence: ms(300),
-            repeat: ms(4),
-            ack_delay: ms(5),
-            join_batch: ms(20),
-            join_patience: ms(2000),
-            collect: ms(60),
-            convince: ms(250),
-            attempt: ms(400),
-            flow: ms(1000),
-            quorum: ms(1000),
-            linger: ms(10_000),
-            farewell: ms(1000),
         }
     }
 }
@@ -300,5 +256,9 @@ mod tests {
         let other = Params { window: 7, ..Params::default() };
         assert_eq!(Params::default().difference(&Params::default()), None);
         assert_eq!(Params::default().difference(&other).unwrap(), "window is 2097152 in the group and 7 here");
+        let other = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+        assert_eq!(Params::default().difference(&other).unwrap(), "quorum is majority in the group and fail-stop here");
+        let other = Params { heartbeat: 25, ..Params::default() };
+        assert_eq!(Params::default().difference(&other).unwrap(), "heartbeat is 100 ms in the group and 25 ms here");
     }
 }

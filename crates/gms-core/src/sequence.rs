@@ -128,6 +128,7 @@ impl Membership {
 
     /// Gives places to all that wait, in turns, while the window is open.
     pub(crate) fn pump(&mut self, cx: &mut Context) {
+        self.meet_quorum();
         // I3: nothing is stamped once this view is being ended.
         let ending = (self.proposal.is_some() && !self.planted.is(Bug::StampsAfterProposing))
             || self.is_wedged()

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Fseq, Gid, Gseq, Position, Uid, Vid};
+use crate::id::{Fseq, Gid, Gseq, Position, ProcessIdentity, Uid, Vid};
 use crate::params::{Params, Ranking};
 use crate::session::{SessionRecord, Sessions};
 
@@ -31,6 +31,8 @@ pub struct ViewMember {
     pub budget: u32,
     /// Its weight where the group ranks by weight ([`Ranking::Priority`]); 0 otherwise.
     pub weight: u32,
+    /// Which process it is, where its system can tell.
+    pub process: Option<ProcessIdentity>,
 }
 
 /// A view: installed by all its members at one place of the order.
@@ -200,6 +202,7 @@ pub(crate) mod tests {
                 role: Role::Voter,
                 budget: 4 << 20,
                 weight: 0,
+                process: None,
             })
             .collect();
         let leader = members.iter().map(|m| m.uid).max().expect("a member");

@@ -43,7 +43,8 @@ impl Membership {
     /// Reports the beginning and the end of every time without progress.
     pub(crate) fn watch(&mut self, cx: &mut Context) {
         let why = self.why_blocked(cx);
-        if self.blocked_by_quorum() && !matches!(why, Some(Blocked::Quorum { .. })) {
+        let lacks_quorum = |why: &Option<Blocked>| matches!(why, Some(Blocked::Quorum { .. }));
+        if lacks_quorum(&self.blocked) && !lacks_quorum(&why) {
             // Whoever is not heard yet may have been cut off with the others, and gets the same time to return.
             self.peers.iter_mut().for_each(|peer| peer.heard = cx.now);
             self.change.wait_anew(cx.now);
@@ -62,9 +63,38 @@ impl Membership {
         self.blocked = why;
     }
 
-    /// Whether this leader has lost its quorum (CheckQuorum): then it stamps nothing.
+    /// Whether this leader has lost its quorum, or may have while it stood still (CheckQuorum): then it stamps nothing.
     pub(crate) fn blocked_by_quorum(&self) -> bool {
-        matches!(self.blocked, Some(Blocked::Quorum { .. }))
+        self.paused.is_some() || matches!(self.blocked, Some(Blocked::Quorum { .. }))
+    }
+
+    /// Stood still: the silence of the others was mine. Who was taken to be dead before stays so until it is heard.
+    /// A leader may have been replaced meanwhile.
+    pub(crate) fn on_pause(&mut self, cx: &mut Context) {
+        for index in 0..self.peers.len() {
+            if !self.is_suspect(cx, index) {
+                self.peers[index].heard = cx.now;
+            }
+        }
+        self.progress = cx.now;
+        self.change.wait_anew(cx.now);
+        if let Some(sequencer) = &mut self.sequencer
+            && self.view.members.len() > 1
+        {
+            self.paused = Some(cx.now);
+            // The followers answer it, and so do those who have gone on.
+            sequencer.heartbeat_due = true;
+        }
+    }
+
+    /// A leader that stood still goes on once a quorum has been heard since.
+    pub(crate) fn meet_quorum(&mut self) {
+        let Some(at) = self.paused else { return };
+        let me = self.view.leader;
+        let heard = |uid| uid == me || self.view.index_of(uid).is_some_and(|index| self.peers[index].heard > at);
+        if self.quorum(&self.view, heard) {
+            self.paused = None;
+        }
     }
 
     fn silence(&self, cx: &Context, index: usize) -> Duration {

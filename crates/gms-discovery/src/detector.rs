@@ -27,6 +27,12 @@ pub enum DetectorInput<Id> {
         /// What it says.
         check: Check<Id>,
     },
+    /// This process was away itself, and its user has noticed before the detector could: all peers get their time anew.
+    /// It notices by itself when it comes back later than planned by more than half the floor.
+    Paused {
+        /// How much later than planned it came back.
+        late: Duration,
+    },
     /// Time has passed; see [`Detector::poll_timeout`]. Hand in first what has arrived in the meantime.
     Tick,
 }
@@ -172,6 +178,7 @@ impl<Id: Copy + Ord> Detector<Id> {
             DetectorInput::Heard(id) => self.alive(id, None),
             DetectorInput::Doubt(id) => self.doubt(id),
             DetectorInput::Received { from, check } => self.receive(from, check),
+            DetectorInput::Paused { late } => self.begin_anew(late),
             DetectorInput::Tick => self.run_timers(),
         }
     }
@@ -226,17 +233,22 @@ impl<Id: Copy + Ord> Detector<Id> {
         self.now = self.now.max(now);
         let Some(late) = self.next.and_then(|planned| self.now.checked_sub(planned)) else { return };
         if late > self.config.floor / 2 {
-            for peer in self.peers.values_mut() {
-                peer.gaps.skip(self.now);
-                match &mut peer.state {
-                    State::Trusted => peer.heard = self.now,
-                    State::Verifying { sent, next } => (*sent, *next) = (0, self.now),
-                    State::Suspected => {}
-                }
-            }
-            self.events.push_back(DetectorEvent::Paused { late });
-            self.plan();
+            self.begin_anew(late);
         }
+    }
+
+    /// This process was away: all peers that were not given up get their time anew.
+    fn begin_anew(&mut self, late: Duration) {
+        for peer in self.peers.values_mut() {
+            peer.gaps.skip(self.now);
+            match &mut peer.state {
+                State::Trusted => peer.heard = self.now,
+                State::Verifying { sent, next } => (*sent, *next) = (0, self.now),
+                State::Suspected => {}
+            }
+        }
+        self.events.push_back(DetectorEvent::Paused { late });
+        self.plan();
     }
 
     fn add(&mut self, id: Id) {

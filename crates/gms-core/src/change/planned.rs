@@ -195,6 +195,7 @@ impl Membership {
                 role: Role::Learner,
                 budget: j.budget,
                 weight: j.weight,
+                process: j.process,
             }));
         }
         let heir = heir.filter(|heir| members.iter().any(|m| m.uid == *heir));

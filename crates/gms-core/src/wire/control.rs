@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Ballot, Fseq, Uid, Vid};
+use crate::id::{Ballot, Fseq, ProcessIdentity, Uid, Vid};
 use crate::params::Params;
 use crate::view::{Next, Snapshot};
 use crate::wire::Limits;
@@ -138,6 +138,8 @@ pub struct JoinRequest {
     pub budget: u32,
     /// Its weight where the group ranks by weight.
     pub weight: u32,
+    /// Which process it is, where its system can tell.
+    pub process: Option<ProcessIdentity>,
     /// Settings it expects the group to have.
     pub params: Params,
     /// Sent to everybody (then only the leader answers) rather than to one member.

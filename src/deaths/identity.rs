@@ -1,0 +1,59 @@
+//! Which process this is.
+
+use std::sync::LazyLock;
+
+use gms_core::ProcessIdentity;
+
+/// Where a system does not say what its process ids are worth: they are compared with nothing.
+pub(super) const UNKNOWN_HOST: u64 = 0;
+
+/// The process this runs in, without the number of a member. The same at each call.
+pub(super) fn own() -> ProcessIdentity {
+    static OWN: LazyLock<ProcessIdentity> = LazyLock::new(|| {
+        let pid = std::process::id();
+        // Even then the members in one process know each other by a number that nobody else has drawn.
+        let drawn = || (UNKNOWN_HOST, getrandom::u64().unwrap_or_default());
+        let (host, started) = place(pid).unwrap_or_else(drawn);
+        ProcessIdentity { host, pid, started, member: 0 }
+    });
+    *OWN
+}
+
+/// Whether the death of one process can be proved to another on this host. Not on other systems than Linux, nor without
+/// a `/proc` of the process's own: there only members in one process learn of each other's end, and a group of several
+/// processes with [`gms_core::QuorumMode::FailStop`] waits for ever for one that has died.
+pub fn proves_deaths() -> bool {
+    own().host != UNKNOWN_HOST
+}
+
+/// The host with its namespaces, as a digest, and when this process started there.
+#[cfg(target_os = "linux")]
+fn place(pid: u32) -> Option<(u64, u64)> {
+    let namespace = |name: &str| std::fs::read_link(format!("/proc/self/ns/{name}")).ok();
+    // In a namespace that /proc does not show, the ids there are not ours.
+    if std::fs::read_link("/proc/self").ok()?.to_str()?.parse() != Ok(pid) {
+        return None;
+    }
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    // Start times are shifted by the time namespace; older kernels have none.
+    let place = format!("{boot} {:?} {:?}", namespace("pid")?, namespace("time"));
+    let gms_core::Gid(digest) = crate::layers::name_digest(&place);
+    Some((digest as u64, super::process::started(pid)?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn place(_pid: u32) -> Option<(u64, u64)> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_knows_its_host_and_its_start() {
+        assert_ne!(own().host, UNKNOWN_HOST);
+        assert_eq!((own().pid, own()), (std::process::id(), own()));
+    }
+}

@@ -1,0 +1,127 @@
+//! Processes that stand still for a while, and some that do so again and again.
+
+mod world;
+
+use std::time::Duration;
+
+use gms::{Bootstrap, Event, Outcome};
+use gms_core::Input;
+use world::World;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Members 0 to n - 1, led by the highest, with messages of everybody under way.
+fn busy_group(count: u64) -> World {
+    let mut world = World::of(count, &Bootstrap::Auto);
+    world.pass(Duration::from_secs(1));
+    for _ in 0..20 {
+        world.send_all();
+        world.pass(MS / 4);
+    }
+    world
+}
+
+/// All outcomes that a node was told, in the order of its messages.
+fn outcomes(world: &World, index: usize) -> Vec<Outcome> {
+    let outcomes = world.events[index].iter().filter_map(|event| match event {
+        Event::Outcome { outcome, .. } => Some(*outcome),
+        _ => None,
+    });
+    outcomes.collect()
+}
+
+fn is_sound(world: &World) {
+    let report = world.judge();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+}
+
+#[test]
+fn a_leader_that_stood_still_orders_nothing_before_it_has_heard_a_quorum_and_joins_again() {
+    let mut world = busy_group(3);
+    world.trouble("stop");
+    world.stopped = Some(2);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.view(0), Some((1, vec![0, 1])));
+    let before = outcomes(&world, 2).len();
+    // It wakes up with a message of its own, and what was sent to it meanwhile has found no room.
+    world.send_all();
+    world.forget_flying(2);
+    world.wake();
+    let stamped = |world: &World| world.nodes[2].stats().stamped;
+    let was = stamped(&world);
+    world.step();
+    assert!(world.nodes[2].is_leader(), "it does not know yet");
+    assert_eq!(stamped(&world), was, "it orders nothing");
+    world.pass(Duration::from_secs(3));
+    for index in 0..3 {
+        assert_eq!(world.view(index), Some((1, vec![0, 1, 2])));
+    }
+    let told = &outcomes(&world, 2)[before..];
+    assert_eq!(told.len(), 1);
+    assert!(!matches!(told[0], Outcome::Ordered { .. }), "{told:?}");
+    assert!(world.events[2].contains(&Event::Excluded));
+    assert!(!world.events[2].iter().any(|event| matches!(event, Event::Blocked(_))), "it blames nobody");
+    is_sound(&world);
+}
+
+#[test]
+fn a_leader_that_stood_still_for_a_moment_goes_on_at_once() {
+    let mut world = busy_group(3);
+    world.stopped = Some(2);
+    world.pass(400 * MS);
+    world.send_all();
+    world.wake();
+    world.pass(2 * MS);
+    for index in 0..3 {
+        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
+        assert_eq!(outcomes(&world, index).len(), 21, "at {index}");
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn a_follower_that_stood_still_suspects_nobody() {
+    let mut world = busy_group(5);
+    world.trouble("stop");
+    world.stopped = Some(0);
+    world.pass(400 * MS);
+    // What was sent to it is lost, as when the socket is full.
+    world.forget_flying(0);
+    world.wake();
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.view(0), Some((4, (0..5).collect())));
+    assert!(!world.events[0].iter().any(|event| matches!(event, Event::Blocked(_))));
+    is_sound(&world);
+}
+
+#[test]
+fn one_that_is_excluded_again_and_again_returns_later_and_later() {
+    let mut world = busy_group(3);
+    let mut absences = Vec::new();
+    for _ in 0..6 {
+        world.trouble("stop");
+        world.stopped = Some(0);
+        world.pass(Duration::from_millis(1500));
+        assert_eq!(world.view(2), Some((2, vec![1, 2])));
+        world.wake();
+        let back = world.now;
+        while world.view(0).is_none_or(|(_, members)| members != [0, 1, 2])
+            || world.nodes[0].view() != world.nodes[2].view()
+        {
+            world.pass(10 * MS);
+        }
+        world.pass(100 * MS);
+        absences.push((world.now - back).as_secs());
+    }
+    assert_eq!(absences, [0, 0, 1, 2, 4, 8]);
+    // Whoever wants to leave meanwhile need not wait.
+    world.stopped = Some(0);
+    world.pass(Duration::from_millis(1500));
+    world.wake();
+    world.pass(Duration::from_millis(500));
+    assert!(world.nodes[0].view().is_none() && !world.nodes[0].has_room());
+    world.nodes[0].handle(world.now, Input::Leave);
+    world.step();
+    assert_eq!(world.events[0].last(), Some(&Event::Left { released: true }));
+    is_sound(&world);
+}
