@@ -19,6 +19,7 @@ mod lines;
 mod meeting_place;
 mod operate;
 mod probability;
+mod quorum;
 mod recv;
 mod send;
 mod server;

@@ -27,6 +27,15 @@ fn a_group_agrees_although_much_is_lost() {
 }
 
 #[test]
+fn with_fail_stop_the_leaders_die_until_one_is_left() {
+    let finished = run(&["demo", "--quorum", "fail-stop"]);
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let last = finished.stdout.lines().last().expect("lines");
+    assert!(last.starts_with("agree: 1/1, "), "{last}");
+    assert_eq!(finished.stdout.matches(", the leader, dies").count(), 5, "{}", finished.stdout);
+}
+
+#[test]
 fn json_names_the_member_first_and_ends_with_the_verdict() {
     let finished = run(&["demo", "--json", "--for", "1.5", "--members", "2"]);
     assert_eq!(finished.code, 0, "{finished:?}");

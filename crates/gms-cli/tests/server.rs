@@ -92,17 +92,20 @@ fn a_leader_that_is_told_to_stop_hands_over_and_nothing_is_lost() {
 }
 
 #[test]
-fn without_the_leader_all_are_blocked_and_can_still_be_stopped() {
-    let mut servers = group_of(3, &multicast(), None);
-    let leader = servers[0].wait_for_followers(2) as usize;
-    servers[leader].crash();
-    let mut stayers = (0..3).filter(|id| *id != leader);
-    let (idle, busy) = (stayers.next().unwrap(), stayers.next().unwrap());
+fn without_a_quorum_all_are_blocked_and_can_still_be_stopped() {
+    let mut servers = group_of(5, &multicast(), None);
+    let leader = servers[0].wait_for_followers(4) as usize;
+    let mut others = (0..5).filter(|id| *id != leader);
+    let (idle, busy) = (others.next().unwrap(), others.next().unwrap());
+    let dying: Vec<usize> = others.chain([leader]).collect();
+    // All at once, or the group would shrink with them.
+    dying.iter().for_each(|id| servers[*id].signal("-STOP"));
+    dying.iter().for_each(|id| servers[*id].crash());
     // More than may wait.
     servers[busy].write_behind((["x"; 99].concat() + "\n").repeat(100_000));
     for id in [idle, busy] {
         let why = servers[id].wait_for("blocked")["why"].as_str().expect("text").to_owned();
-        assert!(why.contains(&leader.to_string()), "{why}");
+        assert!(why.contains(&format!("leader {leader}")) || why.contains("of 5 voters"), "{why}");
         let (code, took) = servers[id].terminate();
         assert!(code == 0 && took < SOON, "{id}: {code} after {took:?}");
         let complaints = servers[id].complaints();

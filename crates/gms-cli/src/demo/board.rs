@@ -69,6 +69,13 @@ impl Board {
         Ok(self.out.flush()?)
     }
 
+    /// Member `id` sees nothing any more.
+    pub(super) fn end(&mut self, id: u64) -> Result<()> {
+        self.gone.insert(id);
+        self.show_complete()?;
+        Ok(self.out.flush()?)
+    }
+
     /// The last line, after whatever not all have delivered.
     pub(super) fn close(mut self, words: &str, json: &impl serde::Serialize) -> Result<()> {
         for (gseq, row) in std::mem::take(&mut self.waiting) {

@@ -6,6 +6,7 @@ use super::settings::{Pace, seconds};
 use crate::color::ColorFlags;
 use crate::level::LevelName;
 use crate::probability;
+use crate::quorum::QuorumName;
 
 /// Unset means: whatever suits the kind of demo.
 #[derive(Debug, Args)]
@@ -26,6 +27,10 @@ pub(crate) struct DemoFlags {
     /// When messages are delivered
     #[arg(long, value_enum, default_value_t = LevelName::Uniform)]
     pub(super) level: LevelName,
+
+    /// With `fail-stop` the leaders die without a word, one after the other, until one member is left
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = QuorumName::Majority, conflicts_with = "size")]
+    pub(super) quorum: QuorumName,
 
     /// How long the members send [default: 4, or 3 with --rate max]
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]

@@ -40,6 +40,7 @@ impl Place {
         let mut config = Config::new(self.group.clone());
         config.id = Some(id);
         config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.params.quorum = self.settings.quorum;
         config.level = self.settings.level.into();
         config.leave_within = Duration::from_secs(5);
         if self.settings.loss.is_some_and(|(probability, _)| probability > HEAVY_LOSS) {

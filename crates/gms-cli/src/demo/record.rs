@@ -40,6 +40,8 @@ pub(super) enum End {
     Released,
     /// It left without the group confirming it: it may have missed something.
     Unconfirmed,
+    /// It was killed.
+    Killed,
     /// It was excluded, or stopped by itself.
     Stopped,
 }

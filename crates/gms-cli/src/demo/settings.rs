@@ -4,16 +4,19 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use gms::QuorumMode;
 
 use super::flags::DemoFlags;
 use crate::color::Palette;
 use crate::level::LevelName;
+use crate::quorum::QuorumName;
 
 /// What the two kinds of demo share.
 #[derive(Debug, Clone)]
 pub(super) struct DemoSettings {
     pub(super) members: u64,
     pub(super) level: LevelName,
+    pub(super) quorum: QuorumMode,
     pub(super) lasts: Duration,
     /// Probability and seed.
     pub(super) loss: Option<(f64, u64)>,
@@ -69,9 +72,13 @@ impl DemoSettings {
             }
             Pace::PerSecond(rate) => (Kind::Talk { pause: Duration::from_secs_f64(1.0 / rate) }, 5, 4.0),
         };
+        if matches!(kind, Kind::Flood { .. }) && flags.quorum == QuorumName::FailStop {
+            bail!("--quorum fail-stop shows members that die, --rate max measures those that live: leave one out");
+        }
         Ok(Self {
             members: flags.members.unwrap_or(members),
             level: flags.level,
+            quorum: flags.quorum.into(),
             lasts: Duration::from_secs_f64(flags.lasts.unwrap_or(lasts)),
             loss: flags.loss.map(|probability| (probability, flags.seed)),
             json: flags.json,

@@ -1,11 +1,11 @@
-//! The demo to watch: members talk, one joins late, the leader leaves.
+//! The demo to watch: members talk, one joins late, the leader leaves, or one leader after the other dies.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use gms::{Event, Events, Group, SendError};
+use gms::{Event, Events, Group, QuorumMode, SendError};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -25,6 +25,8 @@ const GRACE: Duration = Duration::from_secs(10);
 enum Report {
     Remark(String),
     Events(u64, Vec<Event>),
+    /// There are no more events of this member.
+    End(u64),
 }
 
 /// The last line of the JSON output.
@@ -39,13 +41,14 @@ struct VerdictLine<'a> {
 }
 
 /// What is left when the script is over.
+#[derive(Default)]
 struct Played {
     /// How many messages each member sent.
     sent: BTreeMap<u64, u64>,
-    /// The member that left, if one did.
-    left: Option<u64>,
+    /// Those that are no members any more.
+    left: Vec<u64>,
     /// Members stay until all is judged, so that everybody gets everything.
-    _present: Vec<Speaker>,
+    present: Vec<Speaker>,
 }
 
 /// Plays it, and judges what everybody saw.
@@ -69,6 +72,13 @@ pub(super) async fn run(settings: &DemoSettings, pause: Duration) -> Outcome {
                     let record = records.entry(id).or_default();
                     batch.iter().for_each(|event| record.note(event));
                     board.events(id, &batch)?;
+                }
+                Report::End(id) => {
+                    let record = records.entry(id).or_default();
+                    if record.end == End::Present {
+                        record.end = End::Killed;
+                    }
+                    board.end(id)?;
                 }
             },
             done = &mut script, if played.is_none() => played = Some(done??),
@@ -100,7 +110,7 @@ pub(super) async fn run(settings: &DemoSettings, pause: Duration) -> Outcome {
 /// What has yet to happen before the members can be compared.
 fn open_end(records: &BTreeMap<u64, Record>, played: &Played) -> Option<String> {
     let staying = |id: &u64| records.get(id).is_none_or(|record| record.end == End::Present);
-    if let Some(id) = played.left.filter(staying) {
+    if let Some(id) = played.left.iter().find(|id| staying(id)) {
         return Some(format!("member {id} has not seen its own end"));
     }
     if let Some(id) = played.sent.keys().find(|id| records.get(id).is_none_or(|record| record.entries.is_empty())) {
@@ -121,8 +131,7 @@ fn overdue(records: &BTreeMap<u64, Record>, played: Option<&Played>) -> String {
 /// The script: ends when nobody sends any more.
 async fn play(settings: DemoSettings, pause: Duration, reports: mpsc::Sender<Report>) -> Result<Played> {
     let place = Place::find(&settings)?;
-    let remark = |text: String| async { reports.send(Report::Remark(text)).await.map_err(|_| anyhow!("stopped")) };
-    remark(format!("{} members meet at {}", settings.members, place.multicast())).await?;
+    remark(&reports, format!("{} members meet at {}", settings.members, place.multicast())).await?;
     let mut speakers: BTreeMap<u64, Speaker> = BTreeMap::new();
     let first = place.join_all(settings.members).await?;
     let start = Instant::now();
@@ -132,27 +141,65 @@ async fn play(settings: DemoSettings, pause: Duration, reports: mpsc::Sender<Rep
 
     sleep_until(start + settings.lasts * 3 / 8).await;
     let late = settings.members;
-    remark(format!("member {late} asks to join")).await?;
+    remark(&reports, format!("member {late} asks to join")).await?;
     let (group, events) = place.join(late).await?;
     speakers.insert(late, Speaker::start(group, events, pause, &reports));
 
     sleep_until(start + settings.lasts * 6 / 8).await;
-    let mut sent = BTreeMap::new();
-    let leader = speakers[&late].group.view().map(|view| view.leader.node.0);
-    let mut leaver = leader.and_then(|leader| speakers.remove_entry(&leader));
-    if let Some((id, speaker)) = &mut leaver {
-        remark(format!("member {id}, the leader, leaves")).await?;
-        sent.insert(*id, speaker.hush().await?);
-        if !speaker.group.leave().await? {
-            remark(format!("the group did not confirm that {id} left")).await?;
-        }
-    }
-
+    let mut played = match settings.quorum {
+        QuorumMode::Majority => leader_leaves(&mut speakers, late, &reports).await?,
+        QuorumMode::FailStop => leaders_die(&mut speakers, pause, &reports).await?,
+    };
     sleep_until(start + settings.lasts).await;
     for (id, speaker) in &mut speakers {
-        sent.insert(*id, speaker.hush().await?);
+        played.sent.insert(*id, speaker.hush().await?);
     }
-    Ok(Played { sent, left: leaver.map(|(id, _)| id), _present: speakers.into_values().collect() })
+    played.present = speakers.into_values().collect();
+    Ok(played)
+}
+
+async fn remark(reports: &mpsc::Sender<Report>, text: String) -> Result<()> {
+    reports.send(Report::Remark(text)).await.map_err(|_| anyhow!("stopped"))
+}
+
+/// The leader leaves, as `late` sees it.
+async fn leader_leaves(
+    speakers: &mut BTreeMap<u64, Speaker>,
+    late: u64,
+    reports: &mpsc::Sender<Report>,
+) -> Result<Played> {
+    let mut played = Played::default();
+    let leader = speakers[&late].group.view().map(|view| view.leader.node.0);
+    if let Some((id, mut speaker)) = leader.and_then(|leader| speakers.remove_entry(&leader)) {
+        remark(reports, format!("member {id}, the leader, leaves")).await?;
+        played.sent.insert(id, speaker.hush().await?);
+        if !speaker.group.leave().await? {
+            remark(reports, format!("the group did not confirm that {id} left")).await?;
+        }
+        played.left.push(id);
+    }
+    Ok(played)
+}
+
+/// The leaders die without a word, one after the other, until one member is left.
+async fn leaders_die(
+    speakers: &mut BTreeMap<u64, Speaker>,
+    pause: Duration,
+    reports: &mpsc::Sender<Report>,
+) -> Result<Played> {
+    let mut played = Played::default();
+    while speakers.len() > 1 {
+        let views = speakers.values().map(|speaker| speaker.group.view());
+        let leader = views.map(|view| view.map(|view| view.leader.node.0)).next().flatten();
+        if let Some((id, speaker)) = leader.and_then(|leader| speakers.remove_entry(&leader)) {
+            remark(reports, format!("member {id}, the leader, dies")).await?;
+            speaker.group.kill();
+            played.left.push(id);
+        }
+        // Time for the others to say something.
+        tokio::time::sleep(pause).await;
+    }
+    Ok(played)
 }
 
 /// A member that talks, and reports what it sees.
@@ -184,6 +231,7 @@ async fn listen(id: u64, mut events: Events, reports: mpsc::Sender<Report>) {
             return;
         }
     }
+    let _ = reports.send(Report::End(id)).await;
 }
 
 /// Says something now and then, until hushed.

@@ -86,7 +86,9 @@ fn message_in_words(gseq: u64, sender: u64, payload: &[u8], palette: Palette) ->
 fn until(why: &Blocked) -> &'static str {
     match why {
         Blocked::Leader { .. } => "messages wait until it is heard again",
-        Blocked::Quorum { .. } => "messages wait until more are heard",
+        Blocked::Quorum { .. } => {
+            "messages wait until more are heard; if they are gone for good, gms-cli force-view goes on without them"
+        }
         Blocked::Window { .. } => "messages wait until it confirms",
         Blocked::Progress { .. } => "they wait until it does",
     }
@@ -120,5 +122,9 @@ mod tests {
         let event = Event::Blocked(Blocked::Leader { leader: 1, millis: 1100 });
         let line = "blocked: leader 1 has not been heard for 1100 ms; messages wait until it is heard again";
         assert_eq!(in_words(&event, Palette::PLAIN).as_deref(), Some(line));
+        let event = Event::Blocked(Blocked::Quorum { heard: 1, voters: 2 });
+        let line = in_words(&event, Palette::PLAIN).expect("a line");
+        assert!(line.starts_with("blocked: no quorum: only 1 of 2 voters are heard; messages wait"), "{line}");
+        assert!(line.contains("gms-cli force-view"), "{line}");
     }
 }

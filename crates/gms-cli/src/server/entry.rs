@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use gms::{Bootstrap, Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, Service, ServiceConfig};
+use gms::{
+    Bootstrap, Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, QuorumMode, Service, ServiceConfig,
+};
 use gms_net::{Lossy, Transport, Udp};
 
 use super::identity::{default_id, host_name};
@@ -58,8 +60,16 @@ impl Entrance {
         }
         config.directory = settings.directory.clone();
         config.level = settings.level;
-        config.params.min_voters = settings.min_voters;
+        config.params = settings.rules.params();
+        config.weight = settings.rules.weight;
+        config.set_profile(settings.rules.profile);
         config.params.check().map_err(Failure::usage)?;
+        if settings.rules.quorum == QuorumMode::FailStop && !gms::proves_deaths() {
+            complain(
+                "warning: this system does not tell when other processes die: with --quorum fail-stop the group waits for \
+                 every member that does",
+            );
+        }
         config.leave_within = LEAVE_WITHIN;
         config.insecure = settings.insecure;
         let places = settings.listen.clone().unwrap_or_else(|| vec![SocketAddr::new(address.ip(), 0).into()]);

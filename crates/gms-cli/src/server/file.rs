@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
+use super::rules::{ElectionName, ProfileName};
 use crate::level::LevelName;
 use crate::probability;
+use crate::quorum::QuorumName;
 
 /// Keys are the long flags.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +31,11 @@ pub(super) struct ServerFile {
     pub(super) sweep_every: Option<f64>,
     pub(super) level: Option<LevelName>,
     pub(super) min_voters: Option<u16>,
+    pub(super) quorum: Option<QuorumName>,
+    pub(super) election: Option<ElectionName>,
+    pub(super) weight: Option<u32>,
+    pub(super) preempt: Option<bool>,
+    pub(super) profile: Option<ProfileName>,
     pub(super) trace: Option<PathBuf>,
     pub(super) loss: Option<f64>,
     pub(super) seed: Option<u64>,
@@ -67,8 +74,11 @@ mod tests {
 
     #[test]
     fn keys_are_the_long_flags() {
-        let file = parse("group = 'orders'\nmin-voters = 2\nlevel = 'stable'\npeer = ['a:1', 'b:2']").expect("reads");
+        let file =
+            parse("group = 'orders'\nmin-voters = 2\nlevel = 'stable'\nquorum = 'fail-stop'\npeer = ['a:1', 'b:2']")
+                .expect("reads");
         assert_eq!((file.group.as_deref(), file.min_voters), (Some("orders"), Some(2)));
+        assert_eq!(file.quorum, Some(QuorumName::FailStop));
         assert_eq!((file.level, file.peer.map(|p| p.len())), (Some(LevelName::Stable), Some(2)));
     }
 

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::rules::{ElectionName, ProfileName};
 use crate::color::ColorFlags;
 use crate::level::LevelName;
 use crate::probability;
+use crate::quorum::QuorumName;
 
 /// Unset means: look into the file, then take the default.
 #[derive(Debug, Args)]
@@ -82,6 +84,27 @@ pub(crate) struct ServerFlags {
     /// A leave that would bring the group below so many voters is refused; the same for all members [default: 1]
     #[arg(long, env = "GMS_MIN_VOTERS", value_name = "N")]
     pub(super) min_voters: Option<u16>,
+
+    /// How many members have to agree to go on without others; the same for all members [default: majority]
+    #[arg(long, env = "GMS_QUORUM", value_enum, value_name = "MODE")]
+    pub(super) quorum: Option<QuorumName>,
+
+    /// Who leads next when the leader is gone; the same for all members [default: bully]
+    #[arg(long, env = "GMS_ELECTION", value_enum, value_name = "RANK")]
+    pub(super) election: Option<ElectionName>,
+
+    /// Rank of this member with --election priority: the highest leads [default: 0]
+    #[arg(long, env = "GMS_WEIGHT", value_name = "N")]
+    pub(super) weight: Option<u32>,
+
+    /// A leader hands over to a member of higher rank that has joined; the same for all members
+    #[arg(long, env = "GMS_PREEMPT", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) preempt: Option<bool>,
+
+    /// How far apart the servers are: how often they say that they live, and how soon silence is suspicious; the same
+    /// for all members [default: lan]
+    #[arg(long, env = "GMS_PROFILE", value_enum, value_name = "NETWORK")]
+    pub(super) profile: Option<ProfileName>,
 
     /// Writes what this member does, for `gms-cli check`
     #[arg(long, env = "GMS_TRACE", value_name = "FILE")]

@@ -9,6 +9,7 @@ mod file;
 mod flags;
 mod identity;
 mod printer;
+mod rules;
 mod settings;
 mod signals;
 

@@ -10,6 +10,7 @@ use gms::{Bootstrap, DirectoryConfig, Endpoint, Interface, Level, ServiceConfig,
 
 use super::file::ServerFile;
 use super::flags::ServerFlags;
+use super::rules::Rules;
 use crate::color::Palette;
 use crate::meeting_place;
 
@@ -28,7 +29,7 @@ pub(super) struct ServerSettings {
     pub(super) client_grace: Duration,
     pub(super) directory: DirectoryConfig,
     pub(super) level: Level,
-    pub(super) min_voters: u16,
+    pub(super) rules: Rules,
     pub(super) trace: Option<PathBuf>,
     pub(super) loss: Option<Loss>,
     pub(super) insecure: bool,
@@ -54,6 +55,7 @@ impl ServerSettings {
     pub(super) fn resolve(flags: ServerFlags) -> Result<Self> {
         let file = flags.config.as_deref().map(ServerFile::read).transpose()?.unwrap_or_default();
         let directory = directory(&flags, &file)?;
+        let rules = Rules::resolve(&flags, &file)?;
         let default = UdpConfig::default();
         let multicast = flags.multicast.or(file.multicast);
         let peers = flags.peer.or(file.peer).unwrap_or_default();
@@ -106,7 +108,7 @@ impl ServerSettings {
             )?,
             directory,
             level: flags.level.or(file.level).map_or(Level::Uniform, Level::from),
-            min_voters: flags.min_voters.or(file.min_voters).unwrap_or(1),
+            rules,
             trace: flags.trace.or(file.trace),
             loss,
             insecure: flags.insecure.or(file.insecure).unwrap_or(false),
@@ -162,6 +164,7 @@ mod tests {
     use std::io::Write;
 
     use clap::Parser;
+    use gms::{Profile, QuorumMode, Ranking};
 
     use super::*;
 
@@ -182,7 +185,8 @@ mod tests {
         write!(file, "group = 'orders'\nid = 3\nbootstrap = true\n").expect("writes");
         let path = file.path().to_str().expect("text");
         let settings = resolve(&["--config", path, "--id", "7"]).expect("resolves");
-        assert_eq!((settings.group.as_str(), settings.id, settings.min_voters), ("orders", Some(7), 1));
+        assert_eq!((settings.group.as_str(), settings.id), ("orders", Some(7)));
+        assert_eq!(settings.rules.params(), gms::Params::default());
         assert_eq!(settings.bootstrap, Bootstrap::Found);
         let settings = resolve(&["--config", path, "--bootstrap=false"]).expect("resolves");
         assert_eq!(settings.bootstrap, Bootstrap::Auto);
@@ -197,6 +201,8 @@ mod tests {
             (&["--announce-every", "40"], "announced every 40s"),
             (&["--sweep-every", "0"], "sweep-every"),
             (&["--seed", "1"], "loss"),
+            (&["--weight", "3"], "--election priority"),
+            (&["--preempt", "--election", "seniority"], "seniority"),
             (&["--peer", "host"], "HOST:PORT"),
             (&["--config", "/nowhere/gms.toml"], "/nowhere/gms.toml"),
         ] {
@@ -209,6 +215,17 @@ mod tests {
     fn expected_servers_are_several() {
         let settings = resolve(&["--expect", "0,1,2", "--id", "1"]).expect("resolves");
         assert_eq!(settings.bootstrap, Bootstrap::Expect([0, 1, 2].into()));
+    }
+
+    #[test]
+    fn what_the_group_decides_by_is_in_its_settings() {
+        let rules = |arguments: &[&str]| resolve(arguments).expect("resolves").rules;
+        let priority = rules(&["--election", "priority", "--weight", "7", "--preempt", "--quorum", "fail-stop"]);
+        let params = priority.params();
+        assert_eq!((params.ranking, params.quorum), (Ranking::Priority, QuorumMode::FailStop));
+        assert_eq!((params.preempt, priority.weight), (true, 7));
+        assert_eq!(rules(&["--profile", "wan"]).profile, Profile::Wan);
+        assert_eq!(rules(&["--min-voters", "3"]).params().min_voters, 3);
     }
 
     #[test]

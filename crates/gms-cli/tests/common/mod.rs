@@ -150,6 +150,11 @@ impl Server {
         self.lines.all.lock().unwrap().0.clone()
     }
 
+    /// Its number, as it has said.
+    pub(crate) fn id(&self) -> u64 {
+        self.wait_for("started")["id"].as_u64().expect("a number")
+    }
+
     /// The `message` lines so far.
     pub(crate) fn messages(&self) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.starts_with(r#"{"event":"message""#)).collect()
@@ -277,19 +282,27 @@ impl Lines {
 
 /// Servers 0, 1 and so on in one view.
 pub(crate) fn group_of(count: u64, multicast: &str, trace: Option<&Path>) -> Vec<Server> {
-    let servers: Vec<Server> = (0..count)
-        .map(|id| {
-            let (id, trace) = (id.to_string(), trace.map(|dir| dir.join(format!("{id}.jsonl"))));
-            let mut arguments = vec!["--multicast", multicast, "--id", &id];
-            if id == "0" {
-                arguments.push("--bootstrap");
-            }
-            if let Some(trace) = &trace {
-                arguments.extend(["--trace", trace.to_str().expect("text")]);
-            }
-            Server::start(&arguments)
-        })
-        .collect();
+    group_with(count, multicast, trace, &[])
+}
+
+/// The same, all with these arguments.
+pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more: &[&str]) -> Vec<Server> {
+    let start = |id: u64| {
+        let (id, trace) = (id.to_string(), trace.map(|dir| dir.join(format!("{id}.jsonl"))));
+        let mut arguments = vec!["--multicast", multicast, "--id", &id];
+        if id == "0" {
+            arguments.push("--bootstrap");
+        }
+        arguments.extend(more);
+        if let Some(trace) = &trace {
+            arguments.extend(["--trace", trace.to_str().expect("text")]);
+        }
+        Server::start(&arguments)
+    };
+    let mut servers = vec![start(0)];
+    // Or on a busy machine the others might find nobody, and found a group of their own.
+    servers[0].wait_for("view");
+    servers.extend((1..count).map(start));
     for server in &servers {
         server.wait_for_followers(count as usize - 1);
     }
