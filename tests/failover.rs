@@ -353,3 +353,31 @@ fn one_that_notices_later_than_the_others_holds_up_nobody() {
     }
     is_sound(&world);
 }
+
+/// The leader dies when everybody has its last frame and nobody the one before.
+fn a_hole_at_the_end_does_not_stop_the_others(planted: Planted) -> bool {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.planted = planted;
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.trouble("loss");
+    world.data_lost = true;
+    world.send_from(0);
+    world.pass(MS / 4);
+    world.data_lost = false;
+    world.send_from(0);
+    // To the leader, and from there to the others, who have no time to ask for what they miss.
+    world.pass(MS / 5);
+    world.kill(2);
+    world.pass(Duration::from_secs(3));
+    let ordered = |outcome: &Outcome| matches!(outcome, Outcome::Ordered { .. });
+    let all = outcomes(&world, 0);
+    world.view(1) == Some((1, vec![0, 1])) && all.len() == 2 && all.iter().all(ordered) && world.judge().passed()
+}
+
+#[test]
+fn what_lies_above_a_hole_that_nobody_can_fill_is_ordered_again() {
+    assert!(a_hole_at_the_end_does_not_stop_the_others(Planted::default()));
+    #[cfg(debug_assertions)]
+    assert!(!a_hole_at_the_end_does_not_stop_the_others(Planted::bug(Bug::CutAboveAHole)), "the test would show it");
+}

@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) params: Params,
     pub(crate) weight: u32,
     pub(crate) planted: Planted,
+    /// What is multicast to the followers arrives nowhere.
+    pub(crate) data_lost: bool,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
     pub(crate) dead: Vec<usize>,
     /// Stands still: hears, says and does nothing, and what is sent to it waits.
@@ -44,6 +46,7 @@ impl World {
             params: Params::default(),
             weight: 0,
             planted: Planted::default(),
+            data_lost: false,
             flying: vec![],
             dead: vec![],
             stopped: None,
@@ -82,7 +85,7 @@ impl World {
                     };
                     for &to in alive.iter().filter(connected) {
                         let wanted = match transmit.destination {
-                            Destination::Data => !self.nodes[to].is_leader(),
+                            Destination::Data => !self.data_lost && !self.nodes[to].is_leader(),
                             Destination::Control => true,
                             Destination::Unicast(at) | Destination::Stream(at) => at == address(to),
                         };

@@ -16,6 +16,13 @@ const MOST: u64 = 1_500;
 /// does any more, the search goes on with all seeds.
 fn likely(bug: Bug) -> &'static [u64] {
     match bug {
+        Bug::BothHalvesOfATie => &[20],
+        Bug::SafeByTheLeaderAlone => &[34],
+        Bug::RepackedInTheView => &[16],
+        Bug::HoldKeptOverAView => &[22],
+        Bug::StampsAfterProposing => &[8],
+        Bug::AcceptedValueIgnored => &[243],
+        Bug::CutByTheMinimum | Bug::CutByMyOwnLog => &[48],
         _ => &[],
     }
 }
@@ -58,9 +65,9 @@ fn every_planted_bug_is_found() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
     for bug in Bug::ALL {
-        // One needs a single deaf member and no other trouble, the other a leader that orders something in the moment
-        // in which it is back: tests/failover.rs of gms.
-        if matches!(bug, Bug::NoPreVote | Bug::FrameWithoutItsView) {
+        // Theirs are moments that hardly come by chance, see tests/failover.rs of gms: a single deaf member and no other
+        // trouble; an old leader that orders something when it is back; a hole that nobody can fill.
+        if matches!(bug, Bug::NoPreVote | Bug::FrameWithoutItsView | Bug::CutAboveAHole) {
             continue;
         }
         let Some((seed, runs, symptom)) = hunt(bug) else {
