@@ -81,6 +81,24 @@ fn a_leader_that_falls_silent_is_replaced_within_a_second_and_joins_again_when_i
 }
 
 #[test]
+fn one_that_was_excluded_and_leads_again_lets_others_in_at_once() {
+    let mut world = busy_group(3);
+    world.trouble("cut");
+    world.split = 2;
+    world.pass(Duration::from_secs(1));
+    world.split = 0;
+    world.pass(Duration::from_secs(1));
+    world.kill(1);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(2), Some((2, vec![0, 2])));
+    // Its former life still answers for the past, and only for that.
+    world.start(3, Bootstrap::Auto, false);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(2), Some((2, vec![0, 2, 3])));
+    is_sound(&world);
+}
+
+#[test]
 fn leaders_may_die_one_after_the_other_while_a_quorum_of_the_last_view_is_left() {
     let mut world = busy_group(5);
     for leader in [4, 3, 2] {

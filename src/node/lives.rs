@@ -78,14 +78,14 @@ impl Node {
         }
     }
 
-    /// Which life of this process a datagram of gms-core is for.
+    /// Which life of this process a datagram of gms-core is for. Those who want to join are in no view yet, and what they
+    /// say is for the present.
     pub(super) fn life_of(&mut self, datagram: &Bytes) -> &mut Member {
+        let of_the_past = |former: &Former| {
+            layers::view_of(datagram).is_some_and(|(gid, vid)| gid == former.gid && (1..=former.vid).contains(&vid))
+        };
         match &mut self.former {
-            Some(former)
-                if layers::view_of(datagram).is_some_and(|(gid, vid)| gid == former.gid && vid <= former.vid) =>
-            {
-                &mut former.member
-            }
+            Some(former) if of_the_past(former) => &mut former.member,
             _ => &mut self.member,
         }
     }
