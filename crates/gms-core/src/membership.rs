@@ -234,7 +234,11 @@ impl Membership {
         self.acks = Acks::default();
         self.acks.due = !leads;
         self.gaps = Gaps::new(self.log.have());
-        (self.blocked, self.paused) = (None, None);
+        self.paused = None;
+        if self.blocked.take().is_some() {
+            cx.trace(|| Trace::Unblocked);
+            cx.events.push_back(Event::Unblocked);
+        }
         self.progress = cx.now;
         if leads {
             self.recount(cx);

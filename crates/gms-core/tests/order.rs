@@ -263,6 +263,21 @@ fn a_dead_leader_is_reported_and_so_is_its_return() {
 }
 
 #[test]
+fn the_return_of_a_leader_is_reported_however_busy_it_is() {
+    let mut world = World::group_of(2);
+    world.drop = |_| true;
+    world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(_))));
+    world.drop = |_| false;
+    let until = world.now + Duration::from_secs(1);
+    while !world.events[1].contains(&Event::Unblocked) {
+        assert!(world.now < until, "acks keep it from looking who is heard");
+        let delivered = world.messages(1).len();
+        world.send(0, "busy", Level::Uniform);
+        world.run_until(|w| w.messages(1).len() > delivered);
+    }
+}
+
+#[test]
 fn a_dead_follower_is_removed_and_the_others_go_on() {
     let mut world = World::group_of(3);
     world.dead = Some(1);
