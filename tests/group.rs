@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms::{Bootstrap, Config, Event, Events, Group, Level, SendError};
+use gms::{Bootstrap, Config, Event, Events, Group, Level, Outcome, SendError};
 use gms_net::{FaultRates, MemoryNetwork};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -114,6 +114,28 @@ async fn leaving_ends_the_events_and_later_sends() {
     leader = members[0].0.clone();
     leader.multicast("I lead now").await.unwrap();
     assert_eq!(leader.view().unwrap().leader, leader.uid());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_in_every_queue_is_ordered_before_a_leave() {
+    const MESSAGES: usize = 40_000;
+    for leaver in 0..2 {
+        let network = MemoryNetwork::new(9, FaultRates::NONE);
+        let mut members = group_of(&network, 2, |config| config.leave_within = LIMIT).await;
+        let (group, mut events) = members.remove(leaver);
+        let (_other, mut others_events) = members.remove(0);
+        let outcomes = tokio::spawn(async move {
+            let mut ordered = 0;
+            while let Some(event) = events.next().await {
+                ordered += usize::from(matches!(event, Event::Outcome { outcome: Outcome::Ordered { .. }, .. }));
+            }
+            ordered
+        });
+        let reading = tokio::spawn(async move { read(&mut others_events, MESSAGES).await.len() });
+        group.queue_all((0..MESSAGES).map(|_| vec![0; 1000])).await.unwrap();
+        assert_eq!(group.leave().await, Ok(true));
+        assert_eq!((outcomes.await.unwrap(), reading.await.unwrap()), (MESSAGES, MESSAGES));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -162,14 +162,15 @@ impl<T: Transport> EventLoop<T> {
 
     /// Takes messages in as far as the node has room for them.
     fn submit(&mut self, now: Time) {
-        let wish = self.mailbox.collect(&mut self.submissions);
-        if wish == Wish::Die {
-            self.killed = true;
-            return;
-        }
-        while self.node.has_room()
+        // Until there is no room, or nothing more: who leaves goes after the last of it.
+        let mut wish = self.mailbox.collect(&mut self.submissions);
+        while wish != Wish::Die
+            && self.node.has_room()
             && let Some(Submission { payload, level, addressing, receipt }) = self.submissions.pop_front()
         {
+            if self.submissions.is_empty() {
+                wish = self.mailbox.collect(&mut self.submissions);
+            }
             let accepted = self.node.send(now, payload, level, addressing);
             self.accepted += u64::from(accepted.is_ok());
             match (accepted, receipt) {
@@ -178,6 +179,10 @@ impl<T: Transport> EventLoop<T> {
                 (Err(error), Some(receipt)) => _ = receipt.answer.send(Err(error.into())),
                 (_, None) => {}
             }
+        }
+        if wish == Wish::Die {
+            self.killed = true;
+            return;
         }
         if wish == Wish::Leave && self.leave_by.is_none() {
             self.leave_by = Some(now + self.settings.leave_within);
