@@ -119,6 +119,13 @@ impl Membership {
         self.view.members[if pick >= me { pick + 1 } else { pick }.min(others)].address
     }
 
+    /// Whether a view after `vid` stands without this process, as far as is remembered. It may be a member again: a joiner
+    /// that was given up before it heard of its view goes on asking, and is let in once more.
+    fn was_out_since(&self, who: Uid, vid: Vid) -> bool {
+        let later = self.decided.iter().map(|(next, _)| &next.view).filter(|view| view.vid > vid);
+        !self.view.contains(who) || later.into_iter().any(|view| !view.contains(who))
+    }
+
     /// Somebody misses frames stamped in `vid`. Answered for whatever is held, of any view.
     pub(crate) fn on_nack(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid, ranges: &[(Fseq, Fseq)]) {
         let sent = self.sequencer.as_ref().filter(|_| !self.is_wedged()).map_or(Fseq::MAX, |s| s.sent);
@@ -136,7 +143,7 @@ impl Membership {
             if fseq < self.log.base() {
                 // Only one who is no member any more can miss what all members have. For a member it
                 // means that I joined later, and somebody else must help.
-                if vid < self.view.vid && !self.view.contains(who) {
+                if vid < self.view.vid && self.was_out_since(who, vid) {
                     let upto = self.log.base() - 1;
                     let had = fseq >= self.log.first();
                     let answer = if had { Control::Gone { upto } } else { Control::Excluded { next: None } };
