@@ -42,6 +42,11 @@ impl Failure {
         ))
     }
 
+    /// What went wrong, for one who has a code for it.
+    pub(crate) fn into_error(self) -> Error {
+        self.error
+    }
+
     /// No member of the group answers.
     pub(crate) fn no_server(error: impl Into<Error>) -> Self {
         Self { code: 3, error: error.into() }

@@ -56,6 +56,49 @@ fn the_table_says_what_was_measured() {
     }
 }
 
+/// A few leaders that end in one way; returns the rows.
+fn failovers(fault: &str, members: &str, rates: &str) -> Vec<Value> {
+    let few = ["bench", "--failover", "--json", "--trials", "2", "--fault", fault];
+    let finished = run(&[&few[..], &["--members", members, "--rate", rates]].concat());
+    assert_eq!(finished.code, 0, "{finished:?}");
+    finished.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn leaders_end_and_nothing_is_lost() {
+    for (fault, members, rates) in [("kill", "3", "500,max"), ("leave", "4", "500,max"), ("stop", "3", "500")] {
+        let rows = failovers(fault, members, rates);
+        assert_eq!(rows.len(), rates.split(',').count(), "{rows:?}");
+        for (row, rate) in rows.iter().zip(rates.split(',')) {
+            assert_eq!((&row["fault"], &row["rate"]), (&fault.into(), &rate.into()), "{row}");
+            assert_eq!(row["members"].to_string(), members, "{row}");
+            assert_eq!((&row["level"], &row["size"], &row["trials"]), (&"uniform".into(), &100.into(), &2.into()));
+            assert_eq!([&row["lost"], &row["duplicates"], &row["out_of_order"]], [&Value::from(0); 3], "{row}");
+            assert!(row.get("why").is_none(), "{row}");
+            let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key} is missing in {row}"));
+            for kind in ["pause", "view"] {
+                let (p50, worst) = (number(&format!("{kind}_p50_ms")), number(&format!("{kind}_worst_ms")));
+                assert!(p50 > 0.0 && p50 <= worst, "{row}");
+            }
+            assert!(number("usual_pause_ms") > 0.0, "{row}");
+            assert_eq!(row["rejoin_worst_ms"].is_null(), fault != "stop", "{row}");
+        }
+    }
+}
+
+#[test]
+fn the_table_says_how_leaders_ended() {
+    let few = ["bench", "--failover", "--trials", "1", "--members", "2", "--fault", "leave", "--rate", "200"];
+    let finished = run(&[&few[..], &["--size", "10,3000", "--level", "stable"]].concat());
+    assert_eq!(finished.code, 0, "{finished:?}");
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert!(lines[0].contains("level stable; 1 trials each"), "{finished:?}");
+    let rows: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
+    let rows: Vec<&Vec<&str>> = rows.iter().filter(|row| row.get(1) == Some(&"leave")).collect();
+    assert_eq!(rows.iter().map(|row| row[3]).collect::<Vec<_>>(), ["10", "3000"], "{finished:?}");
+    assert!(rows.iter().all(|row| row.ends_with(&["-", "-", "0", "0", "0"])), "{finished:?}");
+}
+
 #[test]
 fn wrong_values_are_usage_errors() {
     for (arguments, word) in [
@@ -71,6 +114,15 @@ fn wrong_values_are_usage_errors() {
         (&["--multicast", "127.0.0.1:9000"], "239.0.0.0/8"),
         (&["--multicast", "239.1.1.1:65533"], "choose 1 to 65532"),
         (&["--interface", "nope0"], "nope0"),
+        (&["--failover", "--senders", "one"], "--senders"),
+        (&["--failover", "--seconds", "1"], "--seconds"),
+        (&["--failover", "--fault", "flood"], "leave"),
+        (&["--failover", "--rate", "0"], "max"),
+        (&["--failover", "--trials", "0"], "1..=1000"),
+        (&["--failover", "--interface", "nope0"], "nope0"),
+        (&["--trials", "5"], "--failover"),
+        (&["--fault", "kill"], "--failover"),
+        (&["--rate", "max"], "--failover"),
     ] {
         let finished = run(&[&["bench"], arguments].concat());
         assert_eq!((finished.code, finished.stdout.as_str()), (2, ""), "{arguments:?}: {finished:?}");

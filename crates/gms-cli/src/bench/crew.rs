@@ -12,6 +12,9 @@ use tokio::time::timeout;
 
 use super::orders::{Order, Report};
 
+/// Program that sends signals.
+const KILL: &str = "kill";
+
 /// Name of the command that runs one member.
 pub(super) const MEMBER: &str = "bench-member";
 /// How much longer than planned anything may take: what many members have under way takes long to be delivered. That one
@@ -29,6 +32,10 @@ struct Hand {
     child: Child,
     orders: ChildStdin,
     process: u32,
+    /// Killed by us: its end is no failure.
+    killed: bool,
+    /// Messages that it said were ordered.
+    ordered: u64,
 }
 
 enum Heard {
@@ -59,28 +66,75 @@ impl Crew {
         planned: Duration,
         order: impl Fn(u64) -> Order,
     ) -> Result<Vec<Report>> {
-        for (id, hand) in self.members.iter_mut().enumerate() {
-            let line = serde_json::to_string(&order(id as u64))? + "\n";
-            // One that has ended cannot be written to; its end is heard below.
-            let _ = hand.orders.write_all(line.as_bytes()).await;
+        let everybody: Vec<u64> = (0..self.members.len() as u64).collect();
+        for id in &everybody {
+            self.tell(&[*id], &order(*id)).await?;
         }
-        let mut reports: Vec<Option<Report>> = self.members.iter().map(|_| None).collect();
+        self.hear(&everybody, what, planned).await
+    }
+
+    /// Gives these members one order.
+    pub(super) async fn tell(&mut self, whom: &[u64], order: &Order) -> Result<()> {
+        let line = serde_json::to_string(order)? + "\n";
+        for id in whom {
+            // One that has ended cannot be written to; its end is heard later.
+            let _ = self.members[*id as usize].orders.write_all(line.as_bytes()).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until these members have reported, and returns their reports in the same order; `planned` is how long that
+    /// should take. Errors as [`Self::all`].
+    pub(super) async fn hear(&mut self, whom: &[u64], what: &str, planned: Duration) -> Result<Vec<Report>> {
+        let mut reports: Vec<Option<Report>> = whom.iter().map(|_| None).collect();
         let gathered = timeout(planned + GRACE, async {
             while reports.iter().any(Option::is_none) {
                 let (index, heard) = self.heard.recv().await.context("no member is heard any more")?;
-                reports[index] = Some(self.report(index, heard, what).await?);
+                if self.members[index].killed && matches!(heard, Heard::End) {
+                    continue;
+                }
+                match self.report(index, heard, what).await? {
+                    Report::Ordered { upto } => self.members[index].ordered = upto,
+                    // It may have been about to say more.
+                    _ if self.members[index].killed => {}
+                    report => {
+                        let place = whom.iter().position(|id| *id == index as u64);
+                        let place = place.ok_or_else(|| anyhow!("{what}: member {index} said {report:?} unasked"))?;
+                        reports[place] = Some(report);
+                    }
+                }
             }
             anyhow::Ok(())
         });
         match gathered.await {
             Ok(gathered) => gathered?,
             Err(_) => {
-                let missing = reports.iter().enumerate().filter(|(_, report)| report.is_none());
-                let missing: Vec<String> = missing.map(|(index, _)| index.to_string()).collect();
+                let missing = whom.iter().zip(&reports).filter(|(_, report)| report.is_none());
+                let missing: Vec<String> = missing.map(|(id, _)| id.to_string()).collect();
                 bail!("{what}: no word from member {} in time: is the host too busy?", missing.join(" and "));
             }
         }
         Ok(reports.into_iter().flatten().collect())
+    }
+
+    /// Kills a member.
+    pub(super) fn kill(&mut self, id: u64) -> Result<()> {
+        let hand = &mut self.members[id as usize];
+        hand.killed = true;
+        Ok(hand.child.start_kill()?)
+    }
+
+    /// Sends a signal to a member, by its name without `SIG`.
+    pub(super) async fn signal(&mut self, id: u64, name: &str) -> Result<()> {
+        let process = self.members[id as usize].process.to_string();
+        let status = Command::new(KILL).args(["-s", name, &process]).status().await;
+        let status = status.with_context(|| format!("cannot run {KILL}, which sends signals"))?;
+        if status.success() { Ok(()) } else { Err(anyhow!("member {id} cannot be sent SIG{name}")) }
+    }
+
+    /// How many of its messages a member has said to be ordered.
+    pub(super) fn ordered(&self, id: u64) -> u64 {
+        self.members[id as usize].ordered
     }
 
     /// Ends all processes and waits until they have.
@@ -121,7 +175,7 @@ impl Hand {
         let piped = || io::Error::other("no pipe");
         let (orders, lines) = (child.stdin.take().ok_or_else(piped)?, child.stdout.take().ok_or_else(piped)?);
         let process = child.id().unwrap_or_default();
-        Ok((Self { child, orders, process }, lines))
+        Ok((Self { child, orders, process, killed: false, ordered: 0 }, lines))
     }
 }
 

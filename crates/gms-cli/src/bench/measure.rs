@@ -51,9 +51,9 @@ impl<'a> Subject<'a> {
         let join = |id| {
             Order::Join(Entrance {
                 id,
-                members: flags.members,
+                members: flags.members(),
                 group: place.group.clone(),
-                level: flags.level,
+                level: flags.level(),
                 multicast: place.multicast,
                 ceiling: place.ceiling,
                 interface: place.interface.clone(),
@@ -102,7 +102,7 @@ impl<'a> Subject<'a> {
         match self.flags.senders {
             Senders::One => vec![FOLLOWER],
             Senders::Leader => vec![LEADER],
-            Senders::All => (0..self.flags.members).collect(),
+            Senders::All => (0..self.flags.members()).collect(),
         }
     }
 
@@ -119,7 +119,7 @@ impl<'a> Subject<'a> {
     async fn ceiling(&mut self, what: &str, phase: Phase) -> Result<f64> {
         self.runs += 1;
         let planned = phase.warm_up + phase.lasts;
-        let order = RawPhase { phase, members: self.flags.members, sender: self.raw, run: self.runs };
+        let order = RawPhase { phase, members: self.flags.members(), sender: self.raw, run: self.runs };
         let reports = self.crew.all(what, planned, |_| Order::Ceiling(order.clone())).await?;
         let moved = reports.iter().filter_map(|report| match report {
             Report::Moved { per_second } => *per_second,
@@ -172,19 +172,19 @@ mod tests {
 
     #[test]
     fn members_must_have_delivered_all_and_the_same() {
-        let good = r#"{"digest":7,"delivered":[2,1],"gap":null,"ended":2}"#;
+        let good = r#"{"digest":7,"delivered":[2,1],"gap":null,"duplicates":0,"holes":0,"ended":2}"#;
         let check = |second: &str| difference(&[member(2, good), member(1, second)]).unwrap_or_default();
         assert_eq!(check(good), "");
         assert!(check(&good.replace("null", "\"x follows y\"")).contains("at member 1, x follows y"));
         assert!(check(&good.replace("[2,", "[1,")).contains("0 sent 2 messages, member 1 delivered 1"));
         assert!(check(&good.replace('7', "8")).contains("members 0 and 1"));
-        let strange = r#"{"digest":7,"delivered":[],"gap":null,"ended":2}"#;
+        let strange = r#"{"digest":7,"delivered":[],"gap":null,"duplicates":0,"holes":0,"ended":2}"#;
         assert!(check(strange).contains("delivered 0"));
     }
 
     #[test]
     fn latencies_of_all_members_count() {
-        let all = merged(&[member(1, r#"{"digest":0,"delivered":[],"gap":null,"ended":0}"#)]);
+        let all = merged(&[member(1, r#"{"digest":0,"delivered":[],"gap":null,"duplicates":0,"holes":0,"ended":0}"#)]);
         assert_eq!((all.len(), all.value_at_quantile(0.5)), (2, 1000));
     }
 }

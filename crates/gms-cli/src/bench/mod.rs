@@ -4,6 +4,7 @@
 //! standard output what they measured, and compares it.
 
 mod crew;
+mod failover;
 mod flags;
 mod measure;
 mod member;
@@ -32,9 +33,12 @@ use crate::failure::Outcome;
 /// Measures, prints, and tells whether everything that was measured was also right.
 pub(crate) fn run(flags: &BenchFlags, verbose: u8) -> Outcome {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    if flags.failover.failover {
+        return runtime.block_on(failover::run(flags, verbose));
+    }
     runtime.block_on(async {
         let place = Place::find(flags)?;
-        let mut crew = Crew::start(flags.members, verbose)?;
+        let mut crew = Crew::start(flags.members(), verbose)?;
         let mut rows = Vec::new();
         let measured = tokio::select! {
             measured = measure(&mut crew, flags, &place, &mut rows) => measured,
@@ -57,7 +61,7 @@ async fn measure(crew: &mut Crew, flags: &BenchFlags, place: &Place, rows: &mut 
     let progress = Progress::new(flags);
     progress.show("joining");
     let mut subject = Subject::form(crew, flags, place).await?;
-    for &size in &flags.size {
+    for &size in flags.sizes() {
         let row = Row::new(flags, size, subject.measure(size, &progress).await?);
         if flags.json {
             writeln!(stdout(), "{}", serde_json::to_string(&row)?)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::failover::Rate;
 use super::member::Ledger;
 use crate::level::LevelName;
 
@@ -20,6 +21,19 @@ pub(super) enum Order {
     Ping(Phase),
     /// Move datagrams that belong to no group.
     Ceiling(RawPhase),
+    /// Send on and on, and tell how the group gets over what happens to its leader. From here on, only the orders
+    /// below make sense.
+    Endure(Stress),
+    /// Measure pauses anew.
+    Watch,
+    /// The leader is about to end: tell when there is a view without it, and how long nothing was delivered.
+    Survive,
+    /// Leave the group, when everything that was sent is ordered.
+    Leave,
+    /// Tell when all members are in one view again.
+    Unite,
+    /// Send an empty message as the last, and read until so many members have.
+    Finish { ends: usize },
 }
 
 /// How to become a member.
@@ -52,6 +66,15 @@ pub(super) struct Phase {
     pub(super) lasts: Duration,
 }
 
+/// What all members send while their leader ends.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Stress {
+    /// Bytes of each message.
+    pub(super) size: usize,
+    /// Of each member.
+    pub(super) rate: Rate,
+}
+
 /// One measurement without a group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RawPhase {
@@ -81,11 +104,55 @@ pub(super) enum Report {
         /// Messages received per second; `None` for the sender.
         per_second: Option<f64>,
     },
+    /// In answer to `Endure`: sending.
+    Enduring,
+    /// In answer to `Watch`.
+    Watched {
+        /// Longest time without a delivery since the last `Watch`.
+        pause: Duration,
+    },
+    /// In answer to `Survive`, once messages flow again.
+    Survived(Survived),
+    /// In answer to `Leave`.
+    Left {
+        /// Messages sent, the last, empty one included.
+        sent: u64,
+    },
+    /// In answer to `Unite`.
+    United,
+    /// In answer to `Finish`.
+    Endured(Endured),
+    /// In answer to nothing, now and then while it endures: its own messages up to this number have been reported to
+    /// it as ordered.
+    Ordered {
+        /// Numbered from 1, in the life in which it began.
+        upto: u64,
+    },
     /// This member cannot go on. Nothing follows.
     Failed {
         /// In words.
         why: String,
     },
+}
+
+/// What one member noticed of the end of its leader.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Survived {
+    /// From the order to the view without it.
+    pub(super) view: Duration,
+    /// Longest time without a delivery since the last `Watch`.
+    pub(super) pause: Duration,
+}
+
+/// What one member has after all that happened.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Endured {
+    /// Messages it sent, the last, empty one included.
+    pub(super) sent: u64,
+    /// All it delivered.
+    pub(super) ledger: Ledger,
+    /// Messages it delivered of the leader's first life.
+    pub(super) of_leader: u64,
 }
 
 /// What one member measured.

@@ -15,7 +15,7 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// At the beginning.
     pub(super) fn new(flags: &BenchFlags) -> Self {
-        let steps = flags.size.len() as u64 * u64::from(flags.repeats) * KINDS;
+        let steps = flags.sizes().len() as u64 * u64::from(flags.repeats) * KINDS;
         let planned = steps as f64 * (flags.seconds + flags.warm_up);
         let style = ProgressStyle::with_template(&format!("[{{bar:30}}] {{elapsed}} of about {planned:.0}s: {{msg}}"));
         let bar = ProgressBar::new(steps).with_style(style.expect("the template is right").progress_chars("=> "));

@@ -55,9 +55,9 @@ impl Row {
         let rates = samples.per_second.iter().copied();
         Self {
             size,
-            members: flags.members,
+            members: flags.members(),
             senders: flags.senders,
-            level: flags.level,
+            level: flags.level(),
             repeats: flags.repeats,
             seconds: flags.seconds,
             messages_per_second: rate as u64,

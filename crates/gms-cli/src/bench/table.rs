@@ -7,7 +7,8 @@ use super::row::Row;
 
 /// All of them under one heading, which says what they have in common.
 pub(super) fn table(flags: &BenchFlags, rows: &[Row]) -> String {
-    let BenchFlags { members, seconds, repeats, .. } = flags;
+    let BenchFlags { seconds, repeats, .. } = flags;
+    let members = flags.members();
     let senders = match flags.senders {
         Senders::One => "one follower sends",
         Senders::Leader => "the leader sends",
@@ -15,7 +16,7 @@ pub(super) fn table(flags: &BenchFlags, rows: &[Row]) -> String {
     };
     let mut text = format!(
         "{members} members in {members} processes, {senders}, level {}; medians of {repeats} × {seconds} s\n\n",
-        flags.level.as_str()
+        flags.level().as_str()
     );
     text += "           delivered at each member              % of    under load, ms          idle, µs\n";
     text += "    bytes   messages/s  spread      MB/s   ceiling    p50     p99   p99.9     p50      p99  order\n";

@@ -17,26 +17,47 @@ pub(in crate::bench) struct Ledger {
     pub(in crate::bench) delivered: Vec<u64>,
     /// The first message that did not follow the one before of its sender.
     pub(in crate::bench) gap: Option<String>,
+    /// How many came again, or after later ones of their sender.
+    pub(in crate::bench) duplicates: u64,
+    /// How many came although others before them had not.
+    pub(in crate::bench) holes: u64,
     /// Senders whose last message, an empty one, has been delivered.
     ended: usize,
     /// Number of the last message of each member, 0 before the first.
     #[serde(skip)]
     last: Vec<u64>,
+    /// Which life of each member that was: another begins to count anew.
+    #[serde(skip)]
+    lives: Vec<u64>,
 }
 
 impl Ledger {
     /// Of a group of so many members, which are numbered from 0.
     pub(super) fn new(members: usize) -> Self {
-        Self { digest: 0, delivered: vec![0; members], gap: None, ended: 0, last: vec![0; members] }
+        let none = vec![0; members];
+        Self {
+            digest: 0,
+            delivered: none.clone(),
+            gap: None,
+            duplicates: 0,
+            holes: 0,
+            ended: 0,
+            last: none.clone(),
+            lives: none,
+        }
     }
 
     /// Takes the next message in.
     pub(super) fn add(&mut self, message: &Message) {
         let (gseq, sender, sseq) = (message.gseq, message.sender.node.0, message.sseq);
         let index = sender as usize;
+        let life = message.sender.incarnation;
+        let is_new = mem::replace(&mut self.lives[index], life) != life;
         let last = mem::replace(&mut self.last[index], sseq);
-        if sseq != last + 1 && last != 0 && self.gap.is_none() {
-            self.gap = Some(format!("at place {gseq}, message {sseq} of member {sender} follows its message {last}"));
+        if sseq != last + 1 && !is_new {
+            *if sseq <= last { &mut self.duplicates } else { &mut self.holes } += 1;
+            let gap = || format!("at place {gseq}, message {sseq} of member {sender} follows its message {last}");
+            self.gap.get_or_insert_with(gap);
         }
         self.delivered[index] += 1;
         self.digest = mix(self.digest, hash([gseq, sender, sseq], &message.payload));
@@ -118,7 +139,12 @@ mod tests {
     fn a_hole_in_what_a_sender_sent_is_named() {
         let holey = ledger(&[message(5, 2, 3, "a"), message(6, 2, 5, "a")]);
         assert_eq!(holey.gap.as_deref(), Some("at place 6, message 5 of member 2 follows its message 3"));
-        assert!(ledger(&[message(5, 2, 3, "a"), message(6, 2, 3, "a")]).gap.is_some());
+        assert_eq!((holey.holes, holey.duplicates), (1, 0));
+        let again = ledger(&[message(5, 2, 3, "a"), message(6, 2, 3, "a")]);
+        assert!(again.gap.is_some());
+        assert_eq!((again.holes, again.duplicates), (0, 1));
+        let anew = gms::Message { sender: gms::Uid::new(2, 9), ..message(6, 2, 1, "a") };
+        assert_eq!(ledger(&[message(5, 2, 3, "a"), anew]).gap, None);
     }
 
     #[test]

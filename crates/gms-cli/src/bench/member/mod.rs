@@ -6,17 +6,20 @@
 //! falls by a third, for whatever wakes one thread has to wake the other then. Load gains up to a fifth at 100 B, and
 //! nothing from 1 KiB on; a second worker thread takes that away again.
 
+mod endure;
 mod ledger;
 mod load;
 mod payload;
 mod ping;
 mod raw;
 mod reader;
+mod stream;
 mod window;
 
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process::{ExitCode, exit};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use gms::{Bootstrap, Config, Event, Events, Group};
@@ -30,6 +33,9 @@ pub(super) use self::reader::histogram;
 use super::orders::{Entrance, Order, Report};
 use super::place::network;
 use crate::failure::{Failure, Outcome};
+
+/// Longest time a leave may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Does what it is told until its standard input ends.
 pub(crate) fn run() -> Outcome {
@@ -76,6 +82,8 @@ async fn serve(entrance: Entrance, mut orders: mpsc::Receiver<Result<Order, Stri
             Order::Load(phase) => Report::Measured(load::run(&mut member, &phase).await?),
             Order::Ping(phase) => Report::Measured(ping::run(&mut member, &phase).await?),
             Order::Ceiling(phase) => Report::Moved { per_second: raw::run(&mut member, &phase).await? },
+            Order::Endure(stress) => return endure::run(&mut member, stress, &mut orders).await,
+            other => bail!("{other:?} goes with enduring"),
         };
         report(&done)?;
     }
@@ -93,6 +101,8 @@ impl Member {
         config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
         config.level = level.into();
         config.insecure = insecure;
+        // Everything that is under way is ordered first, however much it is.
+        config.leave_within = LEAVE_WITHIN;
         let (group, mut events) = Group::join(config).await?;
         loop {
             match events.next().await.context("the membership ended")? {
