@@ -1,6 +1,7 @@
 //! Hosts of a network of the test's own: network namespaces whose interfaces `eth0` meet at a bridge in a
 //! namespace of its own, so that nothing of it touches this machine's network.
 
+use std::io::Write;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -17,8 +18,7 @@ impl Hosts {
         let prefix = format!("gms-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let bridge = format!("{prefix}-bridge");
         if let Err(why) = ip(&["netns", "add", &bridge]) {
-            // Straight to the standard error: the test runner shows what passes only when asked to.
-            eprintln!("SKIP: no network namespaces here (they need root): {why}");
+            say(&format!("SKIP: no network namespaces here (they need root): {why}"));
             return None;
         }
         let names = (0..count).map(|index| format!("{prefix}-{index}")).collect();
@@ -62,6 +62,11 @@ impl Drop for Hosts {
             let _ = ip(&["netns", "delete", name]);
         }
     }
+}
+
+/// Straight to the standard error: the test runner shows what passes only when asked to.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn ip(arguments: &[&str]) -> Result<(), String> {
