@@ -7,8 +7,8 @@ use serde_json::Value;
 
 fn view(server: &Server, wanted: impl Fn(&Value) -> bool) {
     server.wait_until("the view", |lines| {
-        let views = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        views.filter(|line| line["event"] == "view").last().is_some_and(|line| wanted(&line))
+        let mut events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.rfind(|line| line["event"] == "view").is_some_and(|line| wanted(&line))
     });
 }
 
@@ -35,9 +35,9 @@ fn an_operator_moves_the_lead_and_puts_a_member_out() {
 fn survivors_without_a_quorum_go_on_when_an_operator_says_so() {
     let place = multicast();
     let mut servers = group_of(5, &place, None);
-    for server in &mut servers[2..] {
-        server.crash();
-    }
+    // All at once, or the group would shrink with them.
+    servers[2..].iter().for_each(|server| server.signal("-STOP"));
+    servers[2..].iter_mut().for_each(Server::crash);
     servers[1].wait_until("the lost quorum", |lines| lines.iter().any(|line| line.contains("\"blocked\"")));
     let missing = run(&["force-view", "--survivors", "1,4", "--multicast", &place]);
     assert_eq!(missing.code, 3, "{}", missing.stderr);
