@@ -10,7 +10,7 @@ use gms_core::{Bug, Planted};
 use gms_sim::{Scenario, run};
 
 /// Runs made for one bug, at most.
-const MOST: u64 = 1_500;
+const MOST: u64 = 8_000;
 
 /// Where to look first: seeds whose runs were seen to find the bug. Traffic changes with the code, so when none of them
 /// does any more, the search goes on with all seeds.
@@ -23,6 +23,12 @@ fn likely(bug: Bug) -> &'static [u64] {
         Bug::StampsAfterProposing => &[8],
         Bug::AcceptedValueIgnored => &[243],
         Bug::CutByTheMinimum | Bug::CutByMyOwnLog => &[48],
+        Bug::PromiseWithoutWedge => &[604],
+        Bug::SurvivorsWithoutPromise => &[234],
+        Bug::WedgedAndSilent => &[1103],
+        Bug::WedgedLeaderWaits => &[212],
+        Bug::UnwedgedByPlanOnly => &[80],
+        Bug::GoneNotUnderstood => &[264],
         _ => &[],
     }
 }
