@@ -158,7 +158,8 @@ impl Membership {
             if cx.now - askers.0 > horizon {
                 *askers = (cx.now, 0);
             }
-            askers.1 = askers.1.saturating_add(1);
+            // How many more there are changes nothing.
+            askers.1 = (askers.1 + 1).min(MULTICAST_ASKERS + 1);
             match askers.1 {
                 MULTICAST_ASKERS => self.repairs.queue.push_back((None, vid, fseq)),
                 1.. if askers.1 > MULTICAST_ASKERS => {}

@@ -70,8 +70,9 @@ impl Membership {
         }
         self.promised = ballot;
         self.round_seen = self.round_seen.max(ballot.round);
-        // Whatever I proposed myself is somebody else's to finish.
-        (self.candidacy, self.proposal) = (None, None);
+        // Whatever I proposed myself is somebody else's to finish, and what waits for its frames to be accepted under a
+        // lower ballot never will be.
+        (self.candidacy, self.proposal, self.accepting) = (None, None, None);
     }
 
     /// Somebody proposes what ends the view.
