@@ -41,7 +41,7 @@ mod witness;
 mod world;
 
 pub use campaign::Campaign;
-pub use network::FaultCounts;
+pub use network::{FAULT_KINDS, FaultCounts};
 pub use report::{Ending, RunReport};
 pub use scenario::Scenario;
 pub use situation::{Situation, SituationCounts};

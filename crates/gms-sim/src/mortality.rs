@@ -112,6 +112,7 @@ impl World<'_> {
         let Some(host) = &self.hosts[at] else { return };
         let again = self.hosts.iter().flatten().any(|other| other.address == address && other.app.end.is_none());
         if !again && host.node.watched().contains(&address) && !self.network.is_cut(address, host.address) {
+            self.network.count("connection closed");
             self.act(at, |host, _, now| host.node.closed(now, address));
         }
     }

@@ -11,6 +11,36 @@ use crate::scenario::{NetworkPlan, Shape};
 /// Faults injected, by kind.
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
+/// All kinds of faults.
+pub const FAULT_KINDS: [&str; 26] = [
+    "lost",
+    "duplicated",
+    "held back",
+    "overrun",
+    "spike",
+    "burst of loss",
+    "lost by a cut",
+    "lost by its kind",
+    "pause",
+    "struck at a datagram",
+    "crash",
+    "crash of a leader",
+    "restart",
+    "connection closed",
+    "cut one-way",
+    "cut link",
+    "cut deaf",
+    "cut mute",
+    "cut one off",
+    "cut leader off",
+    "cut in halves",
+    "cut in halves one-way",
+    "cut but for a bridge",
+    "cut to a ring",
+    "multicast cut",
+    "multicast of one cut",
+];
+
 /// The network of a run.
 pub(crate) struct Network {
     faults: Faults,
@@ -162,6 +192,7 @@ impl Network {
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {
+        debug_assert!(FAULT_KINDS.contains(&what), "{what} is not listed");
         *self.counts.entry(what).or_default() += 1;
     }
 }
