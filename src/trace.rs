@@ -82,7 +82,10 @@ fn checker_event(event: Trace) -> gms_check::Event {
         Trace::Stamp { gid, vid, fseq, gseq, count, sender, sseq } => {
             Event::Stamp { gid: gid.0, view: vid, fseq, gseq, count: count.into(), sender: uid(sender), sseq }
         }
-        Trace::Accepted { gid, vid } => Event::Accepted { gid: gid.0, view: vid },
+        Trace::Accepted { gid, vid, round, unstable } => Event::Accepted { gid: gid.0, view: vid, round, unstable },
+        Trace::Repeated { gid, vid, sender, sseq } => {
+            Event::Repeated { gid: gid.0, view: vid, sender: uid(sender), sseq }
+        }
         Trace::Blocked(why) => Event::Blocked { why },
         Trace::Unblocked => Event::Unblocked,
         Trace::Left => Event::Left,

@@ -312,6 +312,11 @@ impl Node {
         self.member.is_leader()
     }
 
+    /// Whether this process has proof that a member of its view is dead.
+    pub fn is_proved_dead(&self, who: Uid) -> bool {
+        self.member.is_proved_dead(who)
+    }
+
     /// Where the members are reached whose death this process has to notice: the leader all, the others
     /// the leader and those who would follow it.
     pub fn watched(&self) -> Vec<SocketAddr> {

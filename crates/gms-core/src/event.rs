@@ -242,6 +242,21 @@ pub enum Trace {
         gid: Gid,
         /// Number of the view to come.
         vid: Vid,
+        /// Round of the ballot; 0: proposed by the leader.
+        round: u32,
+        /// Frames up to the cut that are not known, here, to be stored by all members.
+        unstable: u64,
+    },
+    /// The leader left out a forwarded frame whose messages are in the order already.
+    Repeated {
+        /// In which lineage.
+        gid: Gid,
+        /// In which view.
+        vid: Vid,
+        /// Whose.
+        sender: Uid,
+        /// Number of its first message.
+        sseq: u64,
     },
     /// No progress.
     Blocked(String),

@@ -255,6 +255,11 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.view.index_of(who).is_some_and(|index| m.is_suspect(&self.cx, index)))
     }
 
+    /// Whether this process has proof that a member of its view is dead.
+    pub fn is_proved_dead(&self, who: Uid) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.dead.contains(&who))
+    }
+
     /// When another member last said, in this view, that the leader is dead: reason to find out.
     pub fn accused(&self) -> Option<Time> {
         match &self.phase {

@@ -94,7 +94,7 @@ impl Sequencer {
 impl Membership {
     /// A member's FORWARD datagram has arrived.
     pub(crate) fn on_forward(&mut self, cx: &mut Context, index: usize, mut body: Bytes) {
-        let vid = self.view.vid;
+        let (gid, vid) = (self.view.gid, self.view.vid);
         let origin = self.view.members[index].uid;
         // The sender may use twice its credit: frames on the way, and the same ones repeated.
         let cap = 2 * self.window_charge();
@@ -118,6 +118,7 @@ impl Membership {
                 sequencer.hold[index].insert(frame, cap, cx);
             } else if frame.end <= next {
                 cx.stats.duplicates += 1;
+                cx.trace(|| Trace::Repeated { gid, vid, sender: origin, sseq: frame.header.first.sseq });
             } else if frame.header.first < next {
                 cx.stats.bad_frames += 1;
             } else {

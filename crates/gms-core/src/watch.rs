@@ -36,6 +36,7 @@ impl Membership {
         }
         self.watch(cx);
         self.accuse(cx);
+        self.report_deaths(cx);
         self.consider(cx);
         self.give_up_on_cut(cx);
     }

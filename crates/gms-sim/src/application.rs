@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gms::Node;
-use gms_core::{Addressing, Event, Input, Level, Outcome, Refusal, SendError, SessionNumber, Time};
+use gms_core::{
+    Addressing, Event, Input, Level, Outcome, QuorumMode, Refusal, SendError, SessionNumber, Time, Uid, ViewChange,
+};
 
 use crate::draw::Draw;
 use crate::scenario::{Reader, Traffic};
@@ -36,6 +38,8 @@ pub(crate) struct Application {
     draw: Draw,
     /// Number of the view it was last told of.
     pub(crate) vid: Option<u64>,
+    /// And who led it.
+    leader: Option<Uid>,
     /// Messages accepted, and what became of them.
     pub(crate) sent: u64,
     pub(crate) outcomes: u64,
@@ -61,6 +65,7 @@ impl Application {
             reader,
             draw,
             vid: None,
+            leader: None,
             sent: 0,
             outcomes: 0,
             for_clients: 0,
@@ -115,6 +120,7 @@ impl Application {
                         self.met(Situation::JoinBurst);
                     }
                     self.vid = Some(change.view.vid);
+                    self.compare(&change, node.is_leader());
                     if sends && self.traffic.at_views && self.traffic.count > 0 && !self.leaving {
                         let before = self.sent;
                         (0..3).for_each(|_| answered |= self.send(node, now, self.vid));
@@ -143,7 +149,7 @@ impl Application {
                 Event::Broken(what) => self.end = Some(End::Broken(what)),
                 // It joins the other lineage by itself.
                 Event::Dissolved { .. } => {
-                    self.vid = None;
+                    (self.vid, self.leader) = (None, None);
                     again = true;
                 }
                 Event::Blocked(_) | Event::Unblocked | Event::Rival { .. } => {}
@@ -157,9 +163,22 @@ impl Application {
         answered
     }
 
+    /// What a view change was about, as its next leader sees it.
+    fn compare(&mut self, change: &ViewChange, leads: bool) {
+        let ViewChange { view, joined, left } = change;
+        let before = self.leader.replace(view.leader).filter(|_| leads);
+        if before.is_some_and(|before| before != view.leader && view.contains(before)) {
+            self.met(Situation::HandedOver);
+        }
+        let stayed = view.members.len() - joined.len();
+        if before.is_some() && view.params.quorum == QuorumMode::FailStop && left.len() > stayed {
+            self.met(Situation::MinorityGoesOn);
+        }
+    }
+
     /// The group went on without this process, which may come again by itself.
     fn excluded(&mut self, lives_on: bool) {
-        self.vid = None;
+        (self.vid, self.leader) = (None, None);
         if self.outcomes != self.sent {
             let what = format!("excluded with the outcomes of {} of {} messages", self.outcomes, self.sent);
             self.end = Some(End::Broken(what));

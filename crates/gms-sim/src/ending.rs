@@ -1,9 +1,10 @@
 //! Whether a run has come to its end, and what stands in the way (P23, P24).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gms_check::Event;
-use gms_core::{Gid, Time, Uid, View, is_quorum};
+use gms_core::{Gid, QuorumMode, Time, Uid, View, is_quorum};
 
 use crate::ballots::Ballots;
 use crate::clients;
@@ -43,7 +44,8 @@ impl World<'_> {
         if !self.calm {
             return Ok(None);
         }
-        let (up, blocked) = match state(&self.hosts, &self.ballots, |index| &self.births[index].entry) {
+        let expected = self.scenario.expected();
+        let (up, blocked) = match state(&self.hosts, &self.ballots, &expected, |index| &self.births[index].entry) {
             State::Rest { up, blocked } => (up, blocked),
             State::Open { .. } if !is_late => {
                 self.blocked_since = None;
@@ -84,7 +86,12 @@ impl World<'_> {
 }
 
 /// What the processes have come to.
-fn state<'a>(hosts: &[Option<Host>], ballots: &Ballots, entry: impl Fn(usize) -> &'a Entry) -> State {
+fn state<'a>(
+    hosts: &[Option<Host>],
+    ballots: &Ballots,
+    expected: &BTreeSet<u64>,
+    entry: impl Fn(usize) -> &'a Entry,
+) -> State {
     if hosts.iter().any(Option::is_none) {
         return State::Open { why: "not all have started".to_owned(), up: Vec::new() };
     }
@@ -96,7 +103,12 @@ fn state<'a>(hosts: &[Option<Host>], ballots: &Ballots, entry: impl Fn(usize) ->
     let blocked: Vec<usize> =
         able.iter().filter(|(index, able)| !able && gid(index).is_some()).map(|(index, _)| *index).collect();
     let up: Vec<usize> = living.iter().copied().filter(|index| !blocked.contains(index)).collect();
-    let founds = |index: &usize| *entry(*index) == Entry::Auto;
+    let lives = |node: &u64| living.iter().any(|index| host(index).uid.node == *node);
+    let founds = |index: &usize| match entry(*index) {
+        Entry::Auto => true,
+        Entry::Expected => expected.iter().all(lives),
+        _ => false,
+    };
     let nobody_leads = !able.iter().any(|(_, able)| *able);
     if nobody_leads && (!blocked.is_empty() || !up.iter().any(founds)) {
         // Who is in no view waits for a group that will never let anybody in.
@@ -109,16 +121,22 @@ fn state<'a>(hosts: &[Option<Host>], ballots: &Ballots, entry: impl Fn(usize) ->
     }
 }
 
-/// Whether lineage `gid` can go on: those that live are a quorum of the last view that one of them has installed,
+/// Whether lineage `gid` can go on: those that live, with what is proved to them, are a quorum of the last view that one of them has installed,
 /// and of whatever they may be bound to make of it.
 fn is_able(hosts: &[Option<Host>], ballots: &Ballots, gid: Gid) -> bool {
     let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
     let inside = || living().filter_map(|host| Some((host.node.uid(), host.node.view().filter(|v| v.gid == gid)?)));
     let Some((_, last)) = inside().max_by_key(|(_, view)| view.vid) else { return false };
     let lives = |uid: Uid| inside().any(|(other, _)| other == uid);
-    let stands = |view: &View| is_quorum(view, lives) && keeps_enough(view, lives);
+    let proved =
+        |uid: Uid| living().any(|host| host.node.view().is_some_and(|v| v.gid == gid) && host.node.is_proved_dead(uid));
+    let quorum = |view: &View| match view.params.quorum {
+        QuorumMode::Majority => is_quorum(view, lives),
+        QuorumMode::FailStop => view.voters().all(|member| lives(member.uid) || proved(member.uid)),
+    };
+    let stands = |view: &View| quorum(view) && keeps_enough(view, lives);
     let bound = inside().filter(|(_, view)| view.vid == last.vid).filter_map(|(uid, _)| ballots.of(uid, last));
-    stands(last) && bound.into_iter().all(|next| is_quorum(next, lives))
+    stands(last) && bound.into_iter().all(quorum)
 }
 
 /// Whether the dead can be removed: a view is not made smaller than its group wants.

@@ -62,6 +62,7 @@ impl Host {
             params: scenario.params.clone(),
             budget: birth.budget,
             pending: birth.pending,
+            weight: birth.weight,
             seed: draw.bits(),
             trace: true,
             planted: scenario.planted,
@@ -71,6 +72,7 @@ impl Host {
         (config.bootstrap, config.contacts) = match &birth.entry {
             Entry::Found => (Bootstrap::Found, vec![]),
             Entry::Auto => (Bootstrap::Auto, vec![]),
+            Entry::Expected => (Bootstrap::Expect(scenario.expected()), vec![]),
             Entry::Multicast => (Bootstrap::Join, vec![]),
             Entry::Through(contacts) => (Bootstrap::Join, contacts.iter().map(|contact| address(*contact)).collect()),
         };

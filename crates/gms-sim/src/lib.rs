@@ -11,6 +11,7 @@
 //! | `world` | the run: what happens, in the order of time |
 //! | `upheaval` | departures, returns, cuts, pauses |
 //! | `mortality` | deaths, and returns from death |
+//! | `operator` | orders to leaders, proofs of death |
 //! | `host`, `application` | one process: its node and socket, and the program above |
 //! | `clients` | programs that are no members and send through them |
 //! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
@@ -31,6 +32,7 @@ mod ending;
 mod host;
 mod mortality;
 mod network;
+mod operator;
 mod post;
 mod queue;
 mod report;

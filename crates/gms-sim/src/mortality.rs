@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use gms_check::{Event, Record};
+use gms_core::Ranking;
 
 use crate::application::End;
 use crate::host::Host;
@@ -62,7 +63,7 @@ impl World<'_> {
         }
         host.app.end = Some(End::Crashed);
         host.gone = true;
-        let (process, address) = (host.uid, host.address);
+        let (process, uid, address) = (host.uid, host.node.uid(), host.address);
         self.network.count(if leads { "crash of a leader" } else { "crash" });
         self.witness.take(&Record { at_us: self.now.as_nanos() / 1000, process, event: Event::Crash });
         if self.scenario.mortality.as_ref().is_some_and(|mortality| mortality.noticed) {
@@ -71,6 +72,7 @@ impl World<'_> {
                 self.queue.push(at, Happening::Close { at: other, address });
             }
         }
+        self.prove_death(uid);
         if let Some(after) = restart {
             self.restart(index, after);
         }
@@ -81,7 +83,7 @@ impl World<'_> {
         let before = &self.births[index];
         let others = (0..self.scenario.births.len()).filter(|place| *place != before.place).collect();
         let entry = match before.entry {
-            Entry::Auto => Entry::Auto,
+            Entry::Auto | Entry::Expected => before.entry.clone(),
             _ if self.draw.chance(0.5) => Entry::Through(others),
             _ => Entry::Multicast,
         };
@@ -99,11 +101,23 @@ impl World<'_> {
             Victim::Leader => self.living(leads),
             Victim::Follower => self.living(|host| host.app.vid.is_some() && !leads(host)),
             Victim::Successor => {
-                let highest = self.living(|host| host.app.vid.is_some() && !leads(host));
-                highest.into_iter().max_by_key(|index| self.births[*index].node).into_iter().collect()
+                let followers = self.living(|host| host.app.vid.is_some() && !leads(host));
+                followers.into_iter().max_by_key(|index| self.rank(*index)).into_iter().collect()
             }
         };
         (!all.is_empty()).then(|| self.draw.pick(&all))
+    }
+
+    /// The higher, the sooner a process leads.
+    fn rank(&self, index: usize) -> (usize, u64) {
+        let Birth { node, weight, .. } = self.births[index];
+        let host = self.hosts[index].as_ref();
+        let place = || host.and_then(|host| host.node.view()?.index_of(host.node.uid()));
+        match self.scenario.params.ranking {
+            Ranking::Bully => (0, node),
+            Ranking::Priority => (weight as usize, node),
+            Ranking::Seniority => (usize::MAX - place().unwrap_or(usize::MAX), 0),
+        }
     }
 
     /// The connection of the process `at` to `address` has closed. Another one is refused, unless somebody is there

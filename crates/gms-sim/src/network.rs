@@ -12,7 +12,7 @@ use crate::scenario::{NetworkPlan, Shape};
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
 /// All kinds of faults.
-pub const FAULT_KINDS: [&str; 26] = [
+pub const FAULT_KINDS: [&str; 27] = [
     "lost",
     "duplicated",
     "held back",
@@ -27,6 +27,7 @@ pub const FAULT_KINDS: [&str; 26] = [
     "crash of a leader",
     "restart",
     "connection closed",
+    "proof of death",
     "cut one-way",
     "cut link",
     "cut deaf",

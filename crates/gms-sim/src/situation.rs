@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gms_core::Ranking;
+
 use crate::scenario::{Entry, Reader, Scenario};
 
 /// How often each situation came up.
@@ -38,13 +40,27 @@ pub enum Situation {
     Rejoined,
     /// A leader dies.
     LeaderDies,
+    /// An operator wants somebody out.
+    Ordered,
+    /// An operator wants somebody to lead.
+    Appointed,
+    /// A leader hands over and stays.
+    HandedOver,
+    /// The group ranks by seniority.
+    BySeniority,
+    /// The group ranks by weight.
+    ByWeight,
+    /// The group is founded when all who are expected are there.
+    Expected,
+    /// Half of the members or more are gone at once, and the others go on without them: deaths were proved.
+    MinorityGoesOn,
     /// A client sends what is under way once more, through another process.
     SentTwice,
 }
 
 impl Situation {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::NoFault,
         Self::Rivals,
         Self::SmallBudget,
@@ -59,6 +75,13 @@ impl Situation {
         Self::Excluded,
         Self::Rejoined,
         Self::LeaderDies,
+        Self::Ordered,
+        Self::Appointed,
+        Self::HandedOver,
+        Self::BySeniority,
+        Self::ByWeight,
+        Self::Expected,
+        Self::MinorityGoesOn,
         Self::SentTwice,
     ];
 
@@ -79,6 +102,13 @@ impl Situation {
             Self::Excluded => "excluded alive",
             Self::Rejoined => "rejoined by itself",
             Self::LeaderDies => "leader dies",
+            Self::Ordered => "operator excludes",
+            Self::Appointed => "operator hands over",
+            Self::HandedOver => "leader steps back",
+            Self::BySeniority => "rank by seniority",
+            Self::ByWeight => "rank by weight",
+            Self::Expected => "all expected",
+            Self::MinorityGoesOn => "minority goes on",
             Self::SentTwice => "client sends twice",
         }
     }
@@ -99,10 +129,15 @@ pub(crate) fn given(scenario: &Scenario) -> SituationCounts {
     let rivals = scenario.births.iter().filter(|birth| birth.entry == Entry::Auto).count();
     let slow = scenario.births.iter().filter(|birth| birth.reader != Reader::Eager).count();
     let small = scenario.births.iter().filter(|birth| birth.budget < 4 << 20).count();
+    let calm = scenario.network.is_calm();
+    let ranking = scenario.params.ranking;
     let counts = [
-        (Situation::NoFault, usize::from(scenario.network.is_calm() && scenario.mortality.is_none())),
+        (Situation::NoFault, usize::from(calm && scenario.mortality.is_none() && !scenario.orders_exclusions())),
         (Situation::Rivals, usize::from(rivals > 1)),
         (Situation::SlowReader, slow),
+        (Situation::BySeniority, usize::from(ranking == Ranking::Seniority)),
+        (Situation::ByWeight, usize::from(ranking == Ranking::Priority)),
+        (Situation::Expected, usize::from(!scenario.expected().is_empty())),
         (Situation::SmallBudget, small),
     ];
     counts.into_iter().filter(|(_, count)| *count > 0).map(|(situation, count)| (situation, count as u64)).collect()
@@ -116,7 +151,8 @@ mod tests {
     fn the_scenarios_are_in_every_situation_of_theirs() {
         let mut counts = SituationCounts::new();
         (0..200).for_each(|seed| add_situations(&mut counts, &given(&Scenario::draw(seed))));
-        let given = [Situation::NoFault, Situation::Rivals, Situation::SmallBudget, Situation::SlowReader];
+        use Situation::*;
+        let given = [NoFault, Rivals, SmallBudget, SlowReader, BySeniority, ByWeight, Expected];
         assert!(given.iter().all(|situation| counts[situation] > 0) && counts.len() == given.len(), "{counts:?}");
         assert_eq!(Situation::ALL.iter().collect::<std::collections::BTreeSet<_>>().len(), Situation::ALL.len());
     }

@@ -41,7 +41,7 @@ impl World<'_> {
 
     /// Whether two of those who stay are in the latest view: one that was cut off and does not know that
     /// the group went on without it could never learn it if all others left.
-    fn somebody_remains(&self) -> bool {
+    pub(crate) fn somebody_remains(&self) -> bool {
         let views = self.hosts.iter().flatten().filter(|host| host.stays()).filter_map(|host| host.node.view());
         let vids: Vec<u64> = views.map(|view| view.vid).collect();
         let latest = vids.iter().max();

@@ -14,6 +14,7 @@ use crate::draw::Draw;
 use crate::ending::dump;
 use crate::host::Host;
 use crate::network::Network;
+use crate::operator::Proof;
 use crate::queue::Queue;
 use crate::report::{Ending, RunReport};
 use crate::scenario::{Birth, Reader, Scenario};
@@ -40,6 +41,7 @@ pub(crate) enum Happening {
     Send(usize),
     Read(usize),
     Depart(usize),
+    Order(usize),
     Client(usize),
     Rage,
     Spike(Option<Duration>),
@@ -48,6 +50,7 @@ pub(crate) enum Happening {
     Pause(usize),
     Burst(Option<f64>),
     Crash(usize),
+    Prove(usize),
     /// A connection.
     Close {
         at: usize,
@@ -69,6 +72,7 @@ pub(crate) struct World<'a> {
     pub(crate) network: Network,
     pub(crate) clients: Vec<Client>,
     pub(crate) witness: Witness<'a>,
+    pub(crate) proofs: Vec<Proof>,
     /// What has been proposed and accepted.
     pub(crate) ballots: Ballots,
     /// Datagrams seen of the kind that each strike waits for.
@@ -91,6 +95,7 @@ impl<'a> World<'a> {
             network: Network::new(draw.bits(), &scenario.network),
             clients: clients::born(scenario),
             witness: Witness::new(sink),
+            proofs: Vec::new(),
             ballots: Ballots::default(),
             struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
             blocked_since: None,
@@ -130,6 +135,9 @@ impl<'a> World<'a> {
         }
         for (index, departure) in self.scenario.departures.iter().enumerate() {
             self.queue.push(departure.at, Happening::Depart(index));
+        }
+        for (index, order) in self.scenario.orders.iter().enumerate() {
+            self.queue.push(order.at, Happening::Order(index));
         }
         for (index, client) in self.scenario.clients.iter().enumerate() {
             self.queue.push(client.at, Happening::Client(index));
@@ -200,6 +208,8 @@ impl<'a> World<'a> {
             Happening::Read(index) => self.read(index),
             Happening::Depart(index) => self.depart(self.scenario.departures[index].leader),
             Happening::Client(index) => self.serve(index),
+            Happening::Order(index) => self.order(index),
+            Happening::Prove(index) => self.prove(index),
             Happening::Rage => {
                 for kind in self.network.rage() {
                     self.note(Event::Fault { kind: kind.to_owned() });

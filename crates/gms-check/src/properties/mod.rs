@@ -52,7 +52,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(total_order::TotalOrder),
         Box::new(fifo::Fifo::default()),
         Box::new(causal_order::CausalOrder),
-        Box::new(uniform_agreement::UniformAgreement),
+        Box::new(uniform_agreement::UniformAgreement::default()),
         Box::new(uniform_order::UniformOrder),
         Box::new(bounded_divergence::BoundedDivergence::default()),
         Box::new(honest_outcome::HonestOutcome::default()),

@@ -2,18 +2,20 @@
 //!
 //! Each process keeps for each sender how far it came and what it left out: a `deliver` record of a number that is
 //! neither new nor left out was there before. Exercised: deliveries; part `over views`: the first of a sender after a
-//! delivery of the same sender in an earlier view, where forwarding it again could have made a second one.
+//! delivery of the same sender in an earlier view, where forwarding it again could have made a second one; part `repeats left out`: what a leader
+//! was sent once more and found in the order.
 
 use super::Invariant;
-use crate::Property;
 use crate::findings::{Findings, Place};
 use crate::world::{Number, Step};
+use crate::{Event, Property};
 
 #[derive(Debug)]
 pub(crate) struct NoDuplication;
 
 impl Invariant for NoDuplication {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
+        out.part(Property::P6, "repeats left out", u64::from(matches!(step.event, Event::Repeated { .. })));
         let Some((handled, id)) = step.delivered().and_then(|handled| Some((handled, handled.id?))) else {
             return;
         };
@@ -32,13 +34,21 @@ impl Invariant for NoDuplication {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{good, three};
-    use crate::{Level, Property};
+    use crate::testing::{GID, good, three, uid};
+    use crate::{Event, Level, Property};
 
     #[test]
     fn good_trace() {
         let report = good().passes(Property::P6);
         assert!(report.counters.part(Property::P6, "over views") > 0);
+    }
+
+    #[test]
+    fn what_a_leader_left_out_is_counted() {
+        let mut story = three();
+        story.send(1, 1, Level::Agreed).deliver(&[1, 2, 3], 1, 2, (1, 1), Level::Agreed);
+        story.add(3, Event::Repeated { gid: GID, view: 1, sender: uid(1), sseq: 1 });
+        assert_eq!(story.passes(Property::P6).counters.part(Property::P6, "repeats left out"), 1);
     }
 
     #[test]

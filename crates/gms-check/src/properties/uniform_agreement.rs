@@ -4,17 +4,35 @@
 //! sending says uniform or stable. Such an entry must not lie behind the end of its view, which is the place of the next
 //! view anybody installed; and every process that installed a later view must not have left that place out, unless its
 //! first view came after it. What it has there is compared by P10 and P14. Exercised: uniform entries; parts `views
-//! later`: those with a later view, `by the gone`: those of them first delivered so by a process not in a later view.
+//! later`: those with a later view, `by the gone`: those of them first delivered so by a process not in a later view,
+//! `crashed first`: deaths of a process that had delivered one which a member of its view had not handled by then (as
+//! far as the records of all come in the order of time).
+
+use std::collections::BTreeMap;
 
 use super::Invariant;
-use crate::Property;
 use crate::findings::{Findings, Place};
-use crate::world::{Lineage, ProcessId, Slot, World};
+use crate::world::{Lineage, ProcessId, Slot, Step, World};
+use crate::{Event, Property};
 
-#[derive(Debug)]
-pub(crate) struct UniformAgreement;
+#[derive(Debug, Default)]
+pub(crate) struct UniformAgreement {
+    /// The last place at which each process delivered at a uniform level.
+    last: BTreeMap<ProcessId, u64>,
+}
 
 impl Invariant for UniformAgreement {
+    fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
+        if let Some(handled) = step.delivered().filter(|handled| handled.uniform) {
+            self.last.insert(step.who, handled.gseq);
+        }
+        if let (Event::Crash, Some(last), Some(view)) = (step.event, self.last.get(&step.who), step.view_info()) {
+            let members = view.members.iter().filter_map(|member| step.world.find(member.uid));
+            let behind = members.filter(|member| member.lineage == step.process.lineage && member.reached() < *last);
+            out.part(Property::P13, "crashed first", u64::from(behind.count() > 0));
+        }
+    }
+
     fn finish(&mut self, world: &World, out: &mut Findings) {
         for lineage in world.lineages() {
             for (gseq, view, slot) in lineage.slots() {
@@ -93,6 +111,17 @@ mod tests {
         let report = good().passes(Property::P13);
         assert_eq!(report.exercised(Property::P13), 4);
         assert_eq!(report.counters.part(Property::P13, "views later"), 4);
+    }
+
+    #[test]
+    fn who_crashes_before_all_have_it_is_counted() {
+        for (others, crashed_first) in [(&[1][..], 1), (&[1, 2], 0)] {
+            let mut story = three();
+            story.send(3, 1, Level::Uniform).deliver(&[3], 1, 2, (3, 1), Level::Uniform);
+            story.deliver(others, 1, 2, (3, 1), Level::Uniform).add(3, Event::Crash);
+            let part = |story: &Story| story.report().counters.part(Property::P13, "crashed first");
+            assert_eq!(part(&story), crashed_first);
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
 //! members with their roles must be the same. At the end, for every view whose predecessor V was also seen, the voters
 //! of V with an `accepted` record for its gid and number must be more than half of V's voters, or exactly half
-//! with V's leader among them; in a fail-stop group, all of them that the next view still has, for the others have to
-//! be dead. Acceptances of processes that crashed count. Exercised: views compared with those of
-//! another process; part `quorums`: views whose acceptance was counted.
+//! with V's leader among them; in a fail-stop group, all of them that show a sign of life after V, by a later view or by
+//! their exclusion, for the others have to be dead. Acceptances of processes that crashed count. Exercised: views compared with those of
+//! another process; part `quorums`: views whose acceptance was counted; part `ballots`: those of them proposed
+//! by another than the leader, in a round of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +19,19 @@ use crate::{Event, Property, Uid};
 pub(crate) struct ViewChain {
     /// Who accepted, by (gid, view).
     accepted: BTreeMap<(u128, u64), BTreeSet<Uid>>,
+    /// Those accepted in a round above 0.
+    balloted: BTreeSet<(u128, u64)>,
 }
 
 impl Invariant for ViewChain {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
         match step.event {
             // By the record's own lineage: the application may not have seen a view of it yet.
-            Event::Accepted { gid, view } => {
+            Event::Accepted { gid, view, round, .. } => {
                 self.accepted.entry((*gid, *view)).or_default().insert(step.uid());
+                if *round > 0 {
+                    self.balloted.insert((*gid, *view));
+                }
             }
             Event::View { gid, view, at, gseq, leader, members, .. } => {
                 let Some(first) = step.world.lineage_named(*gid).and_then(|lineage| lineage.views.get(view)) else {
@@ -58,10 +64,12 @@ impl Invariant for ViewChain {
                     continue;
                 };
                 out.part(Property::P1, "quorums", 1);
+                out.part(Property::P1, "ballots", u64::from(self.balloted.contains(&(lineage.gid, *view))));
                 let (voters, accepted) = self.votes(lineage, *view, before);
-                let survives = |uid: &Uid| info.has(*uid);
+                let lives_on =
+                    |uid: &Uid| world.find(*uid).is_some_and(|process| process.came_past(view - 1) || process.excluded);
                 let enough = if before.fail_stop {
-                    voters.iter().filter(|voter| survives(voter)).all(|voter| accepted.contains(voter))
+                    voters.iter().filter(|voter| lives_on(voter)).all(|voter| accepted.contains(voter))
                 } else {
                     is_quorum(before.leader, &voters, &accepted)
                 };
@@ -100,6 +108,15 @@ mod tests {
     use crate::testing::{GID, Story, good, three, uid};
     use crate::{Event, Property, TraceMember};
 
+    #[test]
+    fn views_out_of_ballots_are_counted() {
+        for (round, ballots) in [(0, 0), (1, 1)] {
+            let mut story = three();
+            story.add(1, fault()).accept_by(&[1, 2], 2, round, 0).view(&[1, 2], 2, 2, 2, &[1, 2]);
+            assert_eq!(story.passes(Property::P1).counters.part(Property::P1, "ballots"), ballots);
+        }
+    }
+
     /// So that P25 does not join in.
     fn fault() -> Event {
         Event::Fault { kind: "loss".to_owned() }
@@ -125,10 +142,17 @@ mod tests {
 
     #[test]
     fn all_that_live_have_to_accept_in_a_fail_stop_group() {
-        for (accepted, sound) in [(&[1, 2][..], true), (&[1], false)] {
+        // Who accepts, who goes on, who is told that it is out. The dead may be in the next view.
+        for (accepted, installed, excluded, sound) in [
+            (&[1, 2][..], &[1, 2][..], None, true),
+            (&[1], &[1], None, true),
+            (&[1], &[1, 2], None, false),
+            (&[1, 2], &[1, 2], Some(3), false),
+        ] {
             let mut story = three();
-            story.fail_stop().add(1, fault()).accept(accepted, 2).view(&[1], 2, 2, 1, &[1, 2]);
-            assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{accepted:?}");
+            story.fail_stop().add(1, fault()).accept(accepted, 2).view(installed, 2, 2, 1, &[1, 2]);
+            excluded.into_iter().for_each(|node| _ = story.add(node, Event::Excluded));
+            assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{accepted:?} {installed:?}");
         }
     }
 
@@ -161,7 +185,7 @@ mod tests {
     fn accepted_in_another_lineage() {
         let mut story = three();
         for node in 1..=3 {
-            story.add(node, Event::Accepted { gid: GID + 1, view: 2 });
+            story.add(node, Event::Accepted { gid: GID + 1, view: 2, round: 0, unstable: 0 });
         }
         story.view(&[1, 2, 3], 2, 2, 3, &[1, 2, 3]);
         story.caught_alone(Property::P1, &[1], "view 2");

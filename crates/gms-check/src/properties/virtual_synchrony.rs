@@ -4,13 +4,14 @@
 //! Each process sums up what it handled in each view: how many entries, the last place, and a hash over places, kinds and
 //! ids in its order, where a message passed because it is for others counts like one delivered. When it installs V+1 right
 //! after V, its sum of V must equal that of the first process seen to do so. Where a pass does not name its message, ids
-//! are not compared for that view. Exercised: pairs of processes for each view with at least one message; part `views`.
+//! are not compared for that view. Exercised: pairs of processes for each view with at least one message; parts `views`,
+//! `unstable`: those of them that ended when nobody who accepted the end knew all members to have everything.
 
 use std::collections::BTreeMap;
 
 use super::Invariant;
 use crate::findings::{Findings, Place};
-use crate::world::{Class, Handled, ProcessId, Step};
+use crate::world::{Class, Handled, ProcessId, Step, World};
 use crate::{Event, Property, digest};
 
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct VirtualSynchrony {
     current: BTreeMap<ProcessId, Sum>,
     /// The first to go through a view, by (gid, view).
     through: BTreeMap<(u128, u64), Through>,
+    /// What was unstable when a view ended, by (gid, view): the least that anybody says who accepted the end.
+    unstable: BTreeMap<(u128, u64), u64>,
 }
 
 #[derive(Debug)]
@@ -46,6 +49,10 @@ impl Invariant for VirtualSynchrony {
         if let Some(handled) = &step.handled {
             self.current.entry(step.who).or_default().add(step, handled);
         }
+        if let Event::Accepted { gid, view, unstable, .. } = step.event {
+            let least = self.unstable.entry((*gid, view.saturating_sub(1))).or_insert(*unstable);
+            *least = (*least).min(*unstable);
+        }
         let Event::View { gid, view, gseq, .. } = step.event else {
             return;
         };
@@ -69,6 +76,12 @@ impl Invariant for VirtualSynchrony {
             let place = Place::View { view: before, gseq: *gseq };
             out.violated(Property::P9, &[step.uid(), first], place, format!("{what} at {first}"));
         }
+    }
+
+    fn finish(&mut self, _world: &World, out: &mut Findings) {
+        let compared = self.through.iter().filter(|(_, through)| through.processes > 1 && through.busy > 0);
+        let unstable = compared.filter(|(view, _)| self.unstable.get(view).is_some_and(|frames| *frames > 0));
+        out.part(Property::P9, "unstable", unstable.count() as u64);
     }
 }
 
@@ -130,6 +143,17 @@ mod tests {
         // View 1: three processes; view 2: three; view 3: two.
         assert_eq!(report.exercised(Property::P9), 3 + 3 + 1);
         assert_eq!(report.counters.part(Property::P9, "views"), 3);
+    }
+
+    #[test]
+    fn views_that_end_unstable_are_counted() {
+        // What the two who accept know.
+        for (one, other, unstable) in [(2, 5, 1), (0, 5, 0)] {
+            let mut story = three();
+            story.send(1, 1, Level::Agreed).deliver(&[1, 2, 3], 1, 2, (1, 1), Level::Agreed);
+            story.accept_by(&[1], 2, 0, one).accept_by(&[3], 2, 0, other).view(&[1, 2, 3], 2, 3, 3, &[1, 2, 3]);
+            assert_eq!(story.passes(Property::P9).counters.part(Property::P9, "unstable"), unstable);
+        }
     }
 
     #[test]

@@ -56,7 +56,12 @@ impl Story {
     }
 
     pub(crate) fn accept(&mut self, by: &[u64], view: u64) -> &mut Story {
-        by.iter().fold(self, |story, node| story.add(*node, Event::Accepted { gid: GID, view }))
+        self.accept_by(by, view, 0, 0)
+    }
+
+    /// Some processes accept what becomes view `view` in a round, with so many frames unstable.
+    pub(crate) fn accept_by(&mut self, by: &[u64], view: u64, round: u32, unstable: u64) -> &mut Story {
+        by.iter().fold(self, |story, node| story.add(*node, Event::Accepted { gid: GID, view, round, unstable }))
     }
 
     pub(crate) fn send(&mut self, node: u64, sseq: u64, level: Level) -> &mut Story {

@@ -199,6 +199,24 @@ pub enum Event {
         gid: u128,
         /// The view accepted.
         view: u64,
+        /// Round of the ballot; 0: proposed by the leader, and nobody had to be asked before.
+        #[serde(default)]
+        round: u32,
+        /// How many frames before the view this process did not know to be stored by all members.
+        #[serde(default)]
+        unstable: u64,
+    },
+    /// This process, as leader, was sent something again that is in the order already, and left it out (P6).
+    Repeated {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
+        /// In which view.
+        view: u64,
+        /// Whose it is.
+        sender: Uid,
+        /// The sender's number of the first message in it.
+        sseq: u64,
     },
     /// This process learned that it is no longer a member (P3, P25).
     Excluded,
@@ -265,7 +283,8 @@ mod tests {
         );
         for event in [
             Event::Stamp { gid: u128::MAX, view: 1, fseq: 2, gseq: 3, count: 4, sender: uid, sseq: 5 },
-            Event::Accepted { gid: u128::MAX, view: 2 },
+            Event::Accepted { gid: u128::MAX, view: 2, round: 3, unstable: 4 },
+            Event::Repeated { gid: u128::MAX, view: 1, sender: uid, sseq: 2 },
         ] {
             let line = back(event);
             assert!(line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#), "{line}");
@@ -300,5 +319,8 @@ mod tests {
             r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"send","sseq":1,"level":"agreed","digest":9}"#;
         let record: Record = serde_json::from_str(line).expect("parses");
         assert!(matches!(record.event, Event::Send { only_in_view: None, .. }));
+        let line = r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"accepted","gid":"7","view":2}"#;
+        let record: Record = serde_json::from_str(line).expect("parses");
+        assert!(matches!(record.event, Event::Accepted { round: 0, unstable: 0, .. }));
     }
 }

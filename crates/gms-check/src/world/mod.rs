@@ -189,6 +189,7 @@ impl World {
             Event::Rest { up, blocked } => self.rest = Some(Rest { up: up.clone(), blocked: blocked.clone() }),
             Event::Stamp { .. }
             | Event::Accepted { .. }
+            | Event::Repeated { .. }
             | Event::Blocked { .. }
             | Event::Unblocked
             | Event::Memory { .. }

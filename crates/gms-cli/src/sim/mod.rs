@@ -1,9 +1,10 @@
 //! `gms-cli sim`: groups in simulated time.
 
 mod campaign;
+mod record_words;
 mod replay;
+mod scenario_words;
 mod seeds;
-mod words;
 
 use std::path::PathBuf;
 

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use gms_check::Record;
 use gms_sim::Scenario;
 
-use super::words::{in_words, scenario_in_words};
+use super::record_words::in_words;
+use super::scenario_words::scenario_in_words;
 use crate::failure::Outcome;
 
 /// Prints the scenario, every record, and what was found; writes the records to `trace` too.

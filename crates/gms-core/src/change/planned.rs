@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::change::admission::Candidate;
 use crate::change::proposal::Proposal;
 use crate::context::Context;
-use crate::event::{Event, Trace};
+use crate::event::Event;
 use crate::id::{Ballot, Gid, Uid};
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
@@ -288,7 +288,7 @@ impl Membership {
     pub(super) fn propose(&mut self, cx: &mut Context, view: View, into: Option<Gid>) {
         let ballot = Ballot { round: 0, node: cx.config.uid.node };
         let next = Next { view, cut_digest: self.digest, into };
-        cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
+        self.trace_accepted(cx, ballot, &next);
         self.accepted = Some((ballot, next.clone()));
         self.proposal = Some(Proposal::new(ballot, next, vec![cx.config.uid], cx.now));
         self.change.leaves.clear();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::event::Trace;
 use crate::id::{Ballot, Uid};
 use crate::membership::Membership;
 use crate::planted::Bug;
@@ -79,7 +78,7 @@ impl Membership {
         {
             return self.stop(cx, format!("the cut {} of view {} is not mine: {place:?}", next.cut(), self.view.vid));
         }
-        cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
+        self.trace_accepted(cx, ballot, &next);
         self.accepted = Some((ballot, next));
         self.proposal.as_mut().expect("just seen").accepted.push(me);
         self.count_accepts(cx);

@@ -63,6 +63,7 @@ impl Membership {
                 self.dead.push(who);
             }
             self.suspect(cx, who, Suspicion::Closed(cx.now));
+            self.report_deaths(cx);
         }
     }
 
@@ -74,6 +75,16 @@ impl Membership {
                     self.on_death(cx, *who);
                 }
             }
+        }
+    }
+
+    /// Tells the leader of deaths that it may have no proof of: without one it can neither go on nor remove the dead, and
+    /// it lives, so that nobody else can.
+    pub(crate) fn report_deaths(&self, cx: &mut Context) {
+        let fail_stop = self.view.params.quorum == QuorumMode::FailStop;
+        if let Some(who) = self.dead.first().filter(|_| fail_stop && !self.is_leader() && self.stage != Stage::Gone) {
+            let suspect = Control::Suspect { who: *who, dead: self.dead.clone() };
+            cx.tell(self.leader().address, self.view.gid, self.view.vid, &suspect);
         }
     }
 

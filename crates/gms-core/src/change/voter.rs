@@ -130,10 +130,16 @@ impl Membership {
             }
         }
         if self.accepted.as_ref().is_none_or(|(b, _)| *b != ballot) {
-            cx.trace(|| Trace::Accepted { gid: next.view.gid, vid: next.view.vid });
+            self.trace_accepted(cx, ballot, &next);
             self.accepted = Some((ballot, next));
         }
         cx.tell(from, self.view.gid, self.view.vid, &Control::Accepted { ballot });
+    }
+
+    /// Notes down that this process is bound to a value, and how much of what it ends is unstable still.
+    pub(super) fn trace_accepted(&self, cx: &mut Context, ballot: Ballot, next: &Next) {
+        let (gid, vid, unstable) = (next.view.gid, next.view.vid, next.cut().saturating_sub(self.stable));
+        cx.trace(|| Trace::Accepted { gid, vid, round: ballot.round, unstable });
     }
 
     /// Whether it is decided what ends this view.

@@ -4,6 +4,7 @@ mod clients;
 mod label;
 mod mortality;
 mod network;
+mod policy;
 mod traffic;
 
 use std::ops::RangeInclusive;
@@ -18,6 +19,7 @@ pub(crate) use label::Inside;
 pub use label::Label;
 pub use mortality::{Blow, Crash, Death, Mortality, Strike, Whom};
 pub use network::{Burst, Cut, NetworkPlan, Pause, Shape, Silence, Spike, Victim};
+pub use policy::{Order, Proofs, Wish};
 pub use traffic::{Reader, Sizes, Traffic};
 
 /// Everything that happens in one run. The same scenario always gives the same run.
@@ -33,6 +35,8 @@ pub struct Scenario {
     pub clients: Vec<ClientPlan>,
     /// Who is asked to leave, and when.
     pub departures: Vec<Departure>,
+    /// What an operator tells the leader.
+    pub orders: Vec<Order>,
     /// The process that never leaves, by its place in `births`: joiners can always ask it.
     pub anchor: usize,
     /// A process that left starts again as a new one.
@@ -61,6 +65,8 @@ pub struct Birth {
     pub at: Time,
     /// Its configured number: its rank.
     pub node: u64,
+    /// Its rank where the group ranks by weight.
+    pub weight: u32,
     /// Where it is reached: who starts again after a crash is at the same place.
     pub place: usize,
     /// How it comes to the group.
@@ -82,6 +88,8 @@ pub enum Entry {
     Found,
     /// It looks for the group, and may found it if there is none.
     Auto,
+    /// It looks for the group, which is founded once all processes of this kind are there.
+    Expected,
     /// It joins through the processes at these places.
     Through(Vec<usize>),
     /// It joins by multicast.
@@ -124,7 +132,9 @@ impl Scenario {
         let mut draw = Draw::new(seed, 1);
         let calm = draw.chance(0.15);
         let size = Size { fewest: 2, lasts: 300_000..=2_500_000, messages: 2400 };
-        Self::draw_with(&mut draw, seed, calm, size)
+        let mut scenario = Self::draw_with(&mut draw, seed, calm, size);
+        scenario.govern();
+        scenario
     }
 
     /// The scenario of `seed` in which processes may die, and be cut off or stand still until they are given up.
@@ -149,6 +159,7 @@ impl Scenario {
         let times = (scenario.network.from + young, scenario.chaos);
         let mortality = Mortality::draw(&mut draw, &mut scenario.network, times, places);
         scenario.mortality = Some(mortality);
+        scenario.govern();
         scenario
     }
 
@@ -199,6 +210,7 @@ impl Scenario {
             births.push(Birth {
                 at: Time::ZERO + at,
                 node,
+                weight: 0,
                 place: index,
                 entry,
                 traffic: style.traffic(draw),
@@ -222,6 +234,7 @@ impl Scenario {
             births,
             clients,
             departures,
+            orders: Vec::new(),
             anchor,
             rejoin,
             network,
@@ -239,7 +252,7 @@ impl Scenario {
 impl Scenario {
     /// Whether a live process may be taken to be dead.
     pub fn may_exclude(&self) -> bool {
-        self.watchful && !(self.network.is_calm() && self.mortality.is_none())
+        self.watchful && !(self.network.is_calm() && self.mortality.is_none()) || self.orders_exclusions()
     }
 }
 

@@ -6,6 +6,7 @@ use gms_core::Time;
 
 use super::label::{Label, STRUCK, is_data};
 use super::network::{Burst, Cut, NetworkPlan, Pause, Shape, Silence, Victim};
+use super::policy::Proofs;
 use crate::draw::Draw;
 
 /// What the processes of one run have to suffer, beside their network.
@@ -19,6 +20,8 @@ pub struct Mortality {
     pub struck_from: Time,
     /// The death of a process breaks its connections at once, as that of a process on a living host does.
     pub noticed: bool,
+    /// Who learns for certain that a process has died, in a group that counts on it.
+    pub proofs: Option<Proofs>,
     /// Times are those of a quick network: who is silent for 150 ms is given up.
     pub quick: bool,
 }
