@@ -3,7 +3,7 @@
 //! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
 //! members with their roles must be the same. At the end, for every view whose predecessor V was also seen, the voters
 //! of V with an `accepted` record for its gid and number must be more than half of V's voters, or exactly half
-//! with V's leader among them; in a fail-stop group, all of them that show a sign of life after V, by a later view or by
+//! with V's leader among them, and so must its own voters (5.1, 5.2); in a fail-stop group, all of them that show a sign of life after V, by a later view or by
 //! their exclusion, for the others have to be dead. Acceptances of processes that crashed count. Exercised: views compared with those of
 //! another process; part `quorums`: views whose acceptance was counted; part `ballots`: those of them proposed
 //! by another than the leader, in a round of its own.
@@ -79,13 +79,20 @@ impl Invariant for ViewChain {
                     let by = world.uid(info.by);
                     out.violated(Property::P1, &[by], Place::View { view: *view, gseq: info.gseq }, what);
                 }
+                // So that it begins with its history: whatever it is decided to follow is held by a quorum of its own.
+                let (own, carried) = self.votes(lineage, *view, info);
+                if enough && !info.fail_stop && !is_quorum(info.leader, &own, &carried) {
+                    let what = format!("accepted by {} of its own {} voters", carried.len(), own.len());
+                    let by = world.uid(info.by);
+                    out.violated(Property::P1, &[by], Place::View { view: *view, gseq: info.gseq }, what);
+                }
             }
         }
     }
 }
 
 impl ViewChain {
-    /// The voters of a view, and those of them that accepted the next one.
+    /// The voters of `before`, and those of them that accepted view `next`.
     fn votes(&self, lineage: &Lineage, next: u64, before: &ViewInfo) -> (Vec<Uid>, Vec<Uid>) {
         let voters: Vec<Uid> = before.members.iter().filter(|member| member.voter).map(|member| member.uid).collect();
         let accepted = self.accepted.get(&(lineage.gid, next));
@@ -207,6 +214,22 @@ mod tests {
         };
         four(&[1, 4]).passes(Property::P1);
         four(&[1, 2]).caught_alone(Property::P1, &[1], "view 2");
+    }
+
+    /// Two joiners get their votes and make a quorum with the one that has not accepted.
+    #[test]
+    fn a_view_needs_a_quorum_of_its_own() {
+        for (accepted, sound) in [(&[1, 2][..], false), (&[1, 2, 4], true)] {
+            let mut story = Story::default();
+            let member = |node, voter| TraceMember { uid: uid(node), voter };
+            for node in 1..=5 {
+                let members = (1..=5).map(|node| member(node, node <= 3)).collect();
+                let leader = uid(1);
+                story.add(node, Event::View { gid: GID, view: 1, at: 1, gseq: 1, leader, members, fail_stop: false });
+            }
+            story.add(1, fault()).accept(accepted, 2).view(&[1], 2, 2, 1, &[1, 2, 3, 4, 5]);
+            assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{accepted:?}");
+        }
     }
 
     #[test]

@@ -269,7 +269,9 @@ impl World {
         let mut sent: HashMap<u64, Shared<Datagram>> = HashMap::new();
         for (p, s) in steps.values() {
             seen[p.member().uid().node.0 as usize].insert(p.fingerprint(), p.clone());
-            for d in s { sent.insert(d.fingerprint(), d.clone()); }
+            for d in s {
+                sent.insert(d.fingerprint(), d.clone());
+            }
         }
         println!("locals {:?}", seen.each_ref().map(|s| s.len()));
         let mut list: Vec<_> = sent.values().map(|d| format!("{d:?}")).collect();
@@ -277,7 +279,9 @@ impl World {
         println!("{} datagrams\n{}", list.len(), list.join("\n"));
         if let Ok(i) = std::env::var("DUMP") {
             let i: usize = i.parse().unwrap();
-            for p in seen[i].values().take(400) { println!("LOCAL {p:?}"); }
+            for p in seen[i].values().take(400) {
+                println!("LOCAL {p:?}");
+            }
         }
     }
 }

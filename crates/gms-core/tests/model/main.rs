@@ -11,14 +11,29 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 fn explore(name: &str, bounds: Bounds) {
     let begun = Instant::now();
-    let checker = World::new(bounds).checker().threads(2).finish_when(HasDiscoveries::AnyFailures).timeout(Duration::from_secs(
-        std::env::var("T").map_or(60, |t| t.parse().unwrap()))).spawn_bfs().join();
-    println!("{name}: {} states, {} unique, depth {}, done {}, {:?}, steps {}", checker.state_count(), checker.unique_state_count(), checker.max_depth(), checker.is_done(), begun.elapsed(), checker.model().steps());
+    let checker = World::new(bounds)
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .timeout(Duration::from_secs(std::env::var("T").map_or(60, |t| t.parse().unwrap())))
+        .spawn_bfs()
+        .join();
+    println!(
+        "{name}: {} states, {} unique, depth {}, done {}, {:?}, steps {}",
+        checker.state_count(),
+        checker.unique_state_count(),
+        checker.max_depth(),
+        checker.is_done(),
+        begun.elapsed(),
+        checker.model().steps()
+    );
     checker.model().census();
     for (name, path) in checker.discoveries() {
         println!("--- {name}: {}", path.clone().into_actions().len());
         if std::env::var("V").is_ok() || name.starts_with("P") || name.starts_with("I") {
-            for action in path.clone().into_actions() { println!("   {action:?}"); }
+            for action in path.clone().into_actions() {
+                println!("   {action:?}");
+            }
             println!("{:?}", path.last_state());
         }
     }
@@ -40,7 +55,6 @@ fn base() -> Bounds {
     }
 }
 
-
 #[test]
 fn all() {
     let only = std::env::var("ONLY").unwrap_or_default();
@@ -55,9 +69,14 @@ fn all() {
         ("p2-planned", Bounds { sends: &[], suspicions: &[(0, 1)], candidates: &[1], ..base() }),
         ("t1-two ballots", Bounds { sends: &[], ballots: 2, ..base() }),
         ("t2-two ballots", Bounds { sends: &[(0, Agreed)], ballots: 2, ..base() }),
-        ("s1-pause", Bounds { sends: &[(0, Agreed)], ballots: 1, candidates: &[1], pauses: 1, sleepers: &[1], ..base() }),
+        (
+            "s1-pause",
+            Bounds { sends: &[(0, Agreed)], ballots: 1, candidates: &[1], pauses: 1, sleepers: &[1], ..base() },
+        ),
     ];
     for (name, bounds) in configs {
-        if name.starts_with(&only) { explore(name, bounds); }
+        if name.starts_with(&only) {
+            explore(name, bounds);
+        }
     }
 }

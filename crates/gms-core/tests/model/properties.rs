@@ -26,7 +26,9 @@ const SOMETIMES: [(&str, Condition); 6] = [
     ("an accepted value is proposed by another ballot", |_, group| proposed_again(group)),
     ("the leader is excluded, alive", |_, group| group.told(0).contains(&Event::Excluded)),
     ("a follower is excluded, alive", |_, group| (1..PROCESSES).any(|at| group.told(at).contains(&Event::Excluded))),
-    ("an agreed delivery is lost with its view (P15)", |_, group| !all_pairs(group, |mine, theirs| !lost(mine, theirs))),
+    ("an agreed delivery is lost with its view (P15)", |_, group| {
+        !all_pairs(group, |mine, theirs| !lost(mine, theirs))
+    }),
     ("a message is delivered in the view after", |_, group| {
         any(group, |told| messages(told).any(|message| Some(message.vid) > views(told).map(|view| view.vid).next()))
     }),
@@ -114,9 +116,9 @@ fn in_order(_: usize, told: &[Event]) -> bool {
 
 fn same_in_view(mine: &[Event], theirs: &[Event]) -> bool {
     let both = |vid| installed(mine, vid) && installed(theirs, vid);
-    views(mine).map(|view| view.vid).all(|vid| {
-        !both(vid) || !both(vid + 1) || in_view(mine, vid).eq(in_view(theirs, vid))
-    })
+    views(mine)
+        .map(|view| view.vid)
+        .all(|vid| !both(vid) || !both(vid + 1) || in_view(mine, vid).eq(in_view(theirs, vid)))
 }
 
 fn prefixes(mine: &[Event], theirs: &[Event]) -> bool {
@@ -152,7 +154,8 @@ fn lost(mine: &[Event], theirs: &[Event]) -> bool {
 fn honest(world: &World, group: &Group) -> bool {
     (0..PROCESSES).all(|at| {
         let told = group.told(at);
-        let levels: Vec<Level> = world.bounds.sends.iter().filter(|(by, _)| *by == at).map(|(_, level)| *level).collect();
+        let levels: Vec<Level> =
+            world.bounds.sends.iter().filter(|(by, _)| *by == at).map(|(_, level)| *level).collect();
         let is_it = |message: &Message, sseq| (message.sender, message.sseq) == (uid(at), sseq);
         told.iter().all(|event| match event {
             Event::Outcome { sseq, outcome: Outcome::Ordered { gseq, vid } } => {
