@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::id::{Ballot, Uid};
-use crate::membership::Membership;
+use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
@@ -111,7 +111,17 @@ impl Membership {
     }
 
     fn decide(&mut self, cx: &mut Context, next: Next) {
+        // Somebody else may have decided it before, and its INSTALL waits here for the same frames.
+        if let Some((decided, ..)) = self.installing.take()
+            && decided != next
+        {
+            // I1.
+            return self.stop(cx, format!("two different views {} were decided", next.view.vid));
+        }
         self.end_at_cut(cx, &next);
+        if self.stage == Stage::Gone {
+            return;
+        }
         let snapshot = self.snapshot_at(&next);
         let install = Control::Install { next: next.clone(), snapshot: snapshot.without_sessions() };
         let welcome = Control::Install { next: next.clone(), snapshot: snapshot.clone() };

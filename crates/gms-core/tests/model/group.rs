@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::RwLock;
 use std::time::Duration;
 
@@ -19,58 +20,53 @@ use crate::properties;
 
 /// What may happen, and how often.
 #[derive(Clone)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// Who has sent what, before anything else happens. Process 0 leads.
-    pub sends: &'static [(usize, Level)],
+    pub(crate) sends: &'static [(usize, Level)],
     /// Who takes the leader to be dead when all begins, and has said so. Until a ballot reaches them they act like all
     /// others, so nothing is lost by doing that first.
-    pub accusers: &'static [usize],
+    pub(crate) accusers: &'static [usize],
     /// Who may take whom to be dead, once each: rightly or not makes no difference.
-    pub suspicions: &'static [(usize, usize)],
+    pub(crate) suspicions: &'static [(usize, usize)],
+    /// Who may find whom alive after all, once each.
+    pub(crate) trusts: &'static [(usize, usize)],
+    /// To whom an operator has the leader hand over, once.
+    pub(crate) heir: Option<usize>,
     /// Ballots claimed, at most.
-    pub ballots: u8,
+    pub(crate) ballots: u8,
     /// Who may claim them.
-    pub candidates: &'static [usize],
+    pub(crate) candidates: &'static [usize],
     /// Times that a process's clock moves on, and by how much. In between it stands still.
-    pub pauses: u8,
-    pub pause: Duration,
+    pub(crate) pauses: u8,
+    pub(crate) pause: Duration,
     /// Who may pause.
-    pub sleepers: &'static [usize],
-    pub timing: Timing,
-    /// Whether one who is out of the group still answers the others.
-    pub linger: bool,
+    pub(crate) sleepers: &'static [usize],
+    /// Whether those who are in different views answer each other: VIEW_REQ, INSTALL again, EXCLUDED, and one who is out
+    /// to all. It helps who lags behind; without it INSTALL and frames still arrive in any view.
+    pub(crate) courtesy: bool,
     /// The bug planted in all three.
-    pub bug: Option<Bug>,
+    pub(crate) bug: Option<Bug>,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-impl Bounds {
-    /// A clock that stands still must not be waited for: no time is needed between two ballots, and nobody becomes
-    /// unheard, or unsuspected, by time alone.
-    pub fn timing() -> Timing {
-        let zero = Duration::ZERO;
-        Timing {
-            heartbeat: HOUR,
-            presence: HOUR,
-            quorum: HOUR,
-            flow: HOUR,
-            linger: HOUR,
-            collect: zero,
-            convince: zero,
-            attempt: zero,
-            ..Timing::default()
-        }
-    }
+/// A clock that stands still must not be waited for: no time is needed between two ballots, and nobody becomes unheard by
+/// time alone.
+fn timing() -> Timing {
+    let (heartbeat, presence, quorum, flow, linger) = (HOUR, HOUR, HOUR, HOUR, HOUR);
+    let (collect, convince, attempt) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    Timing { heartbeat, presence, quorum, flow, linger, collect, convince, attempt, ..Timing::default() }
 }
 
 #[derive(Clone, PartialEq, Hash)]
-pub struct Group {
-    pub processes: [Shared<Process>; PROCESSES],
+pub(crate) struct Group {
+    pub(crate) processes: [Shared<Process>; PROCESSES],
     /// Sorted by fingerprint.
-    pub network: Vec<Shared<Datagram>>,
-    /// Bit by bit, of the suspicions allowed.
+    pub(crate) network: Vec<Shared<Datagram>>,
+    /// Bit by bit, of the suspicions and trusts allowed.
     suspicions: u32,
+    trusts: u32,
+    transferred: bool,
     ballots: u8,
     pauses: u8,
 }
@@ -86,7 +82,7 @@ impl fmt::Debug for Group {
 
 impl Group {
     /// What the application at process `at` has been told, since it was in the view in which all began.
-    pub fn told(&self, at: usize) -> &[Event] {
+    pub(crate) fn told(&self, at: usize) -> &[Event] {
         &self.processes[at].told
     }
 
@@ -106,7 +102,7 @@ impl Group {
 
 /// Which process does what.
 #[derive(Clone, PartialEq)]
-pub struct Action {
+pub(crate) struct Action {
     at: usize,
     step: Step,
 }
@@ -116,6 +112,8 @@ impl fmt::Debug for Action {
         match &self.step {
             Step::Arrival(datagram) => write!(f, "{datagram:?}"),
             Step::Suspicion(who) => write!(f, "{} suspects {who}", self.at),
+            Step::Trust(who) => write!(f, "{} trusts {who} again", self.at),
+            Step::Transfer(heir) => write!(f, "{} is to hand over to {heir}", self.at),
             Step::Stand => write!(f, "{} stands", self.at),
             Step::Pause(time) => write!(f, "{} pauses for {time:?}", self.at),
         }
@@ -126,26 +124,26 @@ impl fmt::Debug for Action {
 type Outcome = (Shared<Process>, Vec<Shared<Datagram>>);
 
 /// A group within bounds.
-pub struct World {
-    pub bounds: Bounds,
+pub(crate) struct World {
+    pub(crate) bounds: Bounds,
     /// A step depends on nothing but the process that makes it: by the fingerprint of both, each is made once.
     steps: RwLock<HashMap<u64, Outcome>>,
 }
 
 impl World {
-    pub fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self { bounds, steps: RwLock::default() }
     }
 
     /// Different steps of different processes that have been made.
-    pub fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.steps.read().expect("nobody panics with it").len()
     }
 
     fn config(&self, index: usize) -> Config {
         let mut config = Config::new("model", uid(index), address(index));
-        config.timing = self.bounds.timing.clone();
-        config.planted = self.bounds.bug.map_or_else(Planted::default, Planted::bug);
+        config.timing = timing();
+        config.planted = planted(self.bounds.bug);
         config.limits = Limits { early_datagrams: 0, ..Limits::default() };
         config.params.sessions = 1;
         config
@@ -188,10 +186,22 @@ impl World {
         if let Some(known) = self.steps.read().expect("nobody panics with it").get(&key) {
             return known.clone();
         }
-        let (after, sent) = process.after(step);
+        // A panic is a find like any other, and has a trace too.
+        let (after, sent) = catch_unwind(AssertUnwindSafe(|| process.after(step)))
+            .unwrap_or_else(|_| (process.broken("it panics"), Vec::new()));
         let outcome = (Shared::new(after), sent.into_iter().map(Shared::new).collect());
         self.steps.write().expect("nobody panics with it").entry(key).or_insert(outcome).clone()
     }
+}
+
+#[cfg(debug_assertions)]
+fn planted(bug: Option<Bug>) -> Planted {
+    bug.map_or_else(Planted::default, Planted::bug)
+}
+
+#[cfg(not(debug_assertions))]
+fn planted(_: Option<Bug>) -> Planted {
+    Planted::default()
 }
 
 impl Model for World {
@@ -213,8 +223,15 @@ impl Model for World {
         for (index, level) in self.bounds.sends {
             sent.extend(processes[*index].send(*level).into_iter().map(Shared::new));
         }
-        let mut group =
-            Group { processes: processes.map(Shared::new), network: vec![], suspicions: 0, ballots: 0, pauses: 0 };
+        let mut group = Group {
+            processes: processes.map(Shared::new),
+            network: vec![],
+            suspicions: 0,
+            trusts: 0,
+            transferred: false,
+            ballots: 0,
+            pauses: 0,
+        };
         let first = group.processes[0].clone();
         group.put(0, first, &sent);
         vec![group]
@@ -228,6 +245,14 @@ impl Model for World {
                 actions.push(Action { at: *at, step: Step::Suspicion(*who) });
             }
         }
+        for (bit, (at, who)) in self.bounds.trusts.iter().enumerate() {
+            if group.trusts & (1 << bit) == 0 {
+                actions.push(Action { at: *at, step: Step::Trust(*who) });
+            }
+        }
+        if let Some(heir) = self.bounds.heir.filter(|_| !group.transferred) {
+            actions.push(Action { at: 0, step: Step::Transfer(heir) });
+        }
         if group.ballots < self.bounds.ballots {
             let may = self.bounds.candidates.iter().filter(|at| group.processes[**at].member().needs_proposer());
             actions.extend(may.map(|at| Action { at: *at, step: Step::Stand }));
@@ -239,8 +264,12 @@ impl Model for World {
     }
 
     fn next_state(&self, last: &Group, Action { at, step }: Action) -> Option<Group> {
-        if !self.bounds.linger && last.told(at).last() == Some(&Event::Excluded) {
-            return None;
+        if !self.bounds.courtesy {
+            let vid = last.processes[at].member().view().map(|view| view.vid);
+            let astray = matches!(&step, Step::Arrival(d) if d.bound_to.is_some_and(|bound| Some(bound) != vid));
+            if astray || last.told(at).last() == Some(&Event::Excluded) {
+                return None;
+            }
         }
         let (process, sent) = self.outcome(&last.processes[at], &step);
         let mut group = last.clone();
@@ -252,6 +281,11 @@ impl Model for World {
                 let bit = self.bounds.suspicions.iter().position(|s| *s == (at, who)).expect("it is allowed");
                 group.suspicions |= 1 << bit;
             }
+            Step::Trust(who) => {
+                let bit = self.bounds.trusts.iter().position(|s| *s == (at, who)).expect("it is allowed");
+                group.trusts |= 1 << bit;
+            }
+            Step::Transfer(_) => group.transferred = true,
             Step::Stand => group.ballots += 1,
             Step::Pause(_) => group.pauses += 1,
         }
@@ -260,28 +294,5 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         properties::all_properties()
-    }
-}
-impl World {
-    pub fn census(&self) {
-        let steps = self.steps.read().unwrap();
-        let mut seen: [HashMap<u64, Shared<Process>>; 3] = Default::default();
-        let mut sent: HashMap<u64, Shared<Datagram>> = HashMap::new();
-        for (p, s) in steps.values() {
-            seen[p.member().uid().node.0 as usize].insert(p.fingerprint(), p.clone());
-            for d in s {
-                sent.insert(d.fingerprint(), d.clone());
-            }
-        }
-        println!("locals {:?}", seen.each_ref().map(|s| s.len()));
-        let mut list: Vec<_> = sent.values().map(|d| format!("{d:?}")).collect();
-        list.sort();
-        println!("{} datagrams\n{}", list.len(), list.join("\n"));
-        if let Ok(i) = std::env::var("DUMP") {
-            let i: usize = i.parse().unwrap();
-            for p in seen[i].values().take(400) {
-                println!("LOCAL {p:?}");
-            }
-        }
     }
 }

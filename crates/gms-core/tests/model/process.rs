@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gms_core::wire::{Addressing, Control, Envelope, Kind, Limits};
-use gms_core::{Ballot, Config, Destination, Event, Input, Level, Member, Next, Start, Time, Uid};
+use gms_core::{Ballot, Config, Destination, Event, Input, Level, Member, Next, Start, Time, Uid, Vid};
 
 /// Processes in the group.
-pub const PROCESSES: usize = 3;
+pub(crate) const PROCESSES: usize = 3;
 
 /// Something that many states share, hashed once.
 #[derive(Clone)]
-pub struct Shared<T>(Arc<(u64, T)>);
+pub(crate) struct Shared<T>(Arc<(u64, T)>);
 
 impl<T: Hash> Shared<T> {
-    pub fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         let mut hasher = DefaultHasher::new();
         value.hash(&mut hasher);
         Self(Arc::new((hasher.finish(), value)))
@@ -26,7 +26,7 @@ impl<T: Hash> Shared<T> {
 }
 
 impl<T> Shared<T> {
-    pub fn fingerprint(&self) -> u64 {
+    pub(crate) fn fingerprint(&self) -> u64 {
         self.0.0
     }
 }
@@ -58,16 +58,18 @@ impl<T: fmt::Debug> fmt::Debug for Shared<T> {
 
 /// A datagram for one receiver.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Datagram {
-    pub from: usize,
-    pub to: usize,
+pub(crate) struct Datagram {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
     bytes: Bytes,
     /// What it proposes, if it does.
-    pub proposes: Option<(Ballot, Next)>,
+    pub(crate) proposes: Option<(Ballot, Next)>,
     /// To the leader, that it is taken to be dead: it takes note, and does nothing with it.
-    pub idle: bool,
+    pub(crate) idle: bool,
+    /// In which view it was sent, unless it is what another view may need.
+    pub(crate) bound_to: Option<Vid>,
     /// It asks for frames: once is enough, for what it obtains can arrive again and again.
-    pub once: bool,
+    pub(crate) once: bool,
 }
 
 impl Datagram {
@@ -76,12 +78,16 @@ impl Datagram {
         let control = (envelope.kind == Kind::Control as u8).then(|| Control::decode(&body, &Limits::default()));
         let control = control.and_then(Result::ok);
         let idle = matches!(control, Some(Control::Suspect { who, .. }) if who == uid(to));
+        let crosses =
+            matches!(control, Some(Control::Install { .. } | Control::Nack { .. } | Control::Excluded { .. }))
+                || envelope.kind == Kind::Repair as u8;
+        let bound_to = (!crosses).then_some(envelope.vid);
         let once = matches!(control, Some(Control::Nack { .. }));
         let proposes = match control {
             Some(Control::Accept { ballot, next }) => Some((ballot, next)),
             _ => None,
         };
-        Self { from, to, bytes, proposes, idle, once }
+        Self { from, to, bytes, proposes, idle, bound_to, once }
     }
 }
 
@@ -109,11 +115,15 @@ impl fmt::Debug for Datagram {
 
 /// What can happen to one process.
 #[derive(Clone, PartialEq, Hash)]
-pub enum Step {
+pub(crate) enum Step {
     /// A datagram arrives.
     Arrival(Shared<Datagram>),
     /// Its failure detector takes another one to be dead.
     Suspicion(usize),
+    /// It finds that one alive after all.
+    Trust(usize),
+    /// An operator wants that one to lead in its place.
+    Transfer(usize),
     /// The election has it propose what ends the view.
     Stand,
     /// Its clock moves on, and what is due by then happens.
@@ -121,39 +131,41 @@ pub enum Step {
 }
 
 #[derive(Clone, PartialEq, Hash, Debug)]
-pub struct Process {
+pub(crate) struct Process {
     member: Member,
     clock: Time,
     /// Everything but the reports that there is no progress.
-    pub told: Vec<Event>,
+    pub(crate) told: Vec<Event>,
 }
 
-pub fn uid(index: usize) -> Uid {
+pub(crate) fn uid(index: usize) -> Uid {
     Uid::new(index as u64, 1000 + index as u64)
 }
 
-pub fn address(index: usize) -> SocketAddr {
+pub(crate) fn address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, index as u8], 7000))
 }
 
 impl Process {
-    pub fn start(config: Config, start: Start) -> Self {
+    pub(crate) fn start(config: Config, start: Start) -> Self {
         let member = Member::new(config, start, Time::ZERO).expect("sound settings");
         Self { member, clock: Time::ZERO, told: Vec::new() }
     }
 
-    pub fn member(&self) -> &Member {
+    pub(crate) fn member(&self) -> &Member {
         &self.member
     }
 
     /// What this step makes of the process, and what it then sends.
-    pub fn after(&self, step: &Step) -> (Self, Vec<Datagram>) {
+    pub(crate) fn after(&self, step: &Step) -> (Self, Vec<Datagram>) {
         let mut process = self.clone();
         let input = match step {
             Step::Arrival(datagram) => {
                 Input::Datagram { from: address(datagram.from), datagram: datagram.bytes.clone() }
             }
             Step::Suspicion(who) => Input::Suspect(uid(*who)),
+            Step::Trust(who) => Input::Trust(uid(*who)),
+            Step::Transfer(heir) => Input::Transfer(uid(*heir)),
             Step::Stand => Input::Stand,
             Step::Pause(time) => {
                 process.clock = process.clock + *time;
@@ -165,15 +177,22 @@ impl Process {
         (process, sent)
     }
 
+    /// The same, at its end.
+    pub(crate) fn broken(&self, why: &str) -> Self {
+        let mut process = self.clone();
+        process.told.push(Event::Broken(why.to_owned()));
+        process
+    }
+
     /// The application sends a message that says whose it is.
-    pub fn send(&mut self, level: Level) -> Vec<Datagram> {
+    pub(crate) fn send(&mut self, level: Level) -> Vec<Datagram> {
         let payload = vec![self.me() as u8];
         self.member.send(self.clock, payload.into(), level, Addressing::default()).expect("room for a few");
         self.speak()
     }
 
     /// All that the application was told before its present view.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         let view = self.told.iter().rposition(|event| matches!(event, Event::View(_)));
         self.told.drain(..view.expect("it is in a view"));
     }
@@ -208,7 +227,7 @@ impl Process {
     }
 
     /// When something falls due.
-    pub fn due(&self) -> Duration {
+    pub(crate) fn due(&self) -> Duration {
         self.member.poll_timeout().map_or(Duration::MAX, |at| at.since(self.clock))
     }
 }

@@ -35,14 +35,14 @@ const SOMETIMES: [(&str, Condition); 6] = [
 ];
 
 /// All of them.
-pub fn all_properties() -> Vec<Property<World>> {
+pub(crate) fn all_properties() -> Vec<Property<World>> {
     let always = ALWAYS.iter().map(|(name, holds)| Property::always(name, *holds));
     let sometimes = SOMETIMES.iter().map(|(name, holds)| Property::sometimes(name, *holds));
     always.chain(sometimes).collect()
 }
 
 /// Names of what is to be reached.
-pub fn to_be_reached() -> impl Iterator<Item = &'static str> {
+pub(crate) fn to_be_reached() -> impl Iterator<Item = &'static str> {
     SOMETIMES.iter().map(|(name, _)| *name)
 }
 
