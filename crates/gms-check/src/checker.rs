@@ -26,6 +26,7 @@ impl Checker {
     pub fn record(&mut self, record: &Record) {
         let key = self.world.enter(record);
         let step = Step::new(&self.world, key, &record.event);
+        self.findings.now = Some(record.at_us);
         for invariant in &mut self.invariants {
             invariant.observe(&step, &mut self.findings);
         }
@@ -34,6 +35,7 @@ impl Checker {
 
     /// Judges what can only be judged at the end, and reports.
     pub fn finish(mut self) -> Report {
+        self.findings.now = None;
         for invariant in &mut self.invariants {
             invariant.finish(&self.world, &mut self.findings);
         }

@@ -38,6 +38,8 @@ impl Place {
 pub(crate) struct Findings {
     found: Vec<(Place, Violation)>,
     counters: Counters,
+    /// The time in the record that is looked at.
+    pub(crate) now: Option<u64>,
 }
 
 impl Findings {
@@ -56,7 +58,7 @@ impl Findings {
                 named.push(*process);
             }
         }
-        self.found.push((place, Violation { property, processes: named, place: place.text(), what }));
+        self.found.push((place, Violation { property, processes: named, place: place.text(), what, at_us: self.now }));
     }
 
     /// Sorts by place, then by what tells most, then (stable) as found.

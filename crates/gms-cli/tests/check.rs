@@ -55,3 +55,14 @@ fn seeds_run_on_all_cores_and_end_with_a_table() {
     assert!(finished.stdout.contains("seeds") && finished.stdout.contains("P13"), "{}", finished.stdout);
     assert_eq!(finished.stderr, "");
 }
+
+#[test]
+fn a_replay_ends_with_a_diagram_and_only_what_fails_is_shrunk() {
+    let replayed = run(&["sim", "--replay", "7", "--last", "12"]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    let lines: Vec<&str> = replayed.stdout.lines().rev().skip(1).take(13).collect();
+    assert!(lines[..12].iter().all(|line| line.contains(" s  ") && line.len() <= 120), "{lines:#?}");
+    assert!(lines[12].split_whitespace().all(|node| node == "-" || node.parse::<u64>().is_ok()), "{lines:#?}");
+    let shrunk = run(&["sim", "--shrink", "7"]);
+    assert_eq!((shrunk.code, shrunk.stdout.as_str()), (0, "seed 7 passes: there is nothing to shrink\n"));
+}

@@ -131,6 +131,8 @@ impl Member {
         if m.pending.is_empty() {
             m.progress = self.cx.now;
         }
+        // What a session has been told to be ordered may not be lost: all that follows in it would be one short.
+        let level = if addressing.session.is_some() { level.max(Level::Uniform) } else { level };
         let (copy, Addressing { only_in_view, to, session }) = (payload.clone(), addressing.clone());
         let sseq = m.pending.push(payload, level, addressing);
         self.cx.trace(|| Trace::Send { sseq, level, payload: copy, only_in_view, to, session });

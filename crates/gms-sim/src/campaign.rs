@@ -98,9 +98,9 @@ fn add_counts(to: &mut FaultCounts, from: &FaultCounts) {
 /// The closing table.
 impl fmt::Display for Campaign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let minutes = self.time.as_secs_f64() / 60.0;
+        let hours = self.time.as_secs_f64() / 3600.0;
         writeln!(f, "{:<24}{:>14}", "seeds", self.seeds)?;
-        writeln!(f, "{:<24}{minutes:>14.1}", "simulated minutes")?;
+        writeln!(f, "{:<24}{hours:>14.2}", "simulated hours")?;
         for (name, count) in
             [("datagrams", self.datagrams), ("deliveries", self.deliveries), ("views delivered", self.views)]
         {

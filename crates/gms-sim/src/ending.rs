@@ -39,7 +39,7 @@ impl World<'_> {
     /// Takes samples of memory; says how the run has ended, if it has.
     pub(crate) fn look(&mut self, is_late: bool) -> Result<Option<Ending>, String> {
         for host in self.hosts.iter().flatten().filter(|host| !host.gone) {
-            self.witness.take(&host.node.memory_trace(self.now));
+            self.witness.take(&host.node.memory_trace(self.now), Some(host.place));
         }
         if !self.calm {
             return Ok(None);

@@ -158,7 +158,7 @@ impl Host {
             {
                 self.uniform_at = now;
             }
-            witness.take(&record);
+            witness.take(&record, Some(self.place));
         }
         let uid = self.node.uid();
         self.uid = Uid { node: uid.node.0, incarnation: uid.incarnation };

@@ -17,6 +17,8 @@
 //! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
 //! | `ending`, `ballots` | whether all has come to rest, or nobody can go on |
 //! | `situation` | what a run got into, so that a fault never met shows |
+//! | `shrink` | [`shrink`]: what is left of a scenario that fails |
+//! | `watch` | [`Watcher`]: whoever looks on |
 //! | `witness` | the checker and the digest of the run |
 //! | `report`, `campaign` | [`RunReport`], [`Campaign`]: what came of one run, and of many |
 #![doc = include_str!("../README.md")]
@@ -37,8 +39,10 @@ mod post;
 mod queue;
 mod report;
 pub mod scenario;
+mod shrink;
 mod situation;
 mod upheaval;
+mod watch;
 mod witness;
 mod world;
 
@@ -46,7 +50,10 @@ pub use campaign::Campaign;
 pub use network::{FAULT_KINDS, FaultCounts};
 pub use report::{Ending, RunReport};
 pub use scenario::Scenario;
+pub use shrink::shrink;
 pub use situation::{Situation, SituationCounts};
+
+pub use watch::{Passage, Watcher};
 
 use gms_check::Record;
 
@@ -57,5 +64,10 @@ pub fn run(scenario: &Scenario) -> RunReport {
 
 /// The same, and shows every record to `sink`.
 pub fn run_with_trace(scenario: &Scenario, sink: &mut dyn FnMut(&Record)) -> RunReport {
-    world::World::new(scenario, sink).run()
+    run_watched(scenario, &mut watch::Records(sink))
+}
+
+/// The same, and shows everything to `watcher`, control messages too.
+pub fn run_watched(scenario: &Scenario, watcher: &mut dyn Watcher) -> RunReport {
+    world::World::new(scenario, watcher).run()
 }

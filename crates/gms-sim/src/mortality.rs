@@ -63,9 +63,10 @@ impl World<'_> {
         }
         host.app.end = Some(End::Crashed);
         host.gone = true;
-        let (process, uid, address) = (host.uid, host.node.uid(), host.address);
+        let (process, uid, address, place) = (host.uid, host.node.uid(), host.address, host.place);
         self.network.count(if leads { "crash of a leader" } else { "crash" });
-        self.witness.take(&Record { at_us: self.now.as_nanos() / 1000, process, event: Event::Crash });
+        let record = Record { at_us: self.now.as_nanos() / 1000, process, event: Event::Crash };
+        self.witness.take(&record, Some(place));
         if self.scenario.mortality.as_ref().is_some_and(|mortality| mortality.noticed) {
             for other in self.living(|_| true) {
                 let at = self.now + self.draw.micros(50..=NOTICED.as_micros() as u64);

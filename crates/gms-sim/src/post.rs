@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use gms_core::{Destination, Transmit};
+use gms_core::{Destination, Time, Transmit};
 
 use crate::scenario::{Blow, Death, Inside, Mortality, Strike, Whom};
+use crate::watch::{self, Passage};
 use crate::world::{Happening, World};
 
 /// A strike that falls now: which one.
@@ -41,6 +42,7 @@ impl World<'_> {
             return;
         }
         let source = sender.address;
+        self.witness.datagram(self.now, sender.place, &datagram);
         let is_multicast = matches!(destination, Destination::Data | Destination::Control);
         for to in 0..self.hosts.len() {
             let Some(host) = self.hosts[to].as_ref().filter(|host| to != from && !host.gone) else { continue };
@@ -50,7 +52,11 @@ impl World<'_> {
                 Destination::Unicast(address) | Destination::Stream(address) => address == host.address,
             };
             let (place, target) = (host.place, host.address);
-            if !wanted || self.is_silenced(inside.as_ref(), place) {
+            if !wanted {
+                continue;
+            }
+            if self.is_silenced(inside.as_ref(), place) {
+                self.show(inside.as_ref(), from, place, None);
                 continue;
             }
             let mut after = None;
@@ -62,14 +68,27 @@ impl World<'_> {
                     false => after = Some(index),
                 }
             }
+            let mut first = None;
             for delay in self.network.pass(source, target, is_multicast) {
+                first.get_or_insert(self.now + delay);
                 let datagram = datagram.clone();
                 let arrival = Happening::Arrive { to: place, from: source, datagram, strike: after.take() };
                 self.queue.push(self.now + delay, arrival);
             }
+            self.show(inside.as_ref(), from, place, first);
         }
         if let Some(Strike { whom: Whom::Sender, before: false, blow, .. }) = &strike {
             self.strike(from, blow);
+        }
+    }
+
+    /// Shows a control message to who looks on.
+    fn show(&mut self, inside: Option<&Inside>, from: usize, to: usize, arrives: Option<Time>) {
+        let Some(Inside { envelope, control: Some(control) }) = inside else { return };
+        if self.witness.wants_passages() {
+            let from = self.hosts[from].as_ref().expect("it sends").place;
+            let (name, vid) = (watch::name(control), envelope.vid);
+            self.witness.show(&Passage { sent: self.now, arrives, from, to, name, vid });
         }
     }
 
@@ -132,7 +151,7 @@ impl World<'_> {
 
     /// Whether anything depends on what datagrams say.
     fn looks_inside(&self) -> bool {
-        self.scenario.mortality.is_some() || !self.scenario.network.silences.is_empty()
+        self.witness.wants_passages() || self.scenario.mortality.is_some() || !self.scenario.network.silences.is_empty()
     }
 
     fn is_silenced(&mut self, inside: Option<&Inside>, place: usize) -> bool {

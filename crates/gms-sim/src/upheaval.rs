@@ -97,20 +97,20 @@ impl World<'_> {
         }
         let links = self.network.cut(shape, &addresses, [addresses[0], addresses[1]]);
         let lives = |host: &&Host| host.app.end.is_none();
-        let uid =
-            |at: SocketAddr| self.hosts.iter().flatten().filter(lives).find(|h| h.address == at).expect("living").uid;
-        let records: Vec<Record> = links
+        let at = |address: SocketAddr| {
+            self.hosts.iter().flatten().filter(lives).find(|h| h.address == address).expect("living")
+        };
+        let records: Vec<(Record, usize)> = links
             .into_iter()
-            .map(|(from, to)| Record {
-                at_us: self.now.as_nanos() / 1000,
-                process: uid(from),
-                event: Event::CutLink { to: uid(to) },
+            .map(|(from, to)| {
+                let event = Event::CutLink { to: at(to).uid };
+                (Record { at_us: self.now.as_nanos() / 1000, process: at(from).uid, event }, at(from).place)
             })
             .collect();
         if records.is_empty() {
             self.note(Event::Fault { kind: "multicast".to_owned() });
         }
-        records.iter().for_each(|record| self.witness.take(record));
+        records.iter().for_each(|(record, place)| self.witness.take(record, Some(*place)));
     }
 
     pub(crate) fn pause(&mut self, pause: &Pause) {

@@ -1,23 +1,40 @@
 //! Who sees everything: the checker, the digest of the run, and whoever wants the trace.
 
+use bytes::Bytes;
 use gms_check::{Checker, Event, Record, Report};
+use gms_core::Time;
+
+use crate::watch::{Passage, Watcher};
 
 /// Takes each record where it belongs.
 pub(crate) struct Witness<'a> {
     checker: Checker,
     digest: u64,
-    sink: &'a mut dyn FnMut(&Record),
+    watcher: &'a mut dyn Watcher,
 }
 
 impl<'a> Witness<'a> {
-    pub(crate) fn new(sink: &'a mut dyn FnMut(&Record)) -> Self {
-        Self { checker: Checker::new(), digest: 0, sink }
+    pub(crate) fn new(watcher: &'a mut dyn Watcher) -> Self {
+        Self { checker: Checker::new(), digest: 0, watcher }
     }
 
-    pub(crate) fn take(&mut self, record: &Record) {
+    /// A record, of the process at `place` if it is of one.
+    pub(crate) fn take(&mut self, record: &Record, place: Option<usize>) {
         self.digest = fold(self.digest, record);
         self.checker.record(record);
-        (self.sink)(record);
+        self.watcher.record(record, place);
+    }
+
+    pub(crate) fn wants_passages(&self) -> bool {
+        self.watcher.wants_passages()
+    }
+
+    pub(crate) fn datagram(&mut self, at: Time, from: usize, datagram: &Bytes) {
+        self.watcher.datagram(at, from, datagram);
+    }
+
+    pub(crate) fn show(&mut self, passage: &Passage) {
+        self.watcher.passage(passage);
     }
 
     pub(crate) fn digest(&self) -> u64 {

@@ -19,6 +19,7 @@ use crate::queue::Queue;
 use crate::report::{Ending, RunReport};
 use crate::scenario::{Birth, Reader, Scenario};
 use crate::situation::{SituationCounts, add_situations, given};
+use crate::watch::Watcher;
 use crate::witness::Witness;
 
 /// Between two looks at memory and at whether all is done.
@@ -84,7 +85,7 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn new(scenario: &'a Scenario, sink: &'a mut dyn FnMut(&Record)) -> Self {
+    pub(crate) fn new(scenario: &'a Scenario, watcher: &'a mut dyn Watcher) -> Self {
         let mut draw = Draw::new(scenario.seed, 2);
         let mut world = Self {
             scenario,
@@ -94,7 +95,7 @@ impl<'a> World<'a> {
             hosts: scenario.births.iter().map(|_| None).collect(),
             network: Network::new(draw.bits(), &scenario.network),
             clients: clients::born(scenario),
-            witness: Witness::new(sink),
+            witness: Witness::new(watcher),
             proofs: Vec::new(),
             ballots: Ballots::default(),
             struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
@@ -348,7 +349,7 @@ impl<'a> World<'a> {
     pub(crate) fn note(&mut self, event: Event) {
         let process = self.hosts.iter().flatten().next().map(|host| host.uid);
         if let Some(process) = process {
-            self.witness.take(&Record { at_us: self.now.as_nanos() / 1000, process, event });
+            self.witness.take(&Record { at_us: self.now.as_nanos() / 1000, process, event }, None);
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Violation {
     pub place: String,
     /// What happened.
     pub what: String,
+    /// The time in the record that showed it; `None` if only the end of the trace did.
+    pub at_us: Option<u64>,
 }
 
 /// One line.

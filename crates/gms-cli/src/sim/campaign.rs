@@ -1,20 +1,17 @@
 //! Many seeds on all cores.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{Write, stdout};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use gms_sim::{Campaign, RunReport, Scenario};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::seeds::Seeds;
 use crate::failure::Outcome;
-
-/// How often the progress is shown.
-const EVERY: Duration = Duration::from_millis(200);
 
 /// What became of a seed.
 struct Done {
@@ -29,7 +26,7 @@ pub(super) fn run(seeds: Seeds) -> Outcome {
     let count = (seeds.last - seeds.first).saturating_add(1);
     let (next, (sender, finished)) = (AtomicU64::new(0), mpsc::sync_channel(64));
     let (mut campaign, mut panicked) = (Campaign::new(), 0_u64);
-    let mut progress = Progress::new(count);
+    let bar = progress(count);
     thread::scope(|scope| -> std::io::Result<()> {
         // Gone before the scope waits for the threads, so that they stop when printing fails.
         let finished = finished;
@@ -39,25 +36,25 @@ pub(super) fn run(seeds: Seeds) -> Outcome {
         }
         drop(sender);
         for Done { seed, report } in &finished {
-            match &report {
+            let failure = match &report {
                 Some(report) => {
                     campaign.add(report);
-                    if !report.passed() {
-                        progress.clear();
-                        writeln!(stdout(), "{report}\n  replay: {}", replay(seed))?;
-                    }
+                    (!report.passed()).then(|| report.to_string())
                 }
                 None => {
                     panicked += 1;
-                    progress.clear();
-                    writeln!(stdout(), "seed {seed}: panicked\n  replay: {}", replay(seed))?;
+                    Some(format!("seed {seed}: panicked"))
                 }
+            };
+            if let Some(failure) = failure {
+                bar.suspend(|| writeln!(stdout(), "{failure}\n  replay: {}", replay(seed)))?;
+                bar.set_message(format!(", {} failed", campaign.failed.len() as u64 + panicked));
             }
-            progress.step(campaign.failed.len() as u64 + panicked);
+            bar.inc(1);
         }
         Ok(())
     })?;
-    progress.clear();
+    bar.finish_and_clear();
     write!(stdout(), "{campaign}")?;
     if panicked > 0 {
         writeln!(stdout(), "panicked: {panicked}")?;
@@ -83,30 +80,9 @@ fn replay(seed: u64) -> String {
     format!("gms-cli sim --replay {seed}")
 }
 
-/// A line that is written over and over, if somebody watches.
-struct Progress {
-    watched: bool,
-    done: u64,
-    count: u64,
-    shown: Option<Instant>,
-}
-
-impl Progress {
-    fn new(count: u64) -> Self {
-        Self { watched: stderr().is_terminal(), done: 0, count, shown: None }
-    }
-
-    fn step(&mut self, failed: u64) {
-        self.done += 1;
-        if self.watched && self.shown.is_none_or(|at| at.elapsed() > EVERY) {
-            self.shown = Some(Instant::now());
-            let _ = write!(stderr(), "\r\x1b[K{} of {} seeds, {failed} failed", self.done, self.count);
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown.is_some() {
-            let _ = write!(stderr(), "\r\x1b[K");
-        }
-    }
+/// A bar on a terminal, nothing elsewhere.
+fn progress(count: u64) -> ProgressBar {
+    let template = "[{bar:40}] {pos} of {len} seeds, {per_sec}, {eta} left{msg}";
+    let style = ProgressStyle::with_template(template).expect("the template is right").progress_chars("=> ");
+    ProgressBar::new(count).with_style(style)
 }

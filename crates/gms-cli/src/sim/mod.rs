@@ -1,10 +1,12 @@
 //! `gms-cli sim`: groups in simulated time.
 
 mod campaign;
+mod diagram;
 mod record_words;
 mod replay;
 mod scenario_words;
 mod seeds;
+mod shrink;
 
 use std::path::PathBuf;
 
@@ -20,8 +22,12 @@ pub(crate) struct SimFlags {
     what: What,
 
     /// Writes the trace of the replay, for `gms-cli check`
-    #[arg(long, value_name = "FILE", requires = "replay", conflicts_with = "seeds")]
+    #[arg(long, value_name = "FILE", requires = "replay", conflicts_with_all = ["seeds", "shrink"])]
     trace: Option<PathBuf>,
+
+    /// How many steps the diagram at the end of the replay shows
+    #[arg(long, value_name = "N", requires = "replay", default_value_t = 60)]
+    last: usize,
 }
 
 #[derive(Debug, Args)]
@@ -34,12 +40,18 @@ struct What {
     /// Runs one again and prints what it is and everything that happens
     #[arg(long, value_name = "SEED")]
     replay: Option<u64>,
+
+    /// Leaves out of one that fails what does not matter, and prints the rest
+    #[arg(long, value_name = "SEED")]
+    shrink: Option<u64>,
 }
 
 /// Runs what was asked for.
 pub(crate) fn run(flags: &SimFlags) -> Outcome {
-    match (flags.what.seeds, flags.what.replay) {
-        (Some(seeds), _) => campaign::run(seeds),
-        (None, seed) => replay::run(seed.unwrap_or_default(), flags.trace.as_deref()),
+    let What { seeds, replay, shrink } = flags.what;
+    match (seeds, shrink, replay) {
+        (Some(seeds), ..) => campaign::run(seeds),
+        (None, Some(seed), _) => shrink::run(seed),
+        (None, None, seed) => replay::run(seed.unwrap_or_default(), flags.trace.as_deref(), flags.last),
     }
 }

@@ -126,8 +126,8 @@ fn birth_in_words(birth: &Birth, scenario: &Scenario) -> String {
         }
         Entry::Multicast => "joins by multicast".to_owned(),
         Entry::Through(contacts) => {
-            let contacts = contacts.iter().filter_map(|at| scenario.births.get(*at)).map(|birth| birth.node);
-            format!("joins through {}", nodes(&mut { contacts }))
+            let there = |place: &usize| scenario.births.iter().find(|birth| birth.place == *place);
+            format!("joins through {}", nodes(&mut contacts.iter().filter_map(there).map(|birth| birth.node)))
         }
     };
     let weight = if birth.weight > 0 { format!(", weight {}", birth.weight) } else { String::new() };
