@@ -125,3 +125,17 @@ fn one_that_is_excluded_again_and_again_returns_later_and_later() {
     assert_eq!(world.events[0].last(), Some(&Event::Left { released: true }));
     is_sound(&world);
 }
+
+#[test]
+fn who_was_dead_before_a_quorum_was_lost_is_removed_when_it_is_back() {
+    let mut world = busy_group(3);
+    world.trouble("crash and stop");
+    world.dead.push(0);
+    world.stopped = Some(1);
+    world.pass(Duration::from_secs(3));
+    assert!(world.events[2].iter().any(|event| matches!(event, Event::Blocked(_))));
+    world.wake();
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(2), Some((2, vec![1, 2])));
+    is_sound(&world);
+}
