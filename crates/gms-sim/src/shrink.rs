@@ -138,7 +138,7 @@ const CHANGES: [Change; 15] = [
     |s| s.params.preempt = false,
     |s| s.births.iter_mut().for_each(|birth| birth.traffic.count = 0),
     |s| s.births.iter_mut().for_each(|birth| birth.reader = Reader::Eager),
-    |s| s.chaos = s.chaos / 2,
+    |s| s.chaos /= 2,
     |s| s.chaos = s.chaos * 9 / 10,
 ];
 

@@ -12,41 +12,12 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use gms_core::wire::Limits;
-use gms_core::{Bug, Config, Event, Level, Planted, Start, Timing};
+use gms_core::{Bug, Config, Event, Planted, Start, Timing};
 use stateright::{Model, Property};
 
+use crate::bounds::Bounds;
 use crate::process::{Datagram, PROCESSES, Process, Shared, Step, address, uid};
 use crate::properties;
-
-/// What may happen, and how often.
-#[derive(Clone)]
-pub(crate) struct Bounds {
-    /// Who has sent what, before anything else happens. Process 0 leads.
-    pub(crate) sends: &'static [(usize, Level)],
-    /// Who takes the leader to be dead when all begins, and has said so. Until a ballot reaches them they act like all
-    /// others, so nothing is lost by doing that first.
-    pub(crate) accusers: &'static [usize],
-    /// Who may take whom to be dead, once each: rightly or not makes no difference.
-    pub(crate) suspicions: &'static [(usize, usize)],
-    /// Who may find whom alive after all, once each.
-    pub(crate) trusts: &'static [(usize, usize)],
-    /// To whom an operator has the leader hand over, once.
-    pub(crate) heir: Option<usize>,
-    /// Ballots claimed, at most.
-    pub(crate) ballots: u8,
-    /// Who may claim them.
-    pub(crate) candidates: &'static [usize],
-    /// Times that a process's clock moves on, and by how much. In between it stands still.
-    pub(crate) pauses: u8,
-    pub(crate) pause: Duration,
-    /// Who may pause.
-    pub(crate) sleepers: &'static [usize],
-    /// Whether those who are in different views answer each other: VIEW_REQ, INSTALL again, EXCLUDED, and one who is out
-    /// to all. It helps who lags behind; without it INSTALL and frames still arrive in any view.
-    pub(crate) courtesy: bool,
-    /// The bug planted in all three.
-    pub(crate) bug: Option<Bug>,
-}
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -144,6 +115,7 @@ impl World {
         let mut config = Config::new("model", uid(index), address(index));
         config.timing = timing();
         config.planted = planted(self.bounds.bug);
+        // What comes too early for the next view can come again in it.
         config.limits = Limits { early_datagrams: 0, ..Limits::default() };
         config.params.sessions = 1;
         config
