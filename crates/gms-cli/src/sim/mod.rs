@@ -26,7 +26,7 @@ pub(crate) struct SimFlags {
     trace: Option<PathBuf>,
 
     /// How many steps the diagram at the end of the replay shows
-    #[arg(long, value_name = "N", requires = "replay", default_value_t = 60)]
+    #[arg(long, value_name = "N", requires = "replay", conflicts_with_all = ["seeds", "shrink"], default_value_t = 60)]
     last: usize,
 }
 
