@@ -72,6 +72,16 @@ impl Record {
         self.entries.last().map_or(0, |entry| entry.gseq)
     }
 
+    /// The last view it was in.
+    pub(super) fn last_view(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.view)
+    }
+
+    /// Place of the last entry of a view and those before it.
+    pub(super) fn end_of(&self, view: u64) -> u64 {
+        self.entries.iter().rev().find(|entry| entry.view <= view).map_or(0, |entry| entry.gseq)
+    }
+
     /// Messages delivered.
     pub(super) fn messages(&self) -> u64 {
         self.delivered.values().sum()

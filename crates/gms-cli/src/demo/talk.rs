@@ -1,4 +1,5 @@
-//! The demo to watch: members talk, one joins late, the leader leaves, or one leader after the other dies.
+//! The demo to watch: members talk, one joins late, the leader dies, the next one leaves; or all leaders die, one after
+//! the other.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use gms::{Event, Events, Group, QuorumMode, SendError};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use super::board::Board;
 use super::place::Place;
@@ -20,10 +21,14 @@ use crate::failure::Outcome;
 
 /// Time for joining at the start and for the last deliveries at the end.
 const GRACE: Duration = Duration::from_secs(10);
+/// Between two looks at who leads.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What the members do, for the one who watches.
 enum Report {
     Remark(String),
+    /// This member, the leader, dies now.
+    Dies(u64, Instant),
     Events(u64, Vec<Event>),
     /// There are no more events of this member.
     End(u64),
@@ -59,16 +64,28 @@ pub(super) async fn run(settings: &DemoSettings, pause: Duration) -> Outcome {
     let mut board = Board::new(settings.json, settings.palette);
     let mut records: BTreeMap<u64, Record> = BTreeMap::new();
     let mut played: Option<Played> = None;
+    let mut died: Option<(u64, Instant)> = None;
     let verdict = loop {
         if let Some(played) = &played
             && open_end(&records, played).is_none()
         {
-            break judge(&records, &played.sent).map_err(|why| format!("disagree: {why}"));
+            break judge(&records, &played.sent, settings.level).map_err(|why| format!("disagree: {why}"));
         }
         tokio::select! {
             Some(report) = inbox.recv() => match report {
                 Report::Remark(text) => board.remark(&text)?,
+                Report::Dies(id, at) => {
+                    died = Some((id, at));
+                    board.remark(&format!("member {id}, the leader, dies"))?;
+                }
                 Report::Events(id, batch) => {
+                    if let Some((dead, at)) = died
+                        && let Some(leader) = batch.iter().find_map(|event| successor(event, dead))
+                    {
+                        died = None;
+                        let after = at.elapsed().as_secs_f64() * 1e3;
+                        board.remark(&format!("{after:.1} ms later member {leader} leads"))?;
+                    }
                     let record = records.entry(id).or_default();
                     batch.iter().for_each(|event| record.note(event));
                     board.events(id, &batch)?;
@@ -105,6 +122,14 @@ pub(super) async fn run(settings: &DemoSettings, pause: Duration) -> Outcome {
     };
     board.close(&words, &line)?;
     Ok(code)
+}
+
+/// Who leads the first view without the dead.
+fn successor(event: &Event, dead: u64) -> Option<u64> {
+    match event {
+        Event::View(change) if change.left.iter().any(|uid| uid.node.0 == dead) => Some(change.view.leader.node.0),
+        _ => None,
+    }
 }
 
 /// What has yet to happen before the members can be compared.
@@ -145,11 +170,22 @@ async fn play(settings: DemoSettings, pause: Duration, reports: mpsc::Sender<Rep
     let (group, events) = place.join(late).await?;
     speakers.insert(late, Speaker::start(group, events, pause, &reports));
 
-    sleep_until(start + settings.lasts * 6 / 8).await;
-    let mut played = match settings.quorum {
-        QuorumMode::Majority => leader_leaves(&mut speakers, late, &reports).await?,
-        QuorumMode::FailStop => leaders_die(&mut speakers, pause, &reports).await?,
-    };
+    sleep_until(start + settings.lasts * 5 / 8).await;
+    let mut played = Played::default();
+    match settings.quorum {
+        QuorumMode::Majority => {
+            leader_dies(&mut speakers, &mut played, &reports).await?;
+            sleep_until(start + settings.lasts * 13 / 16).await;
+            leader_leaves(&mut speakers, &mut played, &reports).await?;
+        }
+        QuorumMode::FailStop => {
+            while speakers.len() > 1 {
+                leader_dies(&mut speakers, &mut played, &reports).await?;
+                // Time for the others to say something.
+                sleep(pause).await;
+            }
+        }
+    }
     sleep_until(start + settings.lasts).await;
     for (id, speaker) in &mut speakers {
         played.sent.insert(*id, speaker.hush().await?);
@@ -162,44 +198,48 @@ async fn remark(reports: &mpsc::Sender<Report>, text: String) -> Result<()> {
     reports.send(Report::Remark(text)).await.map_err(|_| anyhow!("stopped"))
 }
 
-/// The leader leaves, as `late` sees it.
-async fn leader_leaves(
-    speakers: &mut BTreeMap<u64, Speaker>,
-    late: u64,
-    reports: &mpsc::Sender<Report>,
-) -> Result<Played> {
-    let mut played = Played::default();
-    let leader = speakers[&late].group.view().map(|view| view.leader.node.0);
-    if let Some((id, mut speaker)) = leader.and_then(|leader| speakers.remove_entry(&leader)) {
-        remark(reports, format!("member {id}, the leader, leaves")).await?;
-        played.sent.insert(id, speaker.hush().await?);
-        if !speaker.group.leave().await? {
-            remark(reports, format!("the group did not confirm that {id} left")).await?;
+/// Takes the leader off the stage, once those on it agree who that is.
+async fn take_leader(speakers: &mut BTreeMap<u64, Speaker>) -> (u64, Speaker) {
+    loop {
+        let leaders = speakers.values().map(|speaker| speaker.group.view().map(|view| view.leader.node.0));
+        let mut leaders: Vec<_> = leaders.collect();
+        leaders.dedup();
+        if let [Some(leader)] = leaders[..]
+            && let Some(found) = speakers.remove_entry(&leader)
+        {
+            return found;
         }
-        played.left.push(id);
+        sleep(LOOK).await;
     }
-    Ok(played)
 }
 
-/// The leaders die without a word, one after the other, until one member is left.
-async fn leaders_die(
+/// The leader dies without a word.
+async fn leader_dies(
     speakers: &mut BTreeMap<u64, Speaker>,
-    pause: Duration,
+    played: &mut Played,
     reports: &mpsc::Sender<Report>,
-) -> Result<Played> {
-    let mut played = Played::default();
-    while speakers.len() > 1 {
-        let views = speakers.values().map(|speaker| speaker.group.view());
-        let leader = views.map(|view| view.map(|view| view.leader.node.0)).next().flatten();
-        if let Some((id, speaker)) = leader.and_then(|leader| speakers.remove_entry(&leader)) {
-            remark(reports, format!("member {id}, the leader, dies")).await?;
-            speaker.group.kill();
-            played.left.push(id);
-        }
-        // Time for the others to say something.
-        tokio::time::sleep(pause).await;
+) -> Result<()> {
+    let (id, speaker) = take_leader(speakers).await;
+    reports.send(Report::Dies(id, Instant::now())).await.map_err(|_| anyhow!("stopped"))?;
+    speaker.group.kill();
+    played.left.push(id);
+    Ok(())
+}
+
+/// The leader leaves as one should.
+async fn leader_leaves(
+    speakers: &mut BTreeMap<u64, Speaker>,
+    played: &mut Played,
+    reports: &mpsc::Sender<Report>,
+) -> Result<()> {
+    let (id, mut speaker) = take_leader(speakers).await;
+    remark(reports, format!("member {id}, the leader, leaves")).await?;
+    played.sent.insert(id, speaker.hush().await?);
+    if !speaker.group.leave().await? {
+        remark(reports, format!("the group did not confirm that {id} left")).await?;
     }
-    Ok(played)
+    played.left.push(id);
+    Ok(())
 }
 
 /// A member that talks, and reports what it sees.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{End, Entry, Record, What};
+use crate::level::LevelName;
 
 /// What the members agree on.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,13 +16,22 @@ pub(super) struct Agreement {
 
 /// Compares every member with the one that was there longest, on the part of the order in which both were members;
 /// `sent` says how many messages each member sent. The error says where they part.
-pub(super) fn judge(records: &BTreeMap<u64, Record>, sent: &BTreeMap<u64, u64>) -> Result<Agreement, String> {
+pub(super) fn judge(
+    records: &BTreeMap<u64, Record>,
+    sent: &BTreeMap<u64, u64>,
+    level: LevelName,
+) -> Result<Agreement, String> {
     if let Some((id, _)) = records.iter().find(|(_, record)| record.end == End::Stopped) {
         return Err(format!("member {id} stopped"));
     }
     let Some((reference, longest)) = longest(records) else { return Err("nobody is left".to_owned()) };
     for (id, record) in records {
-        let until = if record.end == End::Present { u64::MAX } else { record.last() };
+        let until = match record.end {
+            End::Present => u64::MAX,
+            // It may have delivered what nobody else ever got.
+            End::Killed if level == LevelName::Agreed => record.last().min(longest.end_of(record.last_view())),
+            _ => record.last(),
+        };
         let from = record.first().max(longest.first());
         let common = |record: &'_ Record| -> Vec<Entry> {
             record.entries.iter().filter(|entry| (from..=until).contains(&entry.gseq)).cloned().collect()
@@ -121,7 +131,7 @@ mod tests {
 
     #[test]
     fn members_that_come_and_go_agree_on_what_they_saw() {
-        assert_eq!(judge(&story(), &sent()), Ok(Agreement { members: 2, messages: 4 }));
+        assert_eq!(judge(&story(), &sent(), LevelName::Uniform), Ok(Agreement { members: 2, messages: 4 }));
     }
 
     #[test]
@@ -136,8 +146,18 @@ mod tests {
         for (change, words) in cases {
             let mut story = story();
             change(&mut story);
-            let error = judge(&story, &sent()).expect_err(words);
+            let error = judge(&story, &sent(), LevelName::Uniform).expect_err(words);
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn the_dead_may_have_delivered_more_only_where_that_is_agreed() {
+        let mut story = story();
+        let dead = story.get_mut(&0).unwrap();
+        dead.end = End::Killed;
+        dead.entries.push(message(6, 2, 0, 2));
+        assert!(judge(&story, &sent(), LevelName::Uniform).expect_err("not uniform").contains("0 has #6 \"0.2\""));
+        assert!(judge(&story, &sent(), LevelName::Agreed).is_ok());
     }
 }
