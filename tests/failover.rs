@@ -66,12 +66,12 @@ fn when_the_leader_dies_the_next_rank_leads_within_milliseconds_and_nothing_is_l
 fn a_leader_that_falls_silent_is_replaced_within_a_second_and_joins_again_when_it_is_back() {
     let mut world = busy_group(3);
     world.trouble("cut");
-    world.split = 2;
+    world.cuts = vec![2];
     world.pass(Duration::from_secs(1));
     assert_eq!(world.view(0), Some((1, vec![0, 1])));
     assert_eq!(world.view(2), Some((2, vec![0, 1, 2])), "it cannot know");
     world.send_all();
-    world.split = 0;
+    world.cuts.clear();
     world.pass(Duration::from_secs(3));
     for index in 0..3 {
         assert_eq!(world.view(index), Some((1, vec![0, 1, 2])));
@@ -84,9 +84,9 @@ fn a_leader_that_falls_silent_is_replaced_within_a_second_and_joins_again_when_i
 fn one_that_was_excluded_and_leads_again_lets_others_in_at_once() {
     let mut world = busy_group(3);
     world.trouble("cut");
-    world.split = 2;
+    world.cuts = vec![2];
     world.pass(Duration::from_secs(1));
-    world.split = 0;
+    world.cuts.clear();
     world.pass(Duration::from_secs(1));
     world.kill(1);
     world.pass(Duration::from_secs(1));
@@ -160,7 +160,7 @@ fn an_old_leader_does_no_harm(planted: Planted) -> bool {
     (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
     world.pass(Duration::from_secs(1));
     world.trouble("cut");
-    world.split = 2;
+    world.cuts = vec![2];
     for _ in 0..5 {
         // It goes on ordering, for nobody.
         world.send_from(2);
@@ -169,7 +169,7 @@ fn an_old_leader_does_no_harm(planted: Planted) -> bool {
     while world.view(0) != Some((1, vec![0, 1])) {
         world.pass(MS);
     }
-    world.split = 0;
+    world.cuts.clear();
     world.send_from(2);
     // The order of the others comes to the same places before it joins again.
     for _ in 0..20 {
@@ -207,16 +207,38 @@ fn one_deaf_member_comes_back() {
 fn the_minority_of_a_split_waits_and_comes_back() {
     let mut world = busy_group(5);
     world.trouble("cut");
-    world.split = 2;
+    world.cuts = vec![2];
     world.pass(Duration::from_secs(3));
     assert_eq!(world.view(4), Some((4, vec![2, 3, 4])));
     assert_eq!(world.view(0), Some((4, vec![0, 1, 2, 3, 4])));
     assert!(world.events[0].iter().any(|event| matches!(event, Event::Blocked(_))));
     world.send_all();
-    world.split = 0;
+    world.cuts.clear();
     world.pass(Duration::from_secs(3));
     for index in 0..5 {
         assert_eq!(world.view(index), Some((4, vec![0, 1, 2, 3, 4])));
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn a_group_in_three_parts_without_a_quorum_goes_on_whole_once_it_is_healed() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    world.cuts = vec![1, 3];
+    world.pass(Duration::from_secs(3));
+    for index in 0..5 {
+        assert_eq!(world.view(index), Some((4, vec![0, 1, 2, 3, 4])));
+        assert!(world.events[index].iter().any(|event| matches!(event, Event::Blocked(_))));
+    }
+    world.send_all();
+    world.cuts.clear();
+    world.pass(Duration::from_secs(3));
+    for index in 0..5 {
+        assert_eq!(world.view(index).map(|(_, members)| members.len()), Some(5));
+        assert!(!world.events[index].contains(&Event::Excluded), "{index} lived, and could be reached");
+        assert!(outcomes(&world, index).iter().all(|outcome| matches!(outcome, Outcome::Ordered { .. })));
+        assert_eq!(outcomes(&world, index).len(), 21);
     }
     is_sound(&world);
 }

@@ -66,11 +66,11 @@ fn a_drawn_id_that_is_taken_is_drawn_again_and_a_chosen_one_is_refused() {
 fn two_groups_meet(bootstrap: &Bootstrap) -> World {
     let mut world = World::of(2, &Bootstrap::Auto);
     (2..5).for_each(|node| world.start(node, bootstrap.clone(), false));
-    world.split = 2;
+    world.cuts = vec![2];
     world.pass(Duration::from_secs(1));
     world.send_all();
     world.pass(Duration::from_millis(100));
-    world.split = 0;
+    world.cuts.clear();
     // They hear of each other when one announces itself, which is every ten seconds.
     for _ in 0..1200 {
         world.send_all();
@@ -115,9 +115,9 @@ fn a_group_that_somebody_chose_to_found_does_not_dissolve_but_says_what_it_met()
     assert_eq!(world.view(4), Some((1, (0..5).collect())), "never founded, so they join the other");
     let mut world = World::of(1, &Bootstrap::Found);
     (1..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    world.split = 1;
+    world.cuts = vec![1];
     world.pass(Duration::from_secs(1));
-    world.split = 0;
+    world.cuts.clear();
     world.pass(Duration::from_secs(30));
     assert_eq!(world.view(0), Some((0, vec![0])));
     let rivals: Vec<&Event> = world.events[0].iter().filter(|event| matches!(event, Event::Rival { .. })).collect();
@@ -128,10 +128,10 @@ fn a_group_that_somebody_chose_to_found_does_not_dissolve_but_says_what_it_met()
 fn a_rival_that_is_gone_frightens_nobody() {
     let mut world = World::of(1, &Bootstrap::Auto);
     (1..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    world.split = 1;
+    world.cuts = vec![1];
     world.pass(Duration::from_secs(1));
     // Its leader hears of the other group in the moment in which that one dies.
-    world.split = 0;
+    world.cuts.clear();
     world.nodes[3].handle(world.now, Input::Tick);
     world.dead = vec![1, 2, 3];
     world.pass(Duration::from_secs(60));
@@ -143,11 +143,11 @@ fn a_rival_that_is_gone_frightens_nobody() {
 fn nobody_gives_way_to_a_group_that_has_lost_its_leader() {
     let mut world = World::of(2, &Bootstrap::Auto);
     world.start(2, Bootstrap::Auto, false);
-    world.split = 2;
+    world.cuts = vec![2];
     world.pass(Duration::from_secs(1));
     world.dead = vec![1];
     world.pass(Duration::from_secs(3));
-    world.split = 0;
+    world.cuts.clear();
     world.pass(Duration::from_secs(30));
     assert_eq!(world.view(2), Some((2, vec![2])), "the other one is larger, but could let nobody in");
 }

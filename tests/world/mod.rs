@@ -25,8 +25,8 @@ pub(crate) struct World {
     pub(crate) dead: Vec<usize>,
     /// Stands still: hears, says and does nothing, and what is sent to it waits.
     pub(crate) stopped: Option<usize>,
-    /// Nothing passes between nodes below this index and the others.
-    pub(crate) split: usize,
+    /// Nothing passes between those before each of these and those from it on.
+    pub(crate) cuts: Vec<usize>,
     /// What the first sends never arrives at the second.
     pub(crate) mute: Option<(usize, usize)>,
     pub(crate) records: Vec<Record>,
@@ -50,7 +50,7 @@ impl World {
             flying: vec![],
             dead: vec![],
             stopped: None,
-            split: 0,
+            cuts: vec![],
             mute: None,
             records: vec![],
         };
@@ -80,9 +80,9 @@ impl World {
             let mut out = Vec::new();
             while let Some(transmit) = self.nodes[index].poll_transmit(self.now, 16, &mut out) {
                 for datagram in out.chunks(transmit.segment_size) {
-                    let connected = |to: &&usize| {
-                        **to != index && (index < self.split) == (**to < self.split) && self.mute != Some((index, **to))
-                    };
+                    let side = |index: usize| self.cuts.partition_point(|cut| *cut <= index);
+                    let connected =
+                        |to: &&usize| **to != index && side(index) == side(**to) && self.mute != Some((index, **to));
                     for &to in alive.iter().filter(connected) {
                         let wanted = match transmit.destination {
                             Destination::Data => !self.data_lost && !self.nodes[to].is_leader(),

@@ -130,10 +130,10 @@ impl Membership {
     }
 
     /// Whether this follower takes its leader to be dead, or of no use: one that orders nothing although it is
-    /// heard, and does not say why.
+    /// heard, and does not say why; or one that says itself that it is bound to another's ballot.
     pub(crate) fn suspects_leader(&self, cx: &Context) -> bool {
         let leader = self.view.index_of(self.view.leader).expect("checked when decoded");
-        !self.is_leader() && (self.gray || self.is_suspect(cx, leader))
+        !self.is_leader() && (self.gray || self.is_suspect(cx, leader) || self.accuses(cx, self.view.leader))
     }
 
     /// Whether the leader orders nothing of mine although it is heard, and does not say why. Once a ballot keeps
@@ -146,10 +146,12 @@ impl Membership {
         }
     }
 
-    /// Tells everybody, as long as it lasts, that the leader is taken to be dead.
+    /// Tells everybody, as long as it lasts, that the leader is taken to be dead. A leader that is bound to another's
+    /// ballot says it of itself: whoever still hears it need not defend it, and is not left out for that.
     pub(crate) fn accuse(&mut self, cx: &mut Context) {
         self.judge_leader(cx);
-        if self.stage == Stage::Gone || !self.suspects_leader(cx) {
+        let given_up = if self.is_leader() { self.is_wedged() } else { self.suspects_leader(cx) };
+        if self.stage == Stage::Gone || !given_up {
             return;
         }
         let suspect = Control::Suspect { who: self.view.leader, dead: self.dead.clone() };

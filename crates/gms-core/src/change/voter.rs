@@ -42,6 +42,9 @@ impl Membership {
             return cx.tell(from, self.view.gid, self.view.vid, &no);
         }
         self.promise(cx, ballot);
+        if self.is_leader() {
+            self.accuse(cx);
+        }
         let promise = self.promise_of(cx);
         cx.tell(from, self.view.gid, self.view.vid, &promise);
     }
