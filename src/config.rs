@@ -12,6 +12,18 @@ use gms_net::UdpConfig;
 use crate::node::Bootstrap;
 use crate::profile::Profile;
 
+/// What becomes of messages sent between [`gms_core::Event::Blocked`] and [`gms_core::Event::Unblocked`]: in a group cut
+/// in two, at all members of the smaller part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WhenBlocked {
+    /// They are accepted as long as there is room, and ordered afterwards.
+    #[default]
+    Hold,
+    /// [`crate::SendError::Blocked`]. What was accepted before is not taken back: it is held. A [`crate::Service`]
+    /// sends its clients on, with what has no answer yet, to a server that is not blocked.
+    Refuse,
+}
+
 /// Settings of one member. [`Config::new`] has defaults that work for members on one machine.
 pub struct Config {
     /// Name of the group. Default `gms`.
@@ -36,6 +48,8 @@ pub struct Config {
     pub bootstrap: Bootstrap,
     /// Level of messages that name none. Default [`Level::Uniform`].
     pub level: Level,
+    /// What becomes of messages sent while this member is blocked. Default: they are held.
+    pub when_blocked: WhenBlocked,
     /// What the group fixes for all its members when it is founded. A joiner must have the same.
     pub params: Params,
     /// Weight of this member, where the group ranks by weight: the highest leads. Default 0.
@@ -80,6 +94,7 @@ impl Config {
             peers: Vec::new(),
             bootstrap: Bootstrap::Auto,
             level: Level::Uniform,
+            when_blocked: WhenBlocked::Hold,
             params: Params::default(),
             weight: 0,
             timing: Profile::Lan.timing(),

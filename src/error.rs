@@ -3,7 +3,7 @@
 
 use std::io;
 
-use gms_core::Refusal;
+use gms_core::{Blocked, Refusal};
 use gms_net::BindError;
 
 use crate::group::MessageId;
@@ -62,6 +62,9 @@ pub enum SendError {
     /// Own messages that wait to be ordered fill their share. Not sent; only from `try_queue`.
     #[error("too many own messages wait to be ordered: wait with `queue`, or try again later")]
     Full,
+    /// The group makes no progress here, and [`crate::WhenBlocked::Refuse`] is set. Not sent.
+    #[error("blocked: {0}: send through another member, or when this one is unblocked")]
+    Blocked(Blocked),
     /// This process is leaving, or is no member any more. Not sent.
     #[error("not a member any more: join again")]
     Closed,

@@ -119,7 +119,7 @@ impl Group {
             ..NodeConfig::new(core)
         };
         let node = Node::new(node, Time::ZERO)?;
-        let mailbox = Arc::new(Mailbox::new(config.params.message_limit, uid));
+        let mailbox = Arc::new(Mailbox::new(config.params.message_limit, config.when_blocked, uid));
         let trace = config.trace.map(TraceWriter::new);
         let peers = (!config.peers.is_empty()).then(|| peers::look_up(config.peers.clone(), address));
         let settings = Settings { unread: config.unread, leave_within: config.leave_within, trace, peers };

@@ -23,7 +23,7 @@ pub use client::{
     Receipt, Subscription, Update, ViewSeen, find_servers, operate,
 };
 pub use client_protocol::{Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
-pub use config::Config;
+pub use config::{Config, WhenBlocked};
 pub use deaths::proves_deaths;
 pub use error::{JoinError, LeaveError, SendError};
 pub use gms_core::{

@@ -9,11 +9,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Addressing, Event, Level, Memory, Outcome, Stats, Uid, View};
+use gms_core::{Addressing, Blocked, Event, Level, Memory, Outcome, Stats, Uid, View};
 use gms_discovery::Entry as ServerEntry;
 use gms_net::Counters;
 use tokio::sync::oneshot;
 
+use crate::config::WhenBlocked;
 use crate::error::{LeaveError, SendError};
 use crate::operation::Operation;
 
@@ -68,6 +69,9 @@ struct Outbound {
     /// Number of the last message accepted.
     sseq: u64,
     message_limit: u32,
+    when_blocked: WhenBlocked,
+    /// Why nothing is accepted at present.
+    refused: Option<Blocked>,
     /// Who waits for room, and how often all of them have been turned away.
     waiting: Vec<(Waker, Party)>,
     turned_away: u64,
@@ -103,6 +107,8 @@ pub struct Status {
     pub uid: Uid,
     /// The view, while this process is a member.
     pub view: Option<Arc<View>>,
+    /// Why there is no progress, while there is none.
+    pub blocked: Option<Blocked>,
     /// Counters of the protocol.
     pub protocol: Stats,
     /// Counters of the sockets.
@@ -143,8 +149,8 @@ pub(crate) enum Submitted {
 }
 
 impl Mailbox {
-    pub(crate) fn new(message_limit: u32, uid: Uid) -> Self {
-        let outbound = Outbound { message_limit, ..Outbound::default() };
+    pub(crate) fn new(message_limit: u32, when_blocked: WhenBlocked, uid: Uid) -> Self {
+        let outbound = Outbound { message_limit, when_blocked, ..Outbound::default() };
         let status = Status { uid, ..Status::default() };
         Self { outbound: Mutex::new(outbound), inbound: Mutex::default(), status: Mutex::new(status) }
     }
@@ -309,6 +315,18 @@ impl Mailbox {
         Some((busy, waits))
     }
 
+    /// Whether messages are refused while the member is blocked.
+    pub(crate) fn refuses_when_blocked(&self) -> bool {
+        lock(&self.outbound).when_blocked == WhenBlocked::Refuse
+    }
+
+    /// The member makes no progress from here on, or does again. Those who wait for room may do so in vain.
+    pub(crate) fn set_blocked(&self, why: Option<Blocked>) {
+        let mut outbound = lock(&self.outbound);
+        outbound.refused = why.filter(|_| outbound.when_blocked == WhenBlocked::Refuse);
+        outbound.waiting.drain(..).for_each(|(waker, _)| waker.wake());
+    }
+
     /// Hands events of `bytes` bytes over; `events` is empty afterwards.
     pub(crate) fn publish(&self, events: &mut Vec<Event>, bytes: usize) {
         let mut inbound = lock(&self.inbound);
@@ -374,6 +392,9 @@ impl Outbound {
         let len = submission.payload.len();
         if self.closed || self.wish != Wish::Stay {
             return Err(SendError::Closed);
+        }
+        if let Some(why) = &self.refused {
+            return Err(SendError::Blocked(why.clone()));
         }
         if len > self.message_limit as usize {
             return Err(SendError::TooLarge { len, limit: self.message_limit });

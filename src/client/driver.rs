@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::error::ClientError;
 use super::outgoing::Outgoing;
@@ -15,8 +15,10 @@ use super::servers::{Connection, Servers};
 use crate::client_protocol::Incoming;
 use crate::group::Ordered;
 
-/// Between two servers.
+/// Between two servers; twice as long after each that takes nothing,
 const PAUSE: Duration = Duration::from_millis(5);
+/// so many times.
+const DOUBLED: u32 = 7;
 
 /// What the handles of a client and its task share.
 #[derive(Debug)]
@@ -39,14 +41,27 @@ impl Shared {
 /// Talks to one server after the other until nobody wants anything any more.
 pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connection) {
     let mut connection = first;
+    let mut refusals = Refusals::default();
     loop {
         shared.outgoing().connected(&connection.hello);
         let Err(error) = poll_fn(|cx| serve(&shared, &mut connection, cx)).await else { return };
         tracing::debug!(server = %connection.endpoint, %error, "the server is lost");
         servers.avoid(connection.endpoint.clone());
-        shared.outgoing().lost();
+        let refusal = {
+            let mut outgoing = shared.outgoing();
+            outgoing.lost();
+            outgoing.take_refusal()
+        };
         // The only server there is may be about to go, and refuse everything until it has gone.
-        sleep(PAUSE).await;
+        sleep(refusals.count(refusal.is_some())).await;
+        if let Some(reason) = refusal.filter(|_| refusals.last() >= servers.give_up()) {
+            refusals = Refusals::default();
+            shared.outgoing().give_up(&ClientError::NotOrdered { reason });
+            shared.room.notify_waiters();
+            if !poll_fn(|cx| poll_wanted(&shared, cx)).await {
+                return;
+            }
+        }
         connection = loop {
             let found = {
                 let mut connecting = std::pin::pin!(servers.connect());
@@ -69,6 +84,31 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
                 return;
             }
         };
+    }
+}
+
+/// Servers in a row that were there, but took nothing.
+#[derive(Default)]
+struct Refusals {
+    since: Option<Instant>,
+    count: u32,
+}
+
+impl Refusals {
+    /// A server was left that took nothing, or for another reason. Returns how long to wait before the next.
+    fn count(&mut self, refused: bool) -> Duration {
+        if !refused {
+            *self = Self::default();
+            return PAUSE;
+        }
+        self.since.get_or_insert_with(Instant::now);
+        self.count += 1;
+        PAUSE * (1 << (self.count - 1).min(DOUBLED))
+    }
+
+    /// For how long.
+    fn last(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
@@ -136,6 +176,7 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
             if !refused.again {
                 outgoing.refused_for_ever(refused.number, ClientError::NotOrdered { reason: refused.reason });
             } else if outgoing.refused(refused.number) {
+                outgoing.turned_away(refused.reason.clone());
                 leave = Some(refused.reason);
             }
         } else if incoming.unknown.is_some() {
@@ -147,6 +188,7 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
         } else if let Some(status) = incoming.status {
             outgoing.tell_status(status);
         } else if let Some(closed) = incoming.closed {
+            outgoing.turned_away(closed.reason.clone());
             return Poll::Ready(Err(io::Error::other(closed.reason)));
         } else if let Some(error) = incoming.error {
             return Poll::Ready(Err(io::Error::other(format!("the server does not understand: {}", error.reason))));

@@ -54,6 +54,9 @@ pub(super) struct Outgoing {
     statuses: VecDeque<oneshot::Sender<Result<ServerStatus, ClientError>>>,
     line_limit: usize,
     message_limit: usize,
+    /// Whether the present server has had something ordered, and what it says when it takes nothing.
+    served: bool,
+    refusal: Option<String>,
     /// Nobody will ask for anything any more.
     pub(super) abandoned: bool,
     /// The task that talks to the server, when it sleeps.
@@ -95,6 +98,8 @@ impl Outgoing {
             statuses: VecDeque::new(),
             line_limit: usize::MAX - 1,
             message_limit: usize::MAX,
+            served: false,
+            refusal: None,
             abandoned: false,
             sleeper: None,
         }
@@ -200,6 +205,7 @@ impl Outgoing {
 
     /// What became of message `number`.
     pub(super) fn settle(&mut self, number: u64, outcome: Result<Ordered, ClientError>) {
+        self.served |= outcome.is_ok();
         if let Some(answer) = self.message(number).and_then(|message| message.answer.take()) {
             // Whoever stopped waiting does not want to know.
             let _ = answer.send(outcome);
@@ -277,6 +283,17 @@ impl Outgoing {
             self.messages.push_back(Message { len, answer: Some(answer), uncertain: false, refused: false });
         }
         self.ask_for_session();
+    }
+
+    /// The server says that it takes nothing more, and why.
+    pub(super) fn turned_away(&mut self, reason: String) {
+        self.refusal = Some(reason);
+    }
+
+    /// Why the server that was left last was of no use at all, if it has said so.
+    pub(super) fn take_refusal(&mut self) -> Option<String> {
+        let served = std::mem::take(&mut self.served);
+        self.refusal.take().filter(|_| !served)
     }
 
     /// A status has arrived.

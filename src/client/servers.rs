@@ -44,6 +44,11 @@ impl Servers {
         Self { config, avoid: None }
     }
 
+    /// How long to look for a server that is of use.
+    pub(super) fn give_up(&self) -> Duration {
+        self.config.give_up
+    }
+
     /// Prefers any other server from here on.
     pub(super) fn avoid(&mut self, endpoint: Endpoint) {
         self.avoid = Some(endpoint);

@@ -33,6 +33,14 @@ impl<T: Transport> EventLoop<T> {
                 // Whoever wanted to leave wants to leave in its next life, too.
                 self.leave_asked = false;
             }
+            let blocked = self.events.iter().rev().find_map(|event| match event {
+                Event::Blocked(why) => Some(Some(why.clone())),
+                Event::Unblocked | Event::Excluded | Event::Dissolved { .. } => Some(None),
+                _ => None,
+            });
+            if let Some(why) = blocked {
+                self.mailbox.set_blocked(why);
+            }
             let refused = self.events.iter().find_map(|event| match event {
                 Event::LeaveRefused { min_voters } => Some(*min_voters),
                 _ => None,

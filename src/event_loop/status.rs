@@ -46,6 +46,7 @@ impl<T: Transport> EventLoop<T> {
         let servers = self.servers(now);
         self.mailbox.set_status(Status {
             view: self.node.view().cloned(),
+            blocked: self.node.blocked().cloned(),
             protocol: self.node.stats(),
             network: self.transport.counters(),
             progress: self.node.progress(),

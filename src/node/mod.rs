@@ -25,8 +25,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms_check::Record;
 use gms_core::{
-    Addressing, Destination, Event, Gid, Input, Level, Member, Memory, ProcessIdentity, Refusal, SendError, Start,
-    Stats, Time, Transmit, Uid, View,
+    Addressing, Blocked, Destination, Event, Gid, Input, Level, Member, Memory, ProcessIdentity, Refusal, SendError,
+    Start, Stats, Time, Transmit, Uid, View,
 };
 use gms_discovery::{Directory, Entry, Known};
 use gms_net::SplitMix64;
@@ -339,6 +339,11 @@ impl Node {
     /// Counters since the start, or since the change to the present lineage.
     pub fn stats(&self) -> Stats {
         self.member.stats()
+    }
+
+    /// Why there is no progress, while there is none.
+    pub fn blocked(&self) -> Option<&Blocked> {
+        self.member.blocked()
     }
 
     /// Last frame stored densely here, by a quorum, and by all: `(have, safe, stable)`.

@@ -9,6 +9,7 @@ use gms_core::SESSION_WINDOW;
 use super::connection::{Connection, OUTPUT_LIMIT, Phase};
 use super::ledger::Asked;
 use crate::client_protocol::{Located, NotOrderedReply, Reply};
+use crate::error::SendError;
 
 /// Messages of one client without an outcome, at most: the places of so many are remembered for its session.
 const WINDOW: usize = SESSION_WINDOW as usize;
@@ -72,21 +73,17 @@ impl Connection {
         // The outcome of a message cannot be looked up before its number is entered: that takes the ledger too.
         let mut ledger = self.shared.ledger();
         let accepted = match ledger.is_closed() {
-            true => Err(()),
-            false => self.shared.mailbox.submit(first, &mut more, Some(cx.waker())).map_err(|_| ()),
+            true => Err(SendError::Closed),
+            false => self.shared.mailbox.submit(first, &mut more, Some(cx.waker())),
         };
-        let Ok((last, turned_back)) = accepted else {
-            drop(ledger);
-            asked.extend(self.waiting.drain(..).map(|(what, _)| what));
-            for what in asked {
-                let Asked::Message(number) = what else {
-                    self.refuse_opening();
-                    continue;
-                };
-                let reason = "this server is leaving the group or has left it: send through another".to_owned();
-                self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: true }));
+        let (last, turned_back) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                drop(ledger);
+                asked.extend(self.waiting.drain(..).map(|(what, _)| what));
+                self.refuse(asked, &error);
+                return true;
             }
-            return true;
         };
         if let Some(submission) = turned_back
             && let Some(what) = asked.pop()
@@ -97,5 +94,22 @@ impl Connection {
         self.in_flight += asked.len();
         ledger.enter(last + 1 - asked.len() as u64, asked, self.outbox.clone());
         true
+    }
+
+    /// Nothing of it is sent here.
+    fn refuse(&mut self, asked: Vec<Asked>, error: &SendError) {
+        let reason = match error {
+            SendError::Blocked(why) => format!("this server is blocked: {why}: send through another"),
+            _ => "this server is leaving the group or has left it: send through another".to_owned(),
+        };
+        for what in asked {
+            match what {
+                Asked::Message(number) => {
+                    let reason = reason.clone();
+                    self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: true }));
+                }
+                Asked::Session => self.refuse_opening(reason.clone()),
+            }
+        }
     }
 }

@@ -75,9 +75,14 @@ impl Ledger {
         }
     }
 
-    /// No outcome will come any more: whatever is open stays unknown.
+    /// No outcome will come any more.
     pub(super) fn close(&mut self) {
         self.closed = true;
+        self.give_up();
+    }
+
+    /// Whatever is open stays unknown.
+    pub(super) fn give_up(&mut self) {
         let mut gathered = Gathered::default();
         for run in self.runs.drain(..) {
             for asked in run.asked.into_iter().flatten() {

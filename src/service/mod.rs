@@ -135,6 +135,11 @@ impl Service {
             Event::Outcome { sseq, outcome } => Some((*sseq, *outcome)),
             _ => None,
         }));
+        let blocked = batch.iter().any(|event| matches!(event, Event::Blocked(_)));
+        if blocked && self.shared.mailbox.refuses_when_blocked() {
+            // Another server may know what this one cannot find out.
+            self.shared.ledger().give_up();
+        }
         // What comes after an exclusion belongs to the next life.
         for life in batch.split_inclusive(|event| *event == Event::Excluded) {
             let blocks = Block::cut(life);

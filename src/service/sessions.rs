@@ -73,14 +73,14 @@ impl Connection {
                 self.opening = false;
                 self.say_hello();
             }
-            Some(false) => self.refuse_opening(),
+            Some(false) => self.refuse_opening("this server cannot open a session now: begin it at another"),
             None => {}
         }
     }
 
-    pub(super) fn refuse_opening(&mut self) {
+    pub(super) fn refuse_opening(&mut self, reason: impl Into<String>) {
         self.opening = false;
-        self.finish("this server is leaving the group or has left it: begin the session at another");
+        self.finish(reason);
     }
 
     fn enter_session(&mut self, session: u128) {

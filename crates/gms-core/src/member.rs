@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::change::Suspicion;
 use crate::context::Context;
-use crate::event::{Event, Trace};
+use crate::event::{Blocked, Event, Trace};
 use crate::id::Uid;
 use crate::input::Input;
 use crate::join::{Joiner, Joining, Start};
@@ -293,6 +293,14 @@ impl Member {
     /// Counters since the start.
     pub fn stats(&self) -> Stats {
         self.cx.stats
+    }
+
+    /// Why there is no progress, while there is none.
+    pub fn blocked(&self) -> Option<&Blocked> {
+        match &self.phase {
+            Phase::In(m) => m.blocked.as_ref(),
+            _ => None,
+        }
     }
 
     /// Last frame stored densely here, by a quorum, and by all: `(have, safe, stable)`.

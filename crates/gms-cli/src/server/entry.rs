@@ -60,6 +60,7 @@ impl Entrance {
         }
         config.directory = settings.directory.clone();
         config.level = settings.level;
+        config.when_blocked = settings.when_blocked;
         config.params = settings.rules.params();
         config.weight = settings.rules.weight;
         config.set_profile(settings.rules.profile);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
-use super::rules::{ElectionName, ProfileName};
+use super::rules::{ElectionName, ProfileName, WhenBlockedName};
 use crate::level::LevelName;
 use crate::probability;
 use crate::quorum::QuorumName;
@@ -36,6 +36,7 @@ pub(super) struct ServerFile {
     pub(super) weight: Option<u32>,
     pub(super) preempt: Option<bool>,
     pub(super) profile: Option<ProfileName>,
+    pub(super) when_blocked: Option<WhenBlockedName>,
     pub(super) trace: Option<PathBuf>,
     pub(super) loss: Option<f64>,
     pub(super) seed: Option<u64>,

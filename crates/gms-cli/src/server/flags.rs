@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::rules::{ElectionName, ProfileName};
+use super::rules::{ElectionName, ProfileName, WhenBlockedName};
 use crate::color::ColorFlags;
 use crate::level::LevelName;
 use crate::probability;
@@ -105,6 +105,11 @@ pub(crate) struct ServerFlags {
     /// for all members [default: lan]
     #[arg(long, env = "GMS_PROFILE", value_enum, value_name = "NETWORK")]
     pub(super) profile: Option<ProfileName>,
+
+    /// What becomes of messages while this server is cut off from a quorum: they wait, or are refused, and clients go to
+    /// another server [default: hold]
+    #[arg(long, env = "GMS_WHEN_BLOCKED", value_enum, value_name = "WHAT")]
+    pub(super) when_blocked: Option<WhenBlockedName>,
 
     /// Writes what this member does, for `gms-cli check`
     #[arg(long, env = "GMS_TRACE", value_name = "FILE")]

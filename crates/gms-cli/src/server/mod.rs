@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms::{Event, Events, Group, Service};
+use gms::{Event, Events, Group, SendError, Service, WhenBlocked};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -79,7 +79,8 @@ async fn serve(settings: ServerSettings) -> Outcome {
     }
     let limit = group.view().map_or(gms::Params::default(), |view| view.params.clone()).message_limit;
     tokio::spawn(departure::on_signal(group.clone(), signals));
-    tokio::spawn(send(group.clone(), lines::read(std::io::stdin(), limit as usize)));
+    let typed = lines::read(std::io::stdin(), limit as usize);
+    tokio::spawn(send(group.clone(), typed, settings.when_blocked));
     let ended = print(&mut printer, events, &service).await;
     if ended.as_ref().is_err_and(is_broken_pipe) {
         departure::leave(&group).await;
@@ -111,11 +112,28 @@ async fn print(printer: &mut Printer, mut events: Events, service: &Service) -> 
 }
 
 /// Multicasts what was typed. The end of the input is not the end of the server.
-async fn send(group: Group, mut lines: mpsc::Receiver<Vec<Bytes>>) {
+async fn send(group: Group, mut lines: mpsc::Receiver<Vec<Bytes>>, when_blocked: WhenBlocked) {
     while let Some(batch) = lines.recv().await {
-        if let Err(error) = group.queue_all(batch).await {
+        let sent = match when_blocked {
+            WhenBlocked::Hold => group.queue_all(batch).await.map(|_| ()),
+            WhenBlocked::Refuse => send_each(&group, batch).await,
+        };
+        if let Err(error) = sent {
             tracing::debug!(%error, "no more input is read");
             return;
         }
     }
+}
+
+/// One after the other, so that it can be said which are not sent.
+async fn send_each(group: &Group, batch: Vec<Bytes>) -> Result<(), SendError> {
+    for line in batch {
+        match group.queue(line.clone()).await {
+            Err(SendError::Blocked(why)) => {
+                complain(&format!("not sent, blocked: {why}: {}", String::from_utf8_lossy(&line)));
+            }
+            sent => _ = sent?,
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use gms::{Params, Profile, QuorumMode, Ranking};
+use gms::{Params, Profile, QuorumMode, Ranking, WhenBlocked};
 use serde::Deserialize;
 
 use super::file::ServerFile;
@@ -30,6 +30,25 @@ pub(super) enum ProfileName {
     Lan,
     /// With round trips of up to half a second: after 5 to 15 s
     Wan,
+}
+
+/// What becomes of messages while there is no progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum WhenBlockedName {
+    /// They wait
+    Hold,
+    /// They are refused
+    Refuse,
+}
+
+impl From<WhenBlockedName> for WhenBlocked {
+    fn from(name: WhenBlockedName) -> Self {
+        match name {
+            WhenBlockedName::Hold => Self::Hold,
+            WhenBlockedName::Refuse => Self::Refuse,
+        }
+    }
 }
 
 /// What all servers of a group have to have in common, but for the weight.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use gms::{Bootstrap, DirectoryConfig, Endpoint, Interface, Level, ServiceConfig, UdpConfig};
+use gms::{Bootstrap, DirectoryConfig, Endpoint, Interface, Level, ServiceConfig, UdpConfig, WhenBlocked};
 
 use super::file::ServerFile;
 use super::flags::ServerFlags;
@@ -30,6 +30,7 @@ pub(super) struct ServerSettings {
     pub(super) directory: DirectoryConfig,
     pub(super) level: Level,
     pub(super) rules: Rules,
+    pub(super) when_blocked: WhenBlocked,
     pub(super) trace: Option<PathBuf>,
     pub(super) loss: Option<Loss>,
     pub(super) insecure: bool,
@@ -109,6 +110,7 @@ impl ServerSettings {
             directory,
             level: flags.level.or(file.level).map_or(Level::Uniform, Level::from),
             rules,
+            when_blocked: flags.when_blocked.or(file.when_blocked).map_or(WhenBlocked::Hold, WhenBlocked::from),
             trace: flags.trace.or(file.trace),
             loss,
             insecure: flags.insecure.or(file.insecure).unwrap_or(false),
@@ -187,6 +189,7 @@ mod tests {
         let settings = resolve(&["--config", path, "--id", "7"]).expect("resolves");
         assert_eq!((settings.group.as_str(), settings.id), ("orders", Some(7)));
         assert_eq!(settings.rules.params(), gms::Params::default());
+        assert_eq!(settings.when_blocked, WhenBlocked::Hold);
         assert_eq!(settings.bootstrap, Bootstrap::Found);
         let settings = resolve(&["--config", path, "--bootstrap=false"]).expect("resolves");
         assert_eq!(settings.bootstrap, Bootstrap::Auto);
