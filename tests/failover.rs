@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use gms::{Bootstrap, Event, Outcome};
+use gms::{Blocked, Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
 use gms_core::{Input, Params, Planted, QuorumMode, Ranking};
@@ -147,7 +147,7 @@ fn leader_of_the_others_when_one_is_deaf(planted: Planted) -> Option<u64> {
     (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
     world.pass(Duration::from_secs(1));
     world.trouble("cut");
-    world.mute = Some((4, 0));
+    world.mute = vec![(4, 0)];
     world.pass(Duration::from_secs(4));
     world.view(1).map(|view| view.0)
 }
@@ -192,13 +192,40 @@ fn what_an_old_leader_orders_changes_nothing() {
 fn one_deaf_member_comes_back() {
     let mut world = busy_group(5);
     world.trouble("cut");
-    world.mute = Some((4, 0));
+    world.mute = vec![(4, 0)];
     world.pass(Duration::from_secs(4));
     assert_eq!(world.view(1).map(|view| view.0), Some(4), "the others hear it");
-    world.mute = None;
+    world.mute.clear();
     world.pass(Duration::from_secs(3));
     for index in 0..5 {
         assert_eq!(world.view(index), Some((4, vec![0, 1, 2, 3, 4])));
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn a_member_that_is_heard_but_hears_nothing_holds_up_the_others_for_seconds_only() {
+    let mut world = busy_group(3);
+    world.trouble("cut");
+    world.mute = vec![(1, 0), (2, 0)];
+    let mut blocked = false;
+    let until = world.now + Duration::from_secs(8);
+    while world.now < until {
+        world.send_from(1);
+        world.step();
+        blocked |=
+            world.events[2].iter().any(|event| matches!(event, Event::Blocked(Blocked::Window { member: 0, .. })));
+    }
+    world.pass(100 * MS);
+    assert!(blocked, "the leader says who it waits for");
+    assert_eq!(world.view(1), Some((2, vec![1, 2])));
+    let after = world.events[1].iter().rposition(|event| matches!(event, Event::View(_))).expect("views");
+    assert!(world.events[1][after..].iter().any(|event| matches!(event, Event::Message(_))), "it goes on without it");
+    world.mute.clear();
+    world.pass(Duration::from_secs(3));
+    assert!(world.events[0].contains(&Event::Excluded), "it is told as soon as it hears");
+    for index in 0..3 {
+        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
     }
     is_sound(&world);
 }
@@ -254,6 +281,27 @@ fn views_do_not_shrink_below_min_voters() {
         world.pass(Duration::from_secs(3));
     }
     assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
+    is_sound(&world);
+}
+
+#[test]
+fn a_group_that_may_not_shrink_lets_the_dead_come_back() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { min_voters: 3, ..Params::default() };
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.kill(0);
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(1), Some((2, vec![0, 1, 2])), "the dead stays a member");
+    world.start(0, Bootstrap::Auto, false);
+    world.pass(Duration::from_secs(3));
+    for index in 1..4 {
+        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
+        assert_eq!(world.nodes[index].view().unwrap().voters().count(), 3);
+    }
+    assert!(world.nodes[1].view().unwrap().contains(world.nodes[3].uid()), "in its new life");
+    world.send_all();
+    world.pass(100 * MS);
     is_sound(&world);
 }
 

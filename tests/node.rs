@@ -110,6 +110,27 @@ fn the_smaller_of_two_groups_that_meet_dissolves_into_the_larger() {
 }
 
 #[test]
+fn one_that_is_cut_off_while_its_group_dissolves_hears_of_it_from_its_leader() {
+    let mut world = World::of(5, &Bootstrap::Auto);
+    world.cuts = vec![2];
+    world.pass(Duration::from_secs(2));
+    assert_eq!((world.view(0), world.view(4)), (Some((1, vec![0, 1])), Some((4, vec![2, 3, 4]))));
+    world.trouble("cut");
+    world.cuts = vec![1];
+    world.pass(Duration::from_secs(4));
+    assert_eq!(world.view(4), Some((4, vec![1, 2, 3, 4])));
+    assert_eq!(world.view(0), Some((1, vec![0, 1])), "it waits");
+    world.cuts.clear();
+    world.pass(Duration::from_secs(5));
+    for index in 0..5 {
+        assert_eq!(world.view(index), Some((4, (0..5).collect())));
+    }
+    assert!(world.events[0].contains(&Event::Excluded), "its leader had to go on without it, and then dissolved");
+    let report = world.judge();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+}
+
+#[test]
 fn a_group_that_somebody_chose_to_found_does_not_dissolve_but_says_what_it_met() {
     let world = two_groups_meet(&Bootstrap::Expect([2, 3, 4, 5].into()));
     assert_eq!(world.view(4), Some((1, (0..5).collect())), "never founded, so they join the other");
@@ -156,7 +177,7 @@ fn nobody_gives_way_to_a_group_that_has_lost_its_leader() {
 fn a_member_that_only_others_hear_is_given_up_in_the_end() {
     let mut world = World::of(3, &Bootstrap::Auto);
     world.pass(Duration::from_secs(1));
-    world.mute = Some((0, 2));
+    world.mute = vec![(0, 2)];
     world.pass(Duration::from_secs(3));
     assert_eq!(world.view(2), Some((2, vec![0, 1, 2])), "it answers through the other follower");
     world.pass(Duration::from_secs(5));

@@ -68,7 +68,7 @@ impl Succession {
 
     /// A message of another member's election. One that hears the leader has no part in it.
     pub(super) fn receive(&mut self, now: Duration, from: u64, message: Message, member: &Member) {
-        let Some(view) = member.view().filter(|view| member.suspects(view.leader)) else { return };
+        let Some(view) = member.view().filter(|_| member.suspects_leader()) else { return };
         if self.vid == Some(view.vid) {
             let me = member.uid().node.0;
             let election = self.election.get_or_insert_with(|| election(&self.config, me, view, self.seed));

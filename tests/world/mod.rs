@@ -27,8 +27,8 @@ pub(crate) struct World {
     pub(crate) stopped: Option<usize>,
     /// Nothing passes between those before each of these and those from it on.
     pub(crate) cuts: Vec<usize>,
-    /// What the first sends never arrives at the second.
-    pub(crate) mute: Option<(usize, usize)>,
+    /// What the first of each sends never arrives at the second.
+    pub(crate) mute: Vec<(usize, usize)>,
     pub(crate) records: Vec<Record>,
 }
 
@@ -51,7 +51,7 @@ impl World {
             dead: vec![],
             stopped: None,
             cuts: vec![],
-            mute: None,
+            mute: vec![],
             records: vec![],
         };
         (0..count).for_each(|node| world.start(node, bootstrap.clone(), false));
@@ -82,7 +82,7 @@ impl World {
                 for datagram in out.chunks(transmit.segment_size) {
                     let side = |index: usize| self.cuts.partition_point(|cut| *cut <= index);
                     let connected =
-                        |to: &&usize| **to != index && side(index) == side(**to) && self.mute != Some((index, **to));
+                        |to: &&usize| **to != index && side(index) == side(**to) && !self.mute.contains(&(index, **to));
                     for &to in alive.iter().filter(connected) {
                         let wanted = match transmit.destination {
                             Destination::Data => !self.data_lost && !self.nodes[to].is_leader(),

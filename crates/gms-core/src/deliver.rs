@@ -83,6 +83,10 @@ impl Membership {
     /// Moves entries to `out` while their level allows and about `room` bytes are not used up.
     /// Returns the bytes used.
     pub(crate) fn deliver(&mut self, cx: &mut Context, out: &mut Vec<Event>, room: usize) -> usize {
+        // What was found to be wrong is not handed on.
+        if matches!(self.finale, Some(Event::Broken(_))) {
+            return 0;
+        }
         let Self { log, delivery, pending, sessions, .. } = self;
         let mut used = 0;
         while used < room && delivery.next <= log.have() {

@@ -18,8 +18,6 @@ use crate::wire::{Control, JoinRequest, Refusal};
 const REPEAT: Duration = Duration::from_millis(20);
 /// Longest pause between two requests.
 const SLOWEST: Duration = Duration::from_millis(250);
-/// A cookie is good for one to two of these.
-const COOKIE_SLOT: Duration = Duration::from_secs(10);
 
 /// How a process comes to its group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -74,7 +72,9 @@ impl Joiner {
         let request = self.request(cx, to == Destination::Control && cx.config.params.multicast);
         cx.send(to, Gid::NONE, 0, &Control::JoinRequest(request));
         self.attempts += 1;
-        let pause = cx.random.stretched((REPEAT * (1 << self.attempts.min(4))).min(SLOWEST));
+        // Also a sign of life for a leader that has let us in, while its INSTALL is on its way.
+        let slowest = (cx.config.timing.heartbeat * 2).clamp(REPEAT, SLOWEST);
+        let pause = cx.random.stretched((REPEAT * (1 << self.attempts.min(4))).min(slowest));
         cx.timers.set(Timer::Request, cx.now + pause);
     }
 
@@ -131,8 +131,8 @@ impl Membership {
                 cx.tell(from, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
             }
         } else if self.is_leader() {
-            let challenge = Control::JoinChallenge { cookie: cookie(cx, request, 0) };
-            cx.tell(from, self.view.gid, self.view.vid, &challenge);
+            let challenge = Control::JoinChallenge { cookie: self.cookie(cx, request) };
+            cx.tell(request.address, self.view.gid, self.view.vid, &challenge);
         } else if !request.broadcast {
             let redirect = Control::JoinRedirect { leader: self.leader().address };
             cx.tell(from, self.view.gid, self.view.vid, &redirect);
@@ -143,20 +143,18 @@ impl Membership {
     pub(crate) fn on_join_proof(&mut self, cx: &mut Context, from: SocketAddr, given: u64, request: JoinRequest) {
         if !self.is_leader() {
             self.on_join_request(cx, from, &request);
-        } else if request.name == cx.config.name
-            && (given == cookie(cx, &request, 0) || given == cookie(cx, &request, 1))
-        {
+        } else if request.name == cx.config.name && given == self.cookie(cx, &request) {
             self.on_join(cx, request);
         } else {
             cx.stats.strangers += 1;
         }
     }
-}
 
-/// Keyed digest of who asks from where, and of the time slot (`age` slots ago).
-fn cookie(cx: &Context, request: &JoinRequest, age: u64) -> u64 {
-    let slot = (cx.now.as_nanos() / COOKIE_SLOT.as_nanos() as u64).wrapping_sub(age);
-    let mut hasher = DefaultHasher::new();
-    (cx.config.seed, slot, request.uid, request.address).hash(&mut hasher);
-    hasher.finish()
+    /// Keyed digest of who asks from where. Good for this view only: a proof that arrives after its owner has come in,
+    /// died and come back must not bring the dead in again.
+    fn cookie(&self, cx: &Context, request: &JoinRequest) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (cx.config.seed, self.view.gid, self.view.vid, request.uid, request.address).hash(&mut hasher);
+        hasher.finish()
+    }
 }

@@ -257,6 +257,11 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.view.index_of(who).is_some_and(|index| m.is_suspect(&self.cx, index)))
     }
 
+    /// Whether this process takes its leader to be dead, or of no use.
+    pub fn suspects_leader(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.suspects_leader(&self.cx))
+    }
+
     /// Whether this process has proof that a member of its view is dead.
     pub fn is_proved_dead(&self, who: Uid) -> bool {
         matches!(&self.phase, Phase::In(m) if m.dead.contains(&who))

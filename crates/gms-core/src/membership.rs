@@ -35,6 +35,9 @@ pub(crate) struct Peer {
     pub(crate) edge: u64,
     /// It has said something in this view.
     pub(crate) arrived: bool,
+    /// At the leader: the `have` and `edge` with which it was last found behind or without room, and since when it has
+    /// them.
+    pub(crate) lag: (Fseq, u64, Time),
     /// When it was last told that its view is over.
     pub(crate) told: Option<Time>,
     /// Taken to be dead.
@@ -222,7 +225,8 @@ impl Membership {
                 Some((_, peer)) => (peer.heard, peer.suspicion, if led { peer.edge } else { charge }),
                 None => (cx.now, None, fresh),
             };
-            Peer { heard, have: 0, edge, arrived: false, told: None, suspicion, accuses: None, wedged: false }
+            let lag = (0, 0, cx.now);
+            Peer { heard, have: 0, edge, arrived: false, lag, told: None, suspicion, accuses: None, wedged: false }
         };
         self.peers = self.view.members.iter().map(peer).collect();
         let leads = self.view.leader == cx.config.uid;
@@ -348,7 +352,6 @@ impl Membership {
         self.stage = Stage::Gone;
         self.sequencer = None;
         cx.timers.stop_all();
-        self.abandon_pending(cx, Outcome::Unknown);
         let (view, have) = (&self.view, self.log.have());
         let (safe, stable, promised) = (self.safe, self.stable, self.promised);
         self.finale = Some(Event::Broken(format!(

@@ -313,9 +313,17 @@ impl Hold {
         let at = self.frames.iter().rposition(|f| f.header.first <= first).map_or(0, |i| i + 1);
         if at > 0 && self.frames[at - 1].header.first == first {
             cx.stats.duplicates += 1;
-        } else if self.frames.len() >= cx.config.limits.hold_frames || self.charge + frame.charge() > cap {
-            cx.stats.overflow += 1;
         } else {
+            let full =
+                |hold: &Self| hold.frames.len() >= cx.config.limits.hold_frames || hold.charge + frame.charge() > cap;
+            // What is next goes before what has to wait for it.
+            while full(self) && self.frames.len() > at {
+                self.charge -= self.frames.pop_back().map_or(0, |last| last.charge());
+                cx.stats.overflow += 1;
+            }
+            if full(self) {
+                return cx.stats.overflow += 1;
+            }
             self.charge += frame.charge();
             self.frames.insert(at, frame);
         }

@@ -7,6 +7,9 @@ use crate::event::{Blocked, Event, Trace};
 use crate::membership::{Membership, Stage};
 use crate::timers::Timer;
 
+/// How long a member may be heard without storing anything of what it is sent. Longer than any repeat takes.
+const DEAF: Duration = Duration::from_secs(5);
+
 impl Membership {
     /// Says that I live. A leader that has lost its quorum does not: whoever hears it could not be served.
     pub(crate) fn on_heartbeat_timer(&mut self, cx: &mut Context) {
@@ -34,6 +37,7 @@ impl Membership {
             let to = self.random_member(cx);
             self.seek_successor(cx, to);
         }
+        self.note_lag(cx);
         self.watch(cx);
         self.accuse(cx);
         self.report_deaths(cx);
@@ -98,6 +102,28 @@ impl Membership {
         }
     }
 
+    /// At the leader: how far the others lag behind. One that is heard, but stores nothing of what it is sent, holds up
+    /// everybody: it is given up (4.3).
+    fn note_lag(&mut self, cx: &mut Context) {
+        let Some(sequencer) = &self.sequencer else { return };
+        let (sent, charge) = (sequencer.sent, self.log.charge());
+        let frame = 2 * u64::from(self.view.params.datagram).max(1024);
+        let mut deaf = Vec::new();
+        for (member, peer) in self.view.members.iter().zip(&mut self.peers) {
+            let (have, edge, since) = peer.lag;
+            let keeps_up = peer.have >= sent && peer.edge >= charge + frame;
+            let silent = cx.now - peer.heard > cx.config.timing.presence;
+            if keeps_up || silent || (have, edge) != (peer.have, peer.edge) || member.uid == cx.config.uid {
+                peer.lag = (peer.have, peer.edge, cx.now);
+            } else if peer.have < sent && !peer.wedged && cx.now - since >= DEAF {
+                deaf.push(member.uid);
+            }
+        }
+        for who in deaf {
+            self.on_exclude(cx, who);
+        }
+    }
+
     fn silence(&self, cx: &Context, index: usize) -> Duration {
         if index == self.me(cx) { Duration::ZERO } else { cx.now - self.peers[index].heard }
     }
@@ -126,7 +152,8 @@ impl Membership {
             let heard = self.view.voters().filter(|m| self.silence(cx, index(m.uid)) <= patience).count();
             return Some(Blocked::Quorum { heard, voters: self.view.voters().count() });
         }
-        let silence = self.silence(cx, sequencer.limiting);
+        let limiting = sequencer.limiting;
+        let silence = self.silence(cx, limiting).max(cx.now - self.peers[limiting].lag.2);
         let work = self.pending.wants_packing() || sequencer.held() > 0;
         (work && silence > patience).then(|| Blocked::Window {
             member: self.view.members[sequencer.limiting].uid.node.0,

@@ -20,6 +20,8 @@ struct World {
     sent: u64,
     /// Crashed: neither hears nor says anything.
     dead: Option<usize>,
+    /// Everything that was sent to somebody, if that is wanted.
+    copies: Option<Vec<(usize, SocketAddr, Bytes)>>,
 }
 
 fn address(index: usize) -> SocketAddr {
@@ -36,12 +38,18 @@ impl World {
             drop: |_| false,
             sent: 0,
             dead: None,
+            copies: None,
         }
     }
 
     fn start(&mut self, start: Start) -> usize {
+        self.start_with(start, |_| {})
+    }
+
+    fn start_with(&mut self, start: Start, change: impl FnOnce(&mut Config)) -> usize {
         let index = self.members.len();
-        let config = Config::new("test", Uid::new(index as u64, 1000 + index as u64), address(index));
+        let mut config = Config::new("test", Uid::new(index as u64, 1000 + index as u64), address(index));
+        change(&mut config);
         self.members.push(Member::new(config, start, self.now).unwrap());
         self.events.push(vec![]);
         index
@@ -75,6 +83,8 @@ impl World {
                         self.sent += 1;
                         if wanted && to != index && Some(to) != self.dead && !(self.drop)(self.sent) {
                             let at = self.now + Duration::from_micros(100);
+                            let copy = (to, address(index), Bytes::copy_from_slice(datagram));
+                            self.copies.as_mut().into_iter().for_each(|copies| copies.push(copy.clone()));
                             self.flying.push_back((at, to, address(index), Bytes::copy_from_slice(datagram)));
                         }
                     }
@@ -430,5 +440,39 @@ fn mutated_traffic_never_panics() {
                 assert!(memory.used <= memory.cap || memory.cap == 0);
             }
         }
+    }
+}
+
+#[test]
+fn of_several_who_join_at_once_as_many_come_in_as_there_is_room_for() {
+    let mut world = World::new();
+    world.start_with(Start::Found, |config| config.limits.members = 3);
+    (1..6).for_each(|_| _ = world.start_with(Start::Join(vec![]), |config| config.limits.members = 3));
+    let refused =
+        |w: &World| w.events.iter().flatten().filter(|e| matches!(e, Event::Refused(Refusal::Full(3)))).count();
+    world.run_until(|w| refused(w) == 3);
+    assert!(world.members[0].view().is_some_and(|view| view.members.len() == 3));
+}
+
+/// Delayed copies of what a joiner has said.
+#[test]
+fn what_a_dead_member_said_to_come_in_does_not_bring_it_back() {
+    let mut world = World::group_of(2);
+    world.start(Start::Join(vec![]));
+    world.copies = Some(vec![]);
+    world.run_until(|w| w.members[2].view().is_some());
+    let said = world.copies.take().unwrap().into_iter().filter(|(to, from, _)| (*to, *from) == (0, address(2)));
+    world.run_until(|w| w.members[0].view().is_some_and(|view| view.voters().count() == 3));
+    let uid = world.members[2].uid();
+    world.dead = Some(2);
+    world.members[0].handle(world.now, Input::Closed(uid));
+    world.run_until(|w| w.members[0].view().is_some_and(|view| view.members.len() == 2));
+    for (_, from, datagram) in said {
+        world.members[0].handle(world.now, Input::Datagram { from, datagram });
+    }
+    let until = world.now + Duration::from_secs(1);
+    while world.now < until {
+        world.step();
+        assert!(!world.members[0].view().is_some_and(|view| view.contains(uid)));
     }
 }

@@ -1,5 +1,8 @@
 //! Who may come in, and when it may vote (protocol 6).
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use crate::change::planned::Change;
 use crate::change::suspicion::Suspicion;
 use crate::context::Context;
@@ -15,14 +18,18 @@ use crate::wire::{Control, JoinRequest, Refusal};
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Candidate {
     pub(super) request: JoinRequest,
-    /// When it came.
+    /// When it came, and when it last asked.
     since: Time,
+    asked: Time,
 }
+
+/// Who has not asked again for so long is gone.
+const ASKS_AGAIN: Duration = Duration::from_secs(3);
 
 impl Change {
     /// Nobody has really been heard yet: who waits for the id of a member waits from now on.
     pub(crate) fn wait_anew(&mut self, now: Time) {
-        self.joins.iter_mut().for_each(|candidate| candidate.since = now);
+        self.joins.iter_mut().for_each(|candidate| (candidate.since, candidate.asked) = (now, now));
     }
 }
 
@@ -32,15 +39,16 @@ impl Membership {
         let to = request.address;
         if let Some(refusal) = self.refusal(cx, &request) {
             cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
-        } else if self.view.contains(request.uid) {
-            self.tell_installed(cx, to);
-        } else if self.change.joins.iter().all(|j| j.request.uid != request.uid)
-            && self.change.joins.len() < cx.config.limits.joiners
-        {
+        } else if let Some(index) = self.view.index_of(request.uid) {
+            // Its INSTALL, which may be long, is still on its way.
+            self.peers[index].heard = cx.now;
+        } else if let Some(known) = self.change.joins.iter_mut().find(|j| j.request.uid == request.uid) {
+            known.asked = cx.now;
+        } else if self.change.joins.len() < cx.config.limits.joiners {
             // Only its latest life counts.
             self.change.joins.retain(|j| j.request.uid.node != request.uid.node);
-            let candidate = Candidate { request, since: cx.now };
-            let former = self.namesake(&candidate).map(|index| &self.view.members[index]);
+            let candidate = Candidate { request, since: cx.now, asked: cx.now };
+            let former = self.namesake(candidate.request.uid).map(|index| &self.view.members[index]);
             // Where a member was reached there is a new life of its node now: it is gone, whatever of it still arrives.
             let former = former.filter(|m| m.address == to).map(|m| m.uid);
             self.change.joins.push_back(candidate);
@@ -56,7 +64,7 @@ impl Membership {
         if let Some(difference) = self.view.params.difference(&request.params) {
             return Some(Refusal::Params(difference));
         }
-        if self.view.members.len() >= cx.config.limits.members {
+        if self.view.members.len() >= cx.config.limits.members && self.namesake(request.uid).is_none() {
             return Some(Refusal::Full(self.view.members.len()));
         }
         let mine = cx.config.uid.node == request.uid.node;
@@ -64,19 +72,45 @@ impl Membership {
     }
 
     /// Another life of the same node, or another process with its id, in the present view.
-    fn namesake(&self, candidate: &Candidate) -> Option<usize> {
-        let uid = candidate.request.uid;
+    fn namesake(&self, uid: Uid) -> Option<usize> {
         self.view.members.iter().position(|m| m.uid.node == uid.node && m.uid != uid)
+    }
+
+    /// Forgets those who have come in or gone, and turns away those for whom there is no room after all, or whose id
+    /// is taken.
+    pub(super) fn sort_out_joins(&mut self, cx: &mut Context) {
+        self.change.joins.retain(|j| !self.view.contains(j.request.uid) && cx.now - j.asked <= ASKS_AGAIN);
+        self.refuse_surplus(cx);
+        self.refuse_namesakes(cx);
+        if self.change.joins.is_empty() {
+            self.change.since = None;
+        }
+    }
+
+    fn refuse_surplus(&mut self, cx: &mut Context) {
+        let members = self.view.members.len();
+        if members < cx.config.limits.members {
+            return;
+        }
+        let all = std::mem::take(&mut self.change.joins);
+        let (waiting, surplus): (VecDeque<_>, VecDeque<_>) =
+            all.into_iter().partition(|j| self.namesake(j.request.uid).is_some());
+        self.change.joins = waiting;
+        for candidate in surplus {
+            let full = Control::JoinReject(Refusal::Full(members));
+            cx.tell(candidate.request.address, self.view.gid, self.view.vid, &full);
+        }
     }
 
     /// Who has the id of a member waits until it is clear whether that one is alive: heard since, it
     /// keeps the id.
-    pub(super) fn refuse_namesakes(&mut self, cx: &mut Context) {
+    fn refuse_namesakes(&mut self, cx: &mut Context) {
         let elsewhere = |candidate: &Candidate, index: usize| {
             (self.view.members[index].address != candidate.request.address || self.planted.is(Bug::NewLifeRefused))
                 && self.peers[index].heard > candidate.since
         };
-        let taken = |candidate: &Candidate| self.namesake(candidate).filter(|index| elsewhere(candidate, *index));
+        let taken =
+            |candidate: &Candidate| self.namesake(candidate.request.uid).filter(|index| elsewhere(candidate, *index));
         let refused: Vec<(Uid, usize)> =
             self.change.joins.iter().filter_map(|j| Some((j.request.uid, taken(j)?))).collect();
         for (uid, index) in refused {
@@ -100,7 +134,7 @@ impl Membership {
     /// Candidates whose id is free, or becomes free in the next view.
     pub(super) fn admissible(&self, cx: &Context) -> impl Iterator<Item = &JoinRequest> {
         let free = |j: &&Candidate| {
-            self.namesake(j).is_none_or(|index| self.is_suspect(cx, index) || self.wants_to_leave(index))
+            self.namesake(j.request.uid).is_none_or(|index| self.is_suspect(cx, index) || self.wants_to_leave(index))
         };
         self.change.joins.iter().filter(free).map(|j| &j.request)
     }

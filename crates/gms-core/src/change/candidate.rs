@@ -170,7 +170,7 @@ impl Membership {
                 let (ballot, next) = (candidacy.ballot, next.clone());
                 return self.put_forward(cx, ballot, next);
             }
-            let (cut, source) = self.union(candidacy);
+            let (cut, source) = self.union(cx, candidacy);
             let members = self.survivors(cx, candidacy);
             self.candidacy.as_mut().expect("just seen").cut = Some((cut, members));
             if let Some(source) = source {
@@ -195,8 +195,8 @@ impl Membership {
             && candidacy.answers.iter().enumerate().all(settled)
     }
 
-    /// The last frame up to which everything is held by somebody who promised, and who has the most of what I lack.
-    fn union(&self, candidacy: &Candidacy) -> (Fseq, Option<SocketAddr>) {
+    /// The last frame up to which everything is held by somebody who promised, and who has the first that I lack.
+    fn union(&self, cx: &Context, candidacy: &Candidacy) -> (Fseq, Option<SocketAddr>) {
         let promises = || {
             candidacy.answers.iter().zip(&self.view.members).filter_map(|(answer, member)| match answer {
                 Answer::Promised(promise) => Some((promise.have, &promise.ranges, member.address)),
@@ -222,8 +222,13 @@ impl Membership {
         {
             cut = end;
         }
-        let most = promises().max_by_key(|(have, ..)| *have).map(|(.., address)| address);
-        (cut, most.filter(|_| !self.log.holds_upto(cut)))
+        let missing = (self.log.have() + 1..=cut).find(|fseq| self.log.frame(*fseq).is_none());
+        let holder = missing.and_then(|fseq| {
+            let holds = |ranges: &[(Fseq, Fseq)]| ranges.iter().any(|(from, to)| (*from..=*to).contains(&fseq));
+            let mut others = promises().filter(|(.., address)| *address != cx.config.address);
+            others.find(|(have, ranges, _)| *have >= fseq || holds(ranges)).map(|(.., address)| address)
+        });
+        (cut, holder)
     }
 
     /// Those who promised and are not taken to be dead (I2); who leads then.

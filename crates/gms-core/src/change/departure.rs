@@ -69,11 +69,14 @@ impl Membership {
 
     /// Somebody has not heard that view `vid` is over.
     pub(crate) fn answer_for_the_past(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid) {
-        if let Some(index) = self.view.index_of(who)
-            && vid <= self.view.vid
-            && !self.planted.is(Bug::NoLinger)
-            && self.may_tell(cx, index)
-        {
+        let member = self.view.index_of(who);
+        // The last view of a lineage that dissolves has its leader only: it answers for the one before.
+        let was_one = || self.decided.iter().any(|(next, _)| next.view.vid == vid && next.view.contains(who));
+        let may = match member {
+            Some(index) => vid <= self.view.vid && self.may_tell(cx, index),
+            None => vid < self.view.vid && was_one(),
+        };
+        if may && !self.planted.is(Bug::NoLinger) {
             self.tell_successor(cx, who, from, vid);
         }
     }

@@ -12,17 +12,25 @@ use crate::membership::{Membership, Stage, chain};
 use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
-use crate::view::{Next, Snapshot, ViewMember};
+use crate::view::{Next, Role, Snapshot, ViewMember};
 use crate::wire::Control;
 
 /// First repeat of an INSTALL that nobody confirmed.
 const REPEAT: Duration = Duration::from_millis(10);
+
+/// What a joiner has to know of more client sessions than these takes its time on the way, over a stream that loses
+/// nothing,
+const FEW_SESSIONS: usize = 16;
+/// and is sent again after so long only.
+const WELCOME_AGAIN: Duration = Duration::from_millis(500);
 
 /// At the leader: those who left and have not been released, and the repeats of INSTALL.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Handover {
     leavers: Vec<Leaver>,
     pause: Duration,
+    /// When joiners were last sent all that they need.
+    welcomed: Time,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -69,6 +77,11 @@ impl Membership {
         }
         if next.view.vid <= self.view.vid {
             self.confirm(cx, next.view.vid);
+        } else if self.installing.as_ref().is_some_and(|(waiting, ..)| {
+            waiting.view.vid == next.view.vid && *waiting != next && self.stage != Stage::Gone
+        }) {
+            // I1 again: the first is decided, and waits for its frames only.
+            self.stop(cx, format!("two different views {} were decided", next.view.vid));
         } else if next.view.vid == self.view.vid + 1 && self.installing.is_none() && self.stage != Stage::Gone {
             self.want_upto(next.cut(), from);
             self.installing = Some((next, snapshot, cx.now));
@@ -210,7 +223,7 @@ impl Membership {
         };
         let gone: Vec<Leaver> = gone.map(leaver).collect();
         self.handover.leavers.extend(gone);
-        self.handover.pause = REPEAT;
+        (self.handover.pause, self.handover.welcomed) = (REPEAT, cx.now);
         self.take_seats(cx, &peers, before.leader != self.view.leader);
         let me = self.me(cx);
         self.pending.repack(self.next[me]);
@@ -288,35 +301,38 @@ impl Membership {
         let linger = cx.config.timing.linger;
         self.handover.leavers.retain(|l| cx.now - l.since < linger);
         let missing = self.view.members.iter().zip(&self.peers).filter(|(m, p)| m.uid != cx.config.uid && !p.arrived);
-        let missing = missing.map(|(m, _)| (m.address, self.view.vid));
-        let leavers = self.handover.leavers.iter().filter(|l| !l.confirmed).map(|l| (l.address, l.vid));
-        let waiting: Vec<(SocketAddr, Vid)> = missing.chain(leavers).collect();
+        let missing = missing.map(|(m, _)| (m.address, self.view.vid, m.role == Role::Learner));
+        let leavers = self.handover.leavers.iter().filter(|l| !l.confirmed).map(|l| (l.address, l.vid, false));
+        let waiting: Vec<(SocketAddr, Vid, bool)> = missing.chain(leavers).collect();
         if waiting.is_empty() {
             // Whatever a silent leaver held back may be freed now.
             return self.recount(cx);
         }
-        for (address, vid) in waiting {
-            if let Some((next, snapshot)) = self.decided.iter().find(|(next, _)| next.view.vid == vid).cloned() {
-                cx.tell(address, self.view.gid, self.view.vid, &Control::Install { next, snapshot });
+        let welcomes = cx.now - self.handover.welcomed >= WELCOME_AGAIN;
+        for (address, vid, joins) in waiting {
+            let Some((next, snapshot)) = self.decided.iter().find(|(next, _)| next.view.vid == vid) else { continue };
+            let is_long = snapshot.sessions.as_ref().is_some_and(|sessions| sessions.len() > FEW_SESSIONS);
+            if joins && is_long && !welcomes {
+                continue;
             }
+            let snapshot = if joins { snapshot.clone() } else { snapshot.without_sessions() };
+            let install = Control::Install { next: next.clone(), snapshot };
+            cx.tell(address, self.view.gid, self.view.vid, &install);
+        }
+        if welcomes {
+            self.handover.welcomed = cx.now;
         }
         self.handover.pause = (self.handover.pause * 2).min(cx.config.timing.heartbeat);
         cx.timers.set(Timer::Install, cx.now + self.handover.pause);
         self.recount(cx);
     }
 
-    /// Sends the value that made the present view.
-    pub(crate) fn tell_installed(&mut self, cx: &mut Context, to: SocketAddr) {
-        if let Some((next, snapshot)) = self.decided.last().cloned() {
-            cx.tell(to, self.view.gid, self.view.vid, &Control::Install { next, snapshot });
-        }
-    }
-
     /// Somebody is still in view `vid`: tells it what ended it.
     pub(crate) fn tell_successor(&mut self, cx: &mut Context, who: Uid, to: SocketAddr, vid: Vid) {
         let found = self.decided.iter().find(|(next, _)| next.view.vid == vid + 1).cloned();
         let answer = match found {
-            Some((next, snapshot)) => Control::Install { next, snapshot },
+            // Whoever was in the view before has the table.
+            Some((next, snapshot)) => Control::Install { next, snapshot: snapshot.without_sessions() },
             None if self.view.contains(who) => return,
             None => Control::Excluded { next: None },
         };

@@ -45,9 +45,8 @@ impl Membership {
         if self.change.refused.contains(&(who, attempt)) {
             return self.refuse(cx, who, attempt);
         }
-        if !self.change.leaves.contains(&(who, attempt)) {
-            self.change.leaves.push((who, attempt));
-        }
+        self.change.leaves.retain(|(leaver, _)| *leaver != who);
+        self.change.leaves.push((who, attempt));
         cx.timers.start(Timer::Change, cx.now);
     }
 
@@ -134,11 +133,7 @@ impl Membership {
         if self.unwedge(cx) {
             return;
         }
-        self.change.joins.retain(|j| !self.view.contains(j.request.uid));
-        self.refuse_namesakes(cx);
-        if self.change.joins.is_empty() {
-            self.change.since = None;
-        }
+        self.sort_out_joins(cx);
         if let Some(into) = self.wish_to_dissolve(cx) {
             return self.dissolve(cx, into);
         }
@@ -183,13 +178,9 @@ impl Membership {
         if members.is_empty() {
             return self.last_one_leaves(cx);
         }
-        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
-        // A young group is smaller than it may become by leaving: only shrinking is refused.
-        if voters < usize::from(self.view.params.min_voters) && voters < self.view.voters().count() {
-            return self.refuse_leaves(cx);
-        }
         if self.joins_ripe(cx) {
-            members.extend(self.admissible(cx).map(|j| ViewMember {
+            let room = cx.config.limits.members.saturating_sub(members.len());
+            members.extend(self.admissible(cx).take(room).map(|j| ViewMember {
                 uid: j.uid,
                 address: j.address,
                 role: Role::Learner,
@@ -197,6 +188,12 @@ impl Membership {
                 weight: j.weight,
                 process: j.process,
             }));
+        }
+        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
+        // A young group is smaller than it may become by leaving: only shrinking is refused. Who is about to vote
+        // counts, or one that has died could never come back.
+        if members.len() < usize::from(self.view.params.min_voters) && voters < self.view.voters().count() {
+            return self.refuse_leaves(cx);
         }
         let heir = heir.filter(|heir| members.iter().any(|m| m.uid == *heir));
         let Some(leader) = heir.or_else(|| self.next_leader(cx, &members)) else {

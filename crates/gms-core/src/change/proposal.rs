@@ -10,7 +10,7 @@ use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
-use crate::view::{Next, View, ViewMember};
+use crate::view::{Next, Role, View, ViewMember};
 use crate::wire::Control;
 
 /// First repeat of an ACCEPT to those who have not answered.
@@ -131,8 +131,13 @@ impl Membership {
             before.members.iter().chain(joined).filter(|m| m.uid != cx.config.uid).collect();
         // The next leader first: the others will send to it at once.
         told.sort_by_key(|m| m.uid != next.view.leader);
+        // A learner that has never been heard in the view that let it in knows nothing yet.
+        let knows = |uid: Uid| {
+            let known = before.index_of(uid).map(|index| (before.members[index].role, self.peers[index].arrived));
+            known.is_some_and(|known| known != (Role::Learner, false))
+        };
         for member in told {
-            let told = if before.contains(member.uid) { &install } else { &welcome };
+            let told = if knows(member.uid) { &install } else { &welcome };
             cx.tell(member.address, before.gid, before.vid, told);
         }
         self.install(cx, next, snapshot);

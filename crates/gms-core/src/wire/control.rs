@@ -245,16 +245,24 @@ impl Control {
                 && view.gseq > 0
                 && view.params.check().is_ok()
         };
-        let runs =
-            |ranges: &[(Fseq, Fseq)]| ranges.len() <= limits.ranges && ranges.iter().all(|(from, to)| from <= to);
+        let round = |ballot: &Ballot| ballot.round <= u32::MAX / 2;
+        let runs = |ranges: &[(Fseq, Fseq)]| {
+            ranges.len() <= limits.ranges && ranges.iter().all(|(from, to)| from <= to && *to < Fseq::MAX / 2)
+        };
         match self {
             Self::JoinRequest(request) | Self::JoinProof { request, .. } => request.name.len() <= limits.name,
             Self::Nack { ranges } => runs(ranges),
             Self::Suspect { dead, .. } => dead.len() <= limits.members,
-            Self::Promise { accepted, ranges, dead, .. } => {
-                accepted.as_ref().is_none_or(|(_, next)| view(next)) && runs(ranges) && dead.len() <= limits.members
+            Self::Prepare { ballot } | Self::Accepted { ballot } => round(ballot),
+            Self::Promise { ballot, accepted, have, ranges, dead } => {
+                round(ballot)
+                    && accepted.as_ref().is_none_or(|(ballot, next)| round(ballot) && view(next))
+                    && *have < Fseq::MAX / 2
+                    && runs(ranges)
+                    && dead.len() <= limits.members
             }
-            Self::Accept { next, .. } => view(next),
+            Self::PromiseNo { ballot, promised } => round(ballot) && promised.as_ref().is_none_or(round),
+            Self::Accept { ballot, next } => round(ballot) && view(next),
             Self::Install { next, snapshot } => {
                 let sessions = next.view.params.sessions;
                 view(next)
@@ -302,6 +310,16 @@ mod tests {
             next: Some(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0, into: None }),
         };
         assert!(ok(&excluded(3)) && !ok(&excluded(4)));
+    }
+
+    #[test]
+    fn rounds_that_leave_no_room_for_higher_ones_are_rejected() {
+        let ok = |round: u32| {
+            let mut out = Vec::new();
+            Control::Prepare { ballot: Ballot { round, node: crate::id::NodeId(1) } }.encode(&mut out);
+            Control::decode(&out, &Limits::default()).is_ok()
+        };
+        assert!(ok(u32::MAX / 2) && !ok(u32::MAX / 2 + 1));
     }
 
     proptest! {

@@ -211,15 +211,13 @@ impl Frame {
     pub fn charge(&self) -> u64 {
         (2 * self.wire_len() as u64).max(1024)
     }
-
-    /// Place of the last entry.
-    pub fn last_gseq(&self) -> Gseq {
-        self.header.gseq + Gseq::from(self.header.count) - 1
-    }
 }
 
 /// Where a stream stands after one entry of `len` bytes at `position`, and what it leaves unfinished.
 fn advance(position: Position, kind: EntryKind, len: usize, limits: &Limits) -> Result<(Position, u32), FrameError> {
+    if position.sseq >= u64::MAX / 2 {
+        return Err(FrameError::Limits);
+    }
     match kind {
         EntryKind::Message | EntryKind::Void => {
             if position.offset != 0 {
