@@ -203,6 +203,43 @@ fn one_deaf_member_comes_back() {
     is_sound(&world);
 }
 
+/// Two of five are cut off, and the leader goes on with the other two, which die just before or after they have accepted
+/// that: once the cut is healed, three of five are there.
+#[test]
+fn a_plan_that_cannot_be_decided_any_more_binds_nobody() {
+    let cut = || {
+        let mut world = busy_group(5);
+        world.trouble("cut");
+        world.cuts = vec![2];
+        world
+    };
+    let mut world = cut();
+    while world.view(4).is_some_and(|(_, members)| members.len() == 5) {
+        world.step();
+    }
+    let installed = world.now;
+    let mut bound = 0;
+    for before in 1..12 {
+        let mut world = cut();
+        while world.now + before * MS / 20 < installed {
+            world.step();
+        }
+        if world.view(4).is_some_and(|(_, members)| members.len() == 3) {
+            continue;
+        }
+        world.kill(2);
+        world.kill(3);
+        world.cuts.clear();
+        world.pass(Duration::from_secs(4));
+        for index in [0, 1, 4] {
+            assert_eq!(world.view(index).map(|(_, members)| members), Some(vec![0, 1, 4]), "{before}");
+        }
+        is_sound(&world);
+        bound += 1;
+    }
+    assert!(bound > 5, "{bound}");
+}
+
 #[test]
 fn a_member_that_is_heard_but_hears_nothing_holds_up_the_others_for_seconds_only() {
     let mut world = busy_group(3);

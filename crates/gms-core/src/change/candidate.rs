@@ -35,7 +35,8 @@ pub(crate) struct Candidacy {
 /// What a member has said to a PREPARE.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Answer {
-    Silence,
+    /// Nothing, since it was asked first, or asked anew.
+    Silence(Time),
     /// It hears the leader.
     Refused,
     Promised(Box<Promise>),
@@ -62,7 +63,7 @@ impl Membership {
         let round = self.round_seen.max(self.promised.round) + 1;
         let ballot = Ballot { round, node: cx.config.uid.node };
         self.promise(cx, ballot);
-        let mut answers = vec![Answer::Silence; self.view.members.len()];
+        let mut answers = vec![Answer::Silence(cx.now); self.view.members.len()];
         let mine =
             Promise { accepted: self.accepted.clone(), have: self.log.have(), ranges: self.log.runs_ahead(usize::MAX) };
         answers[self.me(cx)] = Answer::Promised(Box::new(mine));
@@ -88,7 +89,7 @@ impl Membership {
         if let Some(candidacy) = &mut self.candidacy
             && candidacy.answers[index] == Answer::Refused
         {
-            candidacy.answers[index] = Answer::Silence;
+            candidacy.answers[index] = Answer::Silence(cx.now);
             let prepare = Control::Prepare { ballot: candidacy.ballot };
             cx.tell(self.view.members[index].address, self.view.gid, self.view.vid, &prepare);
         }
@@ -166,7 +167,7 @@ impl Membership {
             if !self.enough_promised(cx, candidacy) {
                 return;
             }
-            if let Some(next) = candidacy.bound_to().filter(|_| !self.planted.is(Bug::AcceptedValueIgnored)) {
+            if let Some(next) = self.bound_to(candidacy).filter(|_| !self.planted.is(Bug::AcceptedValueIgnored)) {
                 let (ballot, next) = (candidacy.ballot, next.clone());
                 return self.put_forward(cx, ballot, next);
             }
@@ -188,11 +189,24 @@ impl Membership {
         let timing = &cx.config.timing;
         let settled = |(index, answer): (usize, &Answer)| match answer {
             Answer::Promised(_) => true,
-            Answer::Silence => self.is_suspect(cx, index) || waited >= timing.collect,
+            Answer::Silence(since) => self.is_suspect(cx, index) || cx.now - *since >= timing.collect,
             Answer::Refused => waited >= timing.convince,
         };
         self.quorum(&self.view, |uid| matches!(answer(uid), Some(Answer::Promised(_))))
             && candidacy.answers.iter().enumerate().all(settled)
+    }
+
+    /// The value of the highest ballot that somebody who promised has accepted, if it may be decided. It is not, if too
+    /// few may be bound to it: those who say so, and those who say nothing. Nor is the leader's plan once the leader
+    /// itself is bound to this ballot, for nobody else decides that.
+    fn bound_to<'a>(&self, candidacy: &'a Candidacy) -> Option<&'a Next> {
+        let (ballot, next) = candidacy.accepted()?;
+        let promise = |uid: Uid| self.view.index_of(uid).and_then(|index| candidacy.promise(index));
+        let may_be_bound =
+            |uid: Uid| promise(uid).is_none_or(|promise| promise.accepted.as_ref().is_some_and(|(_, n)| n == next));
+        let given_up = ballot.round == 0 && promise(self.view.leader).is_some();
+        let decidable = self.quorum(&self.view, may_be_bound) && self.quorum(&next.view, may_be_bound);
+        (decidable && !given_up).then_some(next)
     }
 
     /// The last frame up to which everything is held by somebody who promised, and who has the first that I lack.
@@ -285,12 +299,17 @@ impl Membership {
 }
 
 impl Candidacy {
-    /// The value of the highest ballot that somebody who promised has accepted: it may be decided.
-    fn bound_to(&self) -> Option<&Next> {
-        let accepted = self.answers.iter().filter_map(|answer| match answer {
-            Answer::Promised(promise) => promise.accepted.as_ref(),
+    /// What member `index` has promised.
+    fn promise(&self, index: usize) -> Option<&Promise> {
+        match &self.answers[index] {
+            Answer::Promised(promise) => Some(promise),
             _ => None,
-        });
-        accepted.max_by_key(|(ballot, _)| *ballot).map(|(_, next)| next)
+        }
+    }
+
+    /// The value of the highest ballot that somebody who promised has accepted.
+    fn accepted(&self) -> Option<&(Ballot, Next)> {
+        let promises = (0..self.answers.len()).filter_map(|index| self.promise(index));
+        promises.filter_map(|promise| promise.accepted.as_ref()).max_by_key(|(ballot, _)| *ballot)
     }
 }
