@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 
-use common::{Server, group_of, group_with, multicast, program, run};
+use common::{Server, are_sound, group_of, group_with, multicast, program, run};
 
 /// What a client sends all the while, until nobody takes it any more.
 struct Load(Child);
@@ -34,22 +34,16 @@ fn drain(mut printed: ChildStdout) {
     let _ = std::io::copy(&mut printed, &mut std::io::sink());
 }
 
+/// Of servers 0 and so on.
+fn traces(dir: &Path, count: u64) -> Vec<String> {
+    (0..count).map(|id| dir.join(format!("{id}.jsonl")).display().to_string()).collect()
+}
+
 /// Waits until it has printed more messages than now.
 fn goes_on(server: &Server) {
     let count = |lines: &[String]| lines.iter().filter(|line| line.starts_with(r#"{"event":"message""#)).count();
     let before = count(&server.lines());
     server.wait_until("more messages", |lines| count(lines) > before);
-}
-
-/// The traces of servers 0 and so on violate nothing, given that something was done to them.
-fn are_sound(dir: &Path, count: u64) {
-    let fault = r#"{"at_us":0,"process":{"node":0,"incarnation":0},"event":"fault","kind":"killed or stopped"}"#;
-    std::fs::write(dir.join("fault.jsonl"), format!("{fault}\n")).expect("writes");
-    let names = (0..count).map(|id| id.to_string()).chain(["fault".to_owned()]);
-    let files: Vec<String> = names.map(|name| dir.join(name + ".jsonl").display().to_string()).collect();
-    let files: Vec<&str> = files.iter().map(String::as_str).collect();
-    let checked = run(&[&["check"], &files[..]].concat());
-    assert_eq!(checked.code, 0, "{}", checked.stdout);
 }
 
 #[test]
@@ -72,7 +66,7 @@ fn with_fail_stop_a_group_under_load_may_lose_leader_after_leader_down_to_one() 
     servers[0].wait_until("its own message", |lines| lines.iter().any(|line| line.contains(r#""payload":"alone""#)));
     let (code, _) = servers[0].terminate();
     assert_eq!(code, 0);
-    are_sound(dir.path(), 5);
+    are_sound(traces(dir.path(), 5), dir.path());
 }
 
 #[test]
@@ -96,7 +90,7 @@ fn a_majority_group_shrinks_to_two_and_the_last_follower_says_what_to_do() {
     assert!(why.contains("1 of 2 voters"), "{why}");
     let (code, _) = servers[0].terminate();
     assert_eq!(code, 0);
-    are_sound(dir.path(), 5);
+    are_sound(traces(dir.path(), 5), dir.path());
 }
 
 #[test]
@@ -129,7 +123,7 @@ fn a_leader_that_is_stopped_is_replaced_and_joins_again_when_it_goes_on() {
     for mut server in servers {
         assert_eq!(server.terminate().0, 0);
     }
-    are_sound(dir.path(), 3);
+    are_sound(traces(dir.path(), 3), dir.path());
 }
 
 #[test]

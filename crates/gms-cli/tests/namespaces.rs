@@ -135,3 +135,79 @@ fn a_follower_whose_cable_is_pulled_is_given_up_and_hears_of_it_when_it_is_plugg
     servers[1].write("with it\n");
     servers[0].wait_for("message");
 }
+
+/// Five servers under load, led by 4; two of them, 4 among them or not, are cut off from the three others for a while.
+fn cut_in_two(apart: [usize; 2], when_blocked: &str) {
+    let Some(hosts) = Hosts::new(5) else { return };
+    let traces = tempfile::tempdir().expect("a directory");
+    let trace = |id: usize| traces.path().join(format!("{id}.jsonl")).display().to_string();
+    let mut servers: Vec<Server> = (0..5)
+        .map(|id| {
+            let (number, file) = (id.to_string(), trace(id));
+            let common =
+                ["--multicast", "239.77.0.1:7400", "--interface", "eth0", "--insecure", "--expect", "0,1,2,3,4"];
+            let own = ["--id", &number, "--trace", &file, "--when-blocked", when_blocked, "--listen", "0.0.0.0:7500"];
+            Server::start_on(hosts.name(id), &[&common[..], &own].concat())
+        })
+        .collect();
+    servers.iter().for_each(|server| assert_eq!(server.wait_for_followers(4), 4));
+    let staying: Vec<usize> = (0..5).filter(|id| !apart.contains(id)).collect();
+    servers[staying[0]].write_line("all five");
+    servers.iter().for_each(|server| server.wait_for_message("all five"));
+
+    hosts.split(&apart);
+    // The three go on.
+    let leader = *staying.last().expect("three") as u64;
+    staying.iter().for_each(|id| assert_eq!(servers[*id].wait_for_followers(2), leader));
+    servers[staying[0]].write_line("three of five");
+    staying.iter().for_each(|id| servers[*id].wait_for_message("three of five"));
+    // The two say that they do not, and do with messages what they are told.
+    for id in apart {
+        let why = servers[id].wait_for("blocked")["why"].as_str().expect("text").to_owned();
+        assert!(why.contains("2 of 5 voters") || why.contains("has not been heard"), "{why}");
+        servers[id].write_line("two of five");
+    }
+    let places: Vec<String> = apart.iter().map(|id| format!("10.77.0.{}:7500", id + 1)).collect();
+    let send = ["send", "--json", "--wait", "2", "--server", &places.join(","), "of a client"];
+    let mut client = Server::run(program_on(hosts.name(apart[0]), &send));
+    if when_blocked == "refuse" {
+        apart.iter().for_each(|id| servers[*id].wait_for_complaint("not sent, blocked: "));
+        assert_eq!(client.wait(), 4, "it is not ordered");
+        let told = client.lines().join("\n");
+        assert!(told.contains(r#""outcome":"not_ordered""#) && told.contains("blocked: no quorum"), "{told}");
+    } else {
+        assert!(client.lines().is_empty(), "it waits");
+    }
+
+    hosts.split(&[]);
+    apart.iter().for_each(|id| _ = servers[*id].wait_for("excluded"));
+    servers.iter().for_each(|server| _ = server.wait_for_followers(4));
+    if when_blocked == "hold" {
+        assert_eq!(client.wait(), 0, "what a client has waiting is ordered once it can be");
+        servers.iter().for_each(|server| server.wait_for_message("of a client"));
+    }
+    servers[apart[0]].write_line("all five again");
+    servers.iter().for_each(|server| server.wait_for_message("all five again"));
+    // Those who were out have missed what was said meanwhile, and nothing else.
+    let said = |id: usize, what: &str| servers[id].messages().iter().filter(|line| line.contains(what)).count();
+    for id in 0..5 {
+        assert_eq!(said(id, "three of five"), usize::from(staying.contains(&id)));
+        assert_eq!(said(id, "of a client"), usize::from(when_blocked == "hold"));
+    }
+    let end = |id: usize| servers[id].messages().last().cloned();
+    (1..5).for_each(|id| assert_eq!(end(id), end(0)));
+    for server in &mut servers {
+        assert_eq!(server.terminate().0, 0);
+    }
+    common::are_sound((0..5).map(trace).collect(), traces.path());
+}
+
+#[test]
+fn a_group_cut_in_two_goes_on_in_the_larger_part_and_holds_messages_in_the_smaller() {
+    cut_in_two([3, 4], "hold");
+}
+
+#[test]
+fn a_group_cut_in_two_refuses_messages_in_the_smaller_part_if_it_is_to() {
+    cut_in_two([0, 1], "refuse");
+}

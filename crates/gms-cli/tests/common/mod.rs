@@ -130,6 +130,11 @@ impl Server {
         stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("the server reads");
     }
 
+    /// Types a line.
+    pub(crate) fn write_line(&mut self, line: &str) {
+        self.write(&format!("{line}\n"));
+    }
+
     /// Types, without waiting until it is read.
     pub(crate) fn write_behind(&mut self, text: String) {
         let mut stdin = self.stdin.take().expect("open");
@@ -158,6 +163,12 @@ impl Server {
     /// The `message` lines so far.
     pub(crate) fn messages(&self) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.starts_with(r#"{"event":"message""#)).collect()
+    }
+
+    /// Waits until a message with these words was delivered.
+    pub(crate) fn wait_for_message(&self, words: &str) {
+        let said = format!(r#""payload":"{words}""#);
+        self.wait_until(words, |lines| lines.iter().any(|line| line.contains(&said)));
     }
 
     /// What it complained about so far.
@@ -278,6 +289,18 @@ impl Lines {
         let guard = self.all.lock().unwrap();
         let _ended = self.more.wait_timeout_while(guard, LIMIT, |lines| !lines.1).unwrap();
     }
+}
+
+/// These traces violate nothing, given that something was done to those who wrote them.
+pub(crate) fn are_sound(traces: Vec<String>, dir: &Path) {
+    let fault =
+        r#"{"at_us":0,"process":{"node":0,"incarnation":0},"event":"fault","kind":"killed, stopped or cut off"}"#;
+    let file = dir.join("fault.jsonl");
+    std::fs::write(&file, format!("{fault}\n")).expect("it can be written");
+    let files = traces.into_iter().chain([file.display().to_string()]);
+    let arguments: Vec<String> = ["check".to_owned()].into_iter().chain(files).collect();
+    let checked = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(checked.code, 0, "{}", checked.stdout);
 }
 
 /// Servers 0, 1 and so on in one view.

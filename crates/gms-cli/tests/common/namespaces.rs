@@ -31,6 +31,9 @@ impl Hosts {
         let bridge = &self.bridge;
         ip(&["-n", bridge, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
         ip(&["-n", bridge, "link", "set", "br0", "up"])?;
+        // Nothing is here but when the network is split.
+        ip(&["-n", bridge, "link", "add", "br1", "type", "bridge", "mcast_snooping", "0"])?;
+        ip(&["-n", bridge, "link", "set", "br1", "up"])?;
         for (index, name) in self.names.iter().enumerate() {
             let (port, number) = (format!("port{index}"), index + 1);
             ip(&["netns", "add", name])?;
@@ -47,6 +50,15 @@ impl Hosts {
     /// The namespace of host `index`.
     pub(crate) fn name(&self, index: usize) -> &str {
         &self.names[index]
+    }
+
+    /// Cuts these hosts off from the others, together; whoever is not named is with the others again.
+    pub(crate) fn split(&self, apart: &[usize]) {
+        for index in 0..self.names.len() {
+            let side = if apart.contains(&index) { "br1" } else { "br0" };
+            ip(&["-n", &self.bridge, "link", "set", &format!("port{index}"), "master", side])
+                .expect("the link is there");
+        }
     }
 
     /// Plugs the cable of host `index` in, or out.
