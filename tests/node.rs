@@ -62,6 +62,25 @@ fn a_drawn_id_that_is_taken_is_drawn_again_and_a_chosen_one_is_refused() {
     assert!(refusal.to_string().contains("id 0 is taken by the live server at 10.0.0.1:7000"), "{refusal}");
 }
 
+#[test]
+fn a_founder_whose_id_is_taken_when_it_comes_back_founds_no_second_group() {
+    let mut world = World::of(0, &Bootstrap::Join);
+    world.start(0, Bootstrap::Found, true);
+    (1..3).for_each(|node| world.start(node, Bootstrap::Join, false));
+    world.pass(Duration::from_secs(1));
+    // It stands still until the others have given it up, and another has come with its id.
+    world.stopped = Some(0);
+    world.pass(Duration::from_secs(3));
+    world.start(0, Bootstrap::Join, false);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(1).unwrap().1, [0, 1, 2]);
+    world.wake();
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(0).unwrap().1.len(), 4, "{:?}", world.view(0));
+    let gid = |index: usize| world.nodes[index].view().unwrap().gid;
+    assert!(world.nodes[0].uid().node.0 > 2 && gid(0) == gid(1));
+}
+
 /// Two groups of one name, of two and of three, that meet; each member sends all the while.
 fn two_groups_meet(bootstrap: &Bootstrap) -> World {
     let mut world = World::of(2, &Bootstrap::Auto);

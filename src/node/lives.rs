@@ -1,12 +1,13 @@
 //! One process, several lives: another id, another lineage, the end.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Gid, Member, Time, Uid};
+use gms_core::{Gid, Input, Member, Time, Uid};
 
-use super::{Bootstrap, Node};
+use super::{Bootstrap, Node, NodeConfig};
 use crate::layers;
 
 /// How long a former life keeps answering those who were in its last view and are behind.
@@ -90,36 +91,42 @@ impl Node {
         }
     }
 
-    /// Takes another id and starts over.
+    /// Takes another id and starts over: comes to the group as it did with the one that was taken.
     pub(super) fn draw_another_id(&mut self) {
-        let mut config = self.config.clone();
-        config.core.uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
-        config.core.seed = self.random.next_u64();
-        let anew = Self::new(config, self.now).expect("nothing but the id has changed");
-        let Self { before, former, exclusions, outbox, .. } = std::mem::replace(self, anew);
-        (self.before, self.former, self.exclusions) = (before, former, exclusions);
-        self.outbox.extend(outbox);
+        let uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
+        let leaving = self.leaving;
+        self.start_over(uid, self.bootstrap.clone());
+        if leaving {
+            self.handle(self.now, Input::Leave);
+        }
     }
 
     /// The lineage of this process has dissolved, or excluded it: joins as a new life.
     pub(super) fn begin_anew(&mut self) {
+        let uid = Uid { incarnation: self.random.next_u64(), ..self.member.uid() };
+        let bootstrap = match (self.forced.take(), &self.config.bootstrap) {
+            (Some(forced), _) => forced,
+            (None, Bootstrap::Found) => Bootstrap::Join,
+            (None, other) => other.clone(),
+        };
         let place = self.place;
-        let mut config = self.config.clone();
-        config.core.uid = Uid { incarnation: self.random.next_u64(), ..config.core.uid };
-        config.core.seed = self.random.next_u64();
-        let original = config.bootstrap.clone();
-        if let Some(forced) = self.forced.take() {
-            config.bootstrap = forced;
-        } else if config.bootstrap == Bootstrap::Found {
-            config.bootstrap = Bootstrap::Join;
-        }
-        let mut anew = Self::new(config, self.now).expect("nothing but the life has changed");
-        anew.config.bootstrap = original;
-        (anew.before, anew.random) = (self.before + self.sent, self.random.clone());
-        anew.exclusions = self.exclusions.clone();
-        let Self { member, outbox, .. } = std::mem::replace(self, anew);
-        self.outbox.extend(outbox);
+        let member = self.start_over(uid, bootstrap);
         self.former = place.map(|place| Box::new(Former::new(member, place, self.now)));
+    }
+
+    /// Puts another life in the place of this one, and returns what was the member in it. What is of the process and
+    /// not of its life goes on.
+    fn start_over(&mut self, uid: Uid, bootstrap: Bootstrap) -> Member {
+        let mut config = NodeConfig { bootstrap, ..self.config.clone() };
+        config.core.uid = uid;
+        config.core.seed = self.random.next_u64();
+        let anew = Self::new(config, self.now).expect("nothing but the life has changed");
+        let past = mem::replace(self, anew);
+        self.config.bootstrap = past.config.bootstrap;
+        self.before = past.before + past.sent;
+        (self.random, self.exclusions, self.former) = (past.random, past.exclusions, past.former);
+        self.outbox.extend(past.outbox);
+        past.member
     }
 
     /// Tells the others that this server is gone; not if the id they would forget is another one's.

@@ -47,6 +47,8 @@ use crate::trace;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Node {
     config: NodeConfig,
+    /// How this life comes to its group; the next one does as the configuration says.
+    bootstrap: Bootstrap,
     /// What the group's name is in envelopes.
     name: Gid,
     random: SplitMix64,
@@ -118,6 +120,7 @@ impl Node {
             },
             succession: Succession::new(config.succession.clone(), core.seed),
             accused: None,
+            bootstrap: config.bootstrap.clone(),
             config,
             rivals: Rivals::default(),
             former: None,
