@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use gms_core::Gid;
+use gms_core::{Gid, View};
 
 use super::block::{Block, Place};
 use super::outbox::Outbox;
@@ -52,6 +52,17 @@ impl History {
         self.floor.map(|_| self.next)
     }
 
+    /// What is to come first for one who wants nothing of what was. Before the first event of a life that will be the
+    /// present view of the member, if it has one.
+    pub(super) fn upcoming(&self, view: Option<&View>) -> Place {
+        let Some(view) = view.filter(|_| self.floor.is_none()) else { return self.next };
+        let present = self.present();
+        match self.gid(present) {
+            Some(known) if known != view.gid => Place { lineage: present + 1, gseq: view.gseq },
+            _ => Place { lineage: present, gseq: self.next.gseq.max(view.gseq) },
+        }
+    }
+
     /// The oldest place known here.
     pub(super) fn floor(&self) -> Place {
         self.floor.unwrap_or_default()
@@ -75,6 +86,12 @@ impl History {
     /// Adds blocks, and wakes whoever waits for them.
     pub(super) fn extend(&mut self, blocks: Vec<Block>) {
         for mut block in blocks {
+            let known = self.gid(self.present());
+            if known.is_some() && block.gid.is_some() && block.gid != known {
+                // Nobody has said that the one before is over: the server was out of it.
+                self.next = Place { lineage: self.present() + 1, gseq: 0 };
+                self.lineages.push(None);
+            }
             block.lineage = self.next.lineage;
             if block.gid.is_some() {
                 self.lineages[block.lineage] = block.gid;
@@ -123,7 +140,7 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use gms_core::Event;
+    use gms_core::{Event, Gseq, Params, Uid, ViewChange};
 
     use super::super::block::tests::messages;
     use super::*;
@@ -187,6 +204,52 @@ mod tests {
         assert_eq!(read_all(&mut history, 7), [7, 8, 0, 3, 4]);
         assert_eq!(read_all(&mut history, 9), [0, 3, 4]);
         assert_eq!(history.next(), Some(Place { lineage: 1, gseq: 5 }));
+    }
+
+    fn view(gid: u128, gseq: Gseq) -> View {
+        let leader = Uid::new(1, 9);
+        View { gid: Gid(gid), vid: 1, at: 1, gseq, leader, members: vec![], params: Params::default() }
+    }
+
+    fn installed(view: View) -> Vec<Block> {
+        Block::cut(&[Event::View(ViewChange { view: view.into(), joined: vec![], left: vec![] })])
+    }
+
+    /// A history that knows lineage 1 up to place 8, and that the server was out of it then.
+    fn forgetful() -> History {
+        let mut history = History::new(1 << 20);
+        history.extend(installed(view(1, 6)));
+        history.extend(Block::cut(&messages([7, 8], 10)));
+        history.forget();
+        history
+    }
+
+    #[test]
+    fn the_places_of_a_lineage_say_nothing_in_the_one_a_server_comes_back_in() {
+        let mut history = forgetful();
+        let known = Gid(1).to_string();
+        let from = Place { lineage: history.lineage(&known).expect("the last one"), gseq: 55 };
+        assert!(matches!(history.read(from, &Arc::default()), Reading::Nothing));
+        history.extend(installed(view(2, 1)));
+        history.extend(Block::cut(&messages([2, 3], 10)));
+        assert_eq!(read_all(&mut history, 55), [-1, 1, 2, 3]);
+        assert_eq!((history.gid(0), history.gid(1)), (Some(Gid(1)), Some(Gid(2))));
+
+        let mut history = forgetful();
+        history.extend(installed(view(1, 60)));
+        assert_eq!(read_all(&mut history, 55), [-60, 60]);
+    }
+
+    #[test]
+    fn from_now_on_begins_between_two_lives_without_a_gap() {
+        for (gid, gseq, lineage) in [(1, 60, 0), (2, 1, 1)] {
+            let mut history = forgetful();
+            let upcoming = history.upcoming(Some(&view(gid, gseq)));
+            assert_eq!(upcoming, Place { lineage, gseq });
+            history.extend(installed(view(gid, gseq)));
+            assert!(matches!(history.read(upcoming, &Arc::default()), Reading::Block(_)));
+        }
+        assert_eq!(forgetful().upcoming(None), Place { lineage: 0, gseq: 9 });
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use gms_core::{Gseq, Level, Uid, View};
+use gms_core::{Level, Uid, View};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -133,11 +133,6 @@ impl Shared {
         let known = self.history().gid(lineage);
         let gid = known.or_else(|| Some(self.mailbox.status().view?.gid));
         gid.map_or_else(String::new, |gid| gid.to_string())
-    }
-
-    /// The place of the present view.
-    pub(super) fn view_gseq(&self) -> Gseq {
-        self.mailbox.status().view.map_or(0, |view| view.gseq)
     }
 
     pub(super) fn status(&self) -> ServerStatus {

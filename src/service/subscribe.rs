@@ -10,14 +10,14 @@ impl Connection {
     /// Begins to follow the order, from place `from` of lineage `gid` on.
     pub(super) fn subscribe(&mut self, from: Option<Gseq>, gid: Option<&str>) {
         let (place, known) = {
+            let view = self.shared.mailbox.status().view;
             let history = self.shared.history();
             let lineage = gid.map_or(Some(history.present()), |gid| history.lineage(gid));
             match (from, lineage) {
                 (Some(gseq), Some(lineage)) => (Place { lineage, gseq }, true),
                 // The places of another lineage say nothing here: from the oldest on.
                 (Some(_), None) => (history.floor(), false),
-                // The first event will be the view there is.
-                (None, _) => (history.next().unwrap_or(Place { lineage: 0, gseq: self.shared.view_gseq() }), true),
+                (None, _) => (history.upcoming(view.as_deref()), true),
             }
         };
         let gid = self.shared.gid(place.lineage);
