@@ -369,7 +369,8 @@ impl Sender<'_> {
 }
 
 impl Events {
-    /// The next event; `None` after the last ([`Event::Left`], [`Event::Excluded`] or [`Event::Broken`]).
+    /// The next event; `None` after the last: [`Event::Left`], [`Event::Refused`] (the group does not let this process
+    /// in, or in again), [`Event::Broken`], or [`Event::Excluded`] of one that was leaving.
     /// Cancel safe: nothing is lost.
     pub async fn next(&mut self) -> Option<Event> {
         self.fill().await;

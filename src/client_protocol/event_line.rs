@@ -57,6 +57,8 @@ pub enum EventLine<'a> {
     Dissolved { gid: String, into: String, discarded_upto: Gseq },
     /// The group went on without this member.
     Excluded,
+    /// It does not let this process in again.
+    Refused { why: String },
     /// This member stopped.
     Broken { why: &'a str },
 }
@@ -67,7 +69,7 @@ impl<'a> EventLine<'a> {
         Some(match event {
             Event::Message(m) => Self::message(m.gseq, m.vid, m.sender.node.0, &m.payload),
             Event::View(change) => Self::view(change),
-            Event::Outcome { outcome: Outcome::Ordered { .. }, .. } | Event::Refused(_) => return None,
+            Event::Outcome { outcome: Outcome::Ordered { .. }, .. } => return None,
             Event::Outcome { sseq, outcome: Outcome::NotOrdered | Outcome::SessionExpired } => {
                 Self::NotOrdered { message: *sseq }
             }
@@ -81,6 +83,7 @@ impl<'a> EventLine<'a> {
             }
             Event::Dissolved { gid, into, upto } => Self::dissolved(*gid, *into, *upto),
             Event::Excluded => Self::Excluded,
+            Event::Refused(why) => Self::Refused { why: why.to_string() },
             Event::Broken(why) => Self::Broken { why },
         })
     }
@@ -155,6 +158,8 @@ mod tests {
     fn events_without_fields_are_lines_too() {
         assert_eq!(json(&Event::Excluded), r#"{"event":"excluded"}"#);
         assert_eq!(json(&Event::Left { released: true }), r#"{"event":"left","released":true}"#);
+        let refused = Event::Refused(gms_core::Refusal::Group("other".to_owned()));
+        assert!(json(&refused).starts_with(r#"{"event":"refused","why":"#));
         let outcome = Event::Outcome { sseq: 7, outcome: Outcome::NotOrdered };
         assert_eq!(json(&outcome), r#"{"event":"not_ordered","message":7}"#);
     }

@@ -152,6 +152,7 @@ impl Service {
         }
         match batch.last() {
             Some(Event::Left { .. }) => self.shared.end("this server has left the group: go to another"),
+            Some(Event::Refused(why)) => self.shared.end(&format!("the group has refused this server: {why}")),
             Some(Event::Broken(why)) => self.shared.end(&format!("this server has stopped: {why}")),
             _ => {}
         }

@@ -92,6 +92,22 @@ fn a_leader_that_is_told_to_stop_hands_over_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_server_whose_id_is_taken_when_it_comes_back_says_so_and_fails() {
+    let place = multicast();
+    let mut servers = group_of(3, &place, None);
+    servers[0].signal("-STOP");
+    servers[1].wait_for_followers(1);
+    let _another = Server::start(&["--multicast", &place, "--id", "0"]);
+    servers[1].wait_for_followers(2);
+    servers[0].signal("-CONT");
+    assert_eq!(servers[0].wait(), 1);
+    let complaints = servers[0].complaints();
+    assert!(complaints.contains("error: refused: id 0 is taken by the live server at"), "{complaints}");
+    let last = servers[0].lines().pop().expect("a line");
+    assert!(last.starts_with(r#"{"event":"refused","why":"id 0 is taken"#), "{last}");
+}
+
+#[test]
 fn without_a_quorum_all_are_blocked_and_can_still_be_stopped() {
     let mut servers = group_of(5, &multicast(), None);
     let leader = servers[0].wait_for_followers(4) as usize;

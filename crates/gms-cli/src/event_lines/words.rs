@@ -12,7 +12,7 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
     Some(match event {
         Event::Message(m) => message_in_words(m.gseq, m.sender.node.0, &m.payload, palette),
         Event::View(change) => palette.strong(view_in_words(change)).to_string(),
-        Event::Outcome { outcome: Outcome::Ordered { .. }, .. } | Event::Refused(_) => return None,
+        Event::Outcome { outcome: Outcome::Ordered { .. }, .. } => return None,
         Event::Outcome { sseq, outcome: Outcome::NotOrdered | Outcome::SessionExpired } => {
             format!("own message {sseq} was not ordered")
         }
@@ -31,6 +31,7 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         }
         Event::Dissolved { upto, into, .. } => dissolved_in_words(into, *upto),
         Event::Excluded => "excluded: the group went on without this member; it joins again as a new one".to_owned(),
+        Event::Refused(why) => format!("refused: {why}"),
         Event::Broken(why) => format!("stopped: {why}"),
     })
 }

@@ -101,6 +101,10 @@ async fn print(printer: &mut Printer, mut events: Events, service: &Service) -> 
         printer.events(&batch)?;
         match batch.last() {
             Some(Event::Left { released: false }) => departure::warn_unconfirmed(),
+            Some(Event::Refused(why)) => {
+                complain(&format!("error: refused: {why}"));
+                code = ExitCode::FAILURE;
+            }
             Some(Event::Broken(why)) => {
                 complain(&format!("error: this member stopped: {why}; start it again to join"));
                 code = ExitCode::FAILURE;
