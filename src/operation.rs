@@ -57,11 +57,12 @@ pub enum OperationError {
 impl Operation {
     /// Why this member cannot do it, if it cannot.
     pub(crate) fn check(self, status: &Status) -> Result<(), OperationError> {
-        let Some(view) = &status.view else { return Err(OperationError::NoView) };
         let id = match self {
+            // Also from one that is in no view: its group may have died while it was out.
             Self::ForceView(_) => return Ok(()),
             Self::Exclude(id) | Self::TransferLeader(id) => id,
         };
+        let Some(view) = &status.view else { return Err(OperationError::NoView) };
         let leader = view.leader.node.0;
         if view.leader != status.uid {
             Err(OperationError::NotLeader { leader })
@@ -78,4 +79,17 @@ impl Operation {
 /// The member with this id.
 pub(crate) fn member(view: &View, id: u64) -> Option<gms_core::Uid> {
     view.members.iter().map(|m| m.uid).find(|uid| uid.node == NodeId(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_in_no_view_may_be_forced_only() {
+        let status = Status::default();
+        assert_eq!(Operation::ForceView(Part::Found).check(&status), Ok(()));
+        assert_eq!(Operation::Exclude(1).check(&status), Err(OperationError::NoView));
+        assert_eq!(Operation::TransferLeader(1).check(&status), Err(OperationError::NoView));
+    }
 }

@@ -68,7 +68,7 @@ fn a_founder_whose_id_is_taken_when_it_comes_back_founds_no_second_group() {
     world.start(0, Bootstrap::Found, true);
     (1..3).for_each(|node| world.start(node, Bootstrap::Join, false));
     world.pass(Duration::from_secs(1));
-    // It stands still until the others have given it up, and another has come with its id.
+    // Another comes with its id while it stands still.
     world.stopped = Some(0);
     world.pass(Duration::from_secs(3));
     world.start(0, Bootstrap::Join, false);
@@ -79,6 +79,45 @@ fn a_founder_whose_id_is_taken_when_it_comes_back_founds_no_second_group() {
     assert_eq!(world.view(0).unwrap().1.len(), 4, "{:?}", world.view(0));
     let gid = |index: usize| world.nodes[index].view().unwrap().gid;
     assert!(world.nodes[0].uid().node.0 > 2 && gid(0) == gid(1));
+}
+
+/// Node 0 stands still until the others have given it up, and goes on.
+fn exclude_node_0(world: &mut World) {
+    world.stopped = Some(0);
+    world.pass(Duration::from_secs(3));
+    world.wake();
+}
+
+#[test]
+fn a_survivor_that_rests_can_be_forced() {
+    let mut world = World::of(3, &Bootstrap::Auto);
+    world.pass(Duration::from_secs(1));
+    let former = world.nodes[0].view().unwrap().gid;
+    for _ in 0..3 {
+        exclude_node_0(&mut world);
+        world.pass(Duration::from_millis(500));
+    }
+    assert_eq!(world.view(0), None, "it rests");
+    world.dead = vec![1, 2];
+    world.nodes[0].force_view(world.now, true);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.view(0), Some((0, vec![0])));
+    let gid = world.nodes[0].view().unwrap().gid;
+    world.pass(Duration::from_secs(1));
+    assert!(gid != former && world.nodes[0].view().unwrap().gid == gid, "founded once");
+}
+
+#[test]
+fn one_that_is_forced_while_it_joins_founds_once() {
+    let mut world = World::of(1, &Bootstrap::Join);
+    world.pass(Duration::from_secs(1));
+    world.nodes[0].force_view(world.now, true);
+    assert_eq!(world.view(0), Some((0, vec![0])));
+    (1..3).for_each(|node| world.start(node, Bootstrap::Join, false));
+    world.pass(Duration::from_secs(1));
+    exclude_node_0(&mut world);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
 }
 
 /// Two groups of one name, of two and of three, that meet; each member sends all the while.

@@ -111,7 +111,9 @@ impl Node {
         };
         let place = self.place;
         let member = self.start_over(uid, bootstrap);
-        self.former = place.map(|place| Box::new(Former::new(member, place, self.now)));
+        if let Some(place) = place {
+            self.former = Some(Box::new(Former::new(member, place, self.now)));
+        }
     }
 
     /// Puts another life in the place of this one, and returns what was the member in it. What is of the process and

@@ -192,10 +192,12 @@ impl Node {
     pub fn force_view(&mut self, now: Time, found: bool) {
         self.now = self.now.max(now);
         self.forced = Some(if found { Bootstrap::Found } else { Bootstrap::Join });
-        if self.exclusions.end_rest() {
+        if self.member.is_joining() || self.exclusions.end_rest() {
+            // It has given its lineage up already.
             self.begin_anew();
+        } else {
+            self.member.handle(self.now, Input::Forsake);
         }
-        self.member.handle(self.now, Input::Forsake);
         self.tend();
     }
 
