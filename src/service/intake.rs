@@ -72,16 +72,16 @@ impl Connection {
         });
         // The outcome of a message cannot be looked up before its number is entered: that takes the ledger too.
         let mut ledger = self.shared.ledger();
-        let accepted = match ledger.is_closed() {
-            true => Err(SendError::Closed),
-            false => self.shared.mailbox.submit(first, &mut more, Some(cx.waker())),
+        let accepted = match ledger.refusal() {
+            Some(reason) => Err(reason.to_owned()),
+            None => self.shared.mailbox.submit(first, &mut more, Some(cx.waker())).map_err(|error| reason(&error)),
         };
         let (last, turned_back) = match accepted {
             Ok(accepted) => accepted,
-            Err(error) => {
+            Err(reason) => {
                 drop(ledger);
                 asked.extend(self.waiting.drain(..).map(|(what, _)| what));
-                self.refuse(asked, &error);
+                self.refuse(asked, &reason);
                 return true;
             }
         };
@@ -97,19 +97,23 @@ impl Connection {
     }
 
     /// Nothing of it is sent here.
-    fn refuse(&mut self, asked: Vec<Asked>, error: &SendError) {
-        let reason = match error {
-            SendError::Blocked(why) => format!("this server is blocked: {why}: send through another"),
-            _ => "this server is leaving the group or has left it: send through another".to_owned(),
-        };
+    fn refuse(&mut self, asked: Vec<Asked>, reason: &str) {
         for what in asked {
             match what {
                 Asked::Message(number) => {
-                    let reason = reason.clone();
+                    let reason = reason.to_owned();
                     self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: true }));
                 }
-                Asked::Session => self.refuse_opening(reason.clone()),
+                Asked::Session => self.refuse_opening(reason),
             }
         }
+    }
+}
+
+/// Why the group takes nothing.
+fn reason(error: &SendError) -> String {
+    match error {
+        SendError::Blocked(why) => format!("this server is blocked: {why}: send through another"),
+        _ => "this server is leaving the group or has left it: send through another".to_owned(),
     }
 }

@@ -13,6 +13,8 @@ use crate::client_protocol::{NotOrderedReply, OrderedReply, Reply, UnknownReply,
 pub(super) struct Ledger {
     /// By number in the group; some of the numbers between are not of clients.
     runs: VecDeque<Run>,
+    /// The member is out of its group at present.
+    suspended: bool,
     closed: bool,
 }
 
@@ -44,9 +46,14 @@ struct Gathered {
 }
 
 impl Ledger {
-    /// Whether outcomes will come no more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
+    /// Why no message is taken now, if none is.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        if self.closed {
+            Some("this server is leaving the group or has left it: send through another")
+        } else {
+            self.suspended
+                .then_some("the group goes on without this server, which joins it again: send through another")
+        }
     }
 
     /// The messages that have just been given the numbers from `first` on.
@@ -73,6 +80,17 @@ impl Ledger {
         while self.runs.front().is_some_and(|run| run.open == 0) {
             self.runs.pop_front();
         }
+    }
+
+    /// No outcome will come before [`Self::resume`]: what is open may get its place in the next life of the member.
+    pub(super) fn suspend(&mut self) {
+        self.suspended = true;
+        self.give_up();
+    }
+
+    /// The member is in a view again.
+    pub(super) fn resume(&mut self) {
+        self.suspended = false;
     }
 
     /// No outcome will come any more.
@@ -159,6 +177,6 @@ mod tests {
         ledger.settle([ordered(1)].into_iter());
         ledger.close();
         assert_eq!(taken(&one), ("ordered:number:8,gseq:101,view:1\nunknown:number:9\n".to_owned(), 2));
-        assert!(ledger.is_closed());
+        assert!(ledger.refusal().is_some());
     }
 }

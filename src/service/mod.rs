@@ -146,6 +146,9 @@ impl Service {
             if !blocks.is_empty() {
                 self.shared.history().extend(blocks);
             }
+            if life.iter().any(|event| matches!(event, Event::View(_))) {
+                self.shared.ledger().resume();
+            }
             if life.last() == Some(&Event::Excluded) {
                 self.shared.dismiss();
             }

@@ -87,11 +87,12 @@ impl Shared {
         lock(&self.connections).served.values().for_each(|outbox| outbox.wake());
     }
 
-    /// The group went on without this server, which joins it again: its clients do better elsewhere, and what it
-    /// remembers has a hole.
+    /// The group went on without this server, which joins it again, nobody knows when: its clients do better elsewhere,
+    /// and what it remembers has a hole.
     pub(super) fn dismiss(&self) {
         self.exclusions.fetch_add(1, Ordering::Relaxed);
         self.history().forget();
+        self.ledger().suspend();
         lock(&self.connections).served.values().for_each(|outbox| outbox.wake());
     }
 
