@@ -6,8 +6,8 @@ use std::io;
 use gms_core::{Blocked, Refusal};
 use gms_net::BindError;
 
-use crate::group::MessageId;
 use crate::node::NodeError;
+use crate::sender::MessageId;
 
 /// Why a process did not become a member. Nothing of it is left in the group.
 #[derive(Debug, thiserror::Error)]

@@ -1,37 +1,24 @@
 //! The handles an application holds: [`Group`] to send and leave, [`Events`] to read.
 
 use std::future::poll_fn;
-use std::iter;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gms_core::{Addressing, Event, Gseq, Level, Outcome, Time, Uid, Vid, View};
+use gms_core::{Event, Level, Time, Uid, Vid, View};
 use gms_net::{Transport, Udp};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::deaths::Deaths;
 use crate::error::{JoinError, LeaveError, SendError};
 use crate::event_loop::{EventLoop, Settings};
-use crate::mailbox::{KnownServer, Mailbox, Party, Receipt, Status, Submission};
+use crate::mailbox::Mailbox;
 use crate::node::{Node, NodeConfig};
 use crate::operation::{Operation, OperationError};
 use crate::peers;
+use crate::sender::{MessageId, Ordered, Sender};
+use crate::status::{KnownServer, Status};
 use crate::trace::TraceWriter;
-
-/// Number of an own message, dense from 1; its outcome arrives as [`Event::Outcome`] with this `sseq`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct MessageId(pub u64);
-
-/// Where an own message stands in the order, at the level asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Ordered {
-    /// Its place.
-    pub gseq: Gseq,
-    /// The view it was delivered in.
-    pub view: Vid,
-}
 
 /// A membership. Cheap to clone; when the last clone is dropped, the member leaves in the background.
 #[derive(Clone)]
@@ -174,12 +161,12 @@ impl Group {
 
     /// Sends with another level than [`Config::level`].
     pub fn level(&self, level: Level) -> Sender<'_> {
-        Sender { group: self, level, only_in_view: None }
+        Sender::new(self, level, None)
     }
 
     /// Sends what may be delivered in view `vid` only, and is reported as not ordered otherwise (P17).
     pub fn only_in_view(&self, vid: Vid) -> Sender<'_> {
-        Sender { group: self, level: self.inner.level, only_in_view: Some(vid) }
+        Sender::new(self, self.inner.level, Some(vid))
     }
 
     fn sender(&self) -> Sender<'_> {
@@ -266,105 +253,6 @@ impl Group {
         operation.check(&self.status())?;
         self.inner.mailbox.operate(operation);
         Ok(())
-    }
-}
-
-/// A way of sending: made by [`Group::level`] or [`Group::only_in_view`]; see there.
-#[derive(Clone, Copy)]
-pub struct Sender<'a> {
-    group: &'a Group,
-    level: Level,
-    only_in_view: Option<Vid>,
-}
-
-impl Sender<'_> {
-    /// As [`Group::level`].
-    pub fn level(self, level: Level) -> Self {
-        Self { level, ..self }
-    }
-
-    /// As [`Group::only_in_view`].
-    pub fn only_in_view(self, vid: Vid) -> Self {
-        Self { only_in_view: Some(vid), ..self }
-    }
-
-    /// As [`Group::multicast`].
-    ///
-    /// # Errors
-    /// See [`SendError`].
-    pub async fn multicast(&self, payload: impl Into<Bytes>) -> Result<Ordered, SendError> {
-        let (answer, outcome) = oneshot::channel();
-        let receipt = Receipt { answer, party: Party::present() };
-        let submission = Submission { receipt: Some(receipt), ..self.submission(payload) };
-        self.submit(submission, &mut iter::empty()).await?;
-        match outcome.await {
-            Ok(Ok(Outcome::Ordered { gseq, vid })) => Ok(Ordered { gseq, view: vid }),
-            // A member's own messages belong to no client's session.
-            Ok(Ok(Outcome::NotOrdered | Outcome::SessionExpired)) => Err(SendError::NotOrdered),
-            Ok(Ok(Outcome::Unknown)) => Err(SendError::Unknown),
-            Ok(Err(error)) => Err(error),
-            // Never handed to the protocol: the member had ended.
-            Err(_) => Err(SendError::Closed),
-        }
-    }
-
-    /// As [`Group::queue`].
-    ///
-    /// # Errors
-    /// See [`SendError`].
-    pub async fn queue(&self, payload: impl Into<Bytes>) -> Result<MessageId, SendError> {
-        let accepted = self.submit(self.submission(payload), &mut iter::empty()).await?;
-        Ok(MessageId(accepted))
-    }
-
-    /// As [`Group::queue_all`].
-    ///
-    /// # Errors
-    /// See [`SendError`].
-    pub async fn queue_all<I>(&self, payloads: I) -> Result<Option<MessageId>, SendError>
-    where
-        I: IntoIterator<Item: Into<Bytes>>,
-    {
-        let mut submissions = payloads.into_iter().map(|payload| self.submission(payload));
-        let Some(first) = submissions.next() else { return Ok(None) };
-        Ok(Some(MessageId(self.submit(first, &mut submissions).await?)))
-    }
-
-    /// As [`Group::try_queue`].
-    ///
-    /// # Errors
-    /// See [`SendError`].
-    pub fn try_queue(&self, payload: impl Into<Bytes>) -> Result<MessageId, SendError> {
-        let mailbox = &self.group.inner.mailbox;
-        let (accepted, _) = mailbox.submit(self.submission(payload), &mut iter::empty(), None)?;
-        accepted.map(MessageId).ok_or(SendError::Full)
-    }
-
-    fn submission(&self, payload: impl Into<Bytes>) -> Submission {
-        let addressing = Addressing { only_in_view: self.only_in_view, ..Addressing::default() };
-        Submission { payload: payload.into(), level: self.level, addressing, receipt: None }
-    }
-
-    /// Hands all over, waiting for room in between; returns the number of the last.
-    async fn submit(&self, first: Submission, more: &mut impl Iterator<Item = Submission>) -> Result<u64, SendError> {
-        let mailbox = &self.group.inner.mailbox;
-        let turned_away = mailbox.turned_away();
-        let mut next = Some(first);
-        poll_fn(|cx| {
-            let submission = next.take().expect("polled after it was ready");
-            match mailbox.submit(submission, more, Some(cx.waker())) {
-                Ok((Some(accepted), None)) => std::task::Poll::Ready(Ok(accepted)),
-                Ok((_, Some(_))) if mailbox.turned_away() != turned_away => {
-                    std::task::Poll::Ready(Err(SendError::EventsUnread(None)))
-                }
-                Ok((_, back)) => {
-                    next = back;
-                    std::task::Poll::Pending
-                }
-                Err(error) => std::task::Poll::Ready(Err(error)),
-            }
-        })
-        .await
     }
 }
 

@@ -15,7 +15,10 @@ mod node;
 mod operation;
 mod peers;
 mod profile;
+mod sender;
 mod service;
+mod status;
+mod submission;
 mod trace;
 
 pub use client::{
@@ -33,9 +36,10 @@ pub use gms_core::{
 pub use gms_discovery::{DetectorConfig, DirectoryConfig, Entry as ServerEntry};
 pub use gms_election::ElectionConfig;
 pub use gms_net::{Interface, Segmentation, UdpConfig};
-pub use group::{Events, Group, MessageId, Ordered, Sender};
-pub use mailbox::{KnownServer, Status};
+pub use group::{Events, Group};
 pub use node::{Bootstrap, Node, NodeConfig, NodeError};
 pub use operation::{Operation, OperationError, Part};
 pub use profile::Profile;
+pub use sender::{MessageId, Ordered, Sender};
 pub use service::{ListenError, Listeners, Service, ServiceConfig};
+pub use status::{KnownServer, Status};

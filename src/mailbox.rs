@@ -4,52 +4,22 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
-use bytes::Bytes;
-use gms_core::{Addressing, Blocked, Event, Level, Memory, Outcome, Stats, Uid, View};
-use gms_discovery::Entry as ServerEntry;
-use gms_net::Counters;
+use gms_core::{Blocked, Event, Uid};
 use tokio::sync::oneshot;
 
 use crate::config::WhenBlocked;
 use crate::error::{LeaveError, SendError};
 use crate::operation::Operation;
+use crate::status::Status;
+use crate::submission::{Party, Submission};
 
 /// Bytes of messages that wait for the loop to take them, at most (one message may exceed it).
 const QUEUED: usize = 512 << 10;
 /// What a message costs beside its bytes.
 const OVERHEAD: usize = 64;
-
-/// A task, or a thread outside any task: whoever can do only one thing at a time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Party {
-    Task(tokio::task::Id),
-    Thread(std::thread::ThreadId),
-}
-
-impl Party {
-    pub(crate) fn present() -> Self {
-        tokio::task::try_id().map_or_else(|| Self::Thread(std::thread::current().id()), Self::Task)
-    }
-}
-
-/// Tells the sender of one message what became of it.
-pub(crate) struct Receipt {
-    pub(crate) answer: oneshot::Sender<Result<Outcome, SendError>>,
-    /// Who awaits it.
-    pub(crate) party: Party,
-}
-
-/// A message on its way to the loop.
-pub(crate) struct Submission {
-    pub(crate) payload: Bytes,
-    pub(crate) level: Level,
-    pub(crate) addressing: Addressing,
-    pub(crate) receipt: Option<Receipt>,
-}
 
 /// Whether the application wants the member to go on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -98,36 +68,6 @@ struct Inbound {
     /// Nobody will read any more.
     abandoned: bool,
     reader: Option<Waker>,
-}
-
-/// Counters and state of a member, as of a few milliseconds ago.
-#[derive(Clone, Debug, Default)]
-pub struct Status {
-    /// Who this member is.
-    pub uid: Uid,
-    /// The view, while this process is a member.
-    pub view: Option<Arc<View>>,
-    /// Why there is no progress, while there is none.
-    pub blocked: Option<Blocked>,
-    /// Counters of the protocol.
-    pub protocol: Stats,
-    /// Counters of the sockets.
-    pub network: Counters,
-    /// Last frame stored densely here, by a quorum, and by all.
-    pub progress: (u64, u64, u64),
-    /// Bytes held, and what they may be at most.
-    pub memory: Memory,
-    /// The other servers of the group's name that have been seen lately, by id.
-    pub servers: Arc<[KnownServer]>,
-}
-
-/// Another server, as it described itself when it was last heard.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KnownServer {
-    /// What it said of itself.
-    pub entry: ServerEntry<u64>,
-    /// How long ago, as of this status.
-    pub silent_for: Duration,
 }
 
 /// Shared by a [`crate::Group`], its [`crate::Events`] and its event loop.

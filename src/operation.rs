@@ -3,7 +3,7 @@
 use gms_core::{NodeId, View};
 use serde::{Deserialize, Serialize};
 
-use crate::mailbox::Status;
+use crate::status::Status;
 
 /// One order of an operator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

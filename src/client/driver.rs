@@ -13,7 +13,7 @@ use super::error::ClientError;
 use super::outgoing::Outgoing;
 use super::servers::{Connection, Servers};
 use crate::client_protocol::Incoming;
-use crate::group::Ordered;
+use crate::sender::Ordered;
 
 /// Between two servers; twice as long after each that takes nothing,
 const PAUSE: Duration = Duration::from_millis(5);

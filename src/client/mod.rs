@@ -28,7 +28,7 @@ pub use self::update::{Delivery, Dissolution, Gap, Update, ViewSeen};
 use self::driver::Shared;
 use self::servers::Servers;
 use crate::client_protocol::ServerStatus;
-use crate::group::Ordered;
+use crate::sender::Ordered;
 
 /// A program that uses a group without being a member: it talks to one server, and to another when that one is lost.
 /// What has no answer by then is sent again; it is delivered once nevertheless, and messages keep their order, for they

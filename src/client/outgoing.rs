@@ -23,7 +23,7 @@ use super::error::ClientError;
 use crate::client_protocol::{
     HelloReply, HelloRequest, NEW_SESSION, PROTOCOL, Request, SendRequest, ServerStatus, StatusRequest, write_line,
 };
-use crate::group::Ordered;
+use crate::sender::Ordered;
 
 /// Tells one caller what became of its message.
 pub(super) type Answer = oneshot::Sender<Result<Ordered, ClientError>>;

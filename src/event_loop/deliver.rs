@@ -69,7 +69,7 @@ impl<T: Transport> EventLoop<T> {
         }
         self.mailbox.turn_waiters_away();
         for (sseq, receipt) in self.receipts.drain(..) {
-            let _ = receipt.answer.send(Err(SendError::EventsUnread(Some(crate::group::MessageId(sseq)))));
+            let _ = receipt.answer.send(Err(SendError::EventsUnread(Some(crate::sender::MessageId(sseq)))));
         }
         0
     }

@@ -21,9 +21,11 @@ use tokio::time::{Instant, Sleep};
 
 use crate::deaths::Deaths;
 use crate::error::SendError;
-use crate::mailbox::{KnownServer, Mailbox, Receipt, Submission, Wish};
+use crate::mailbox::{Mailbox, Wish};
 use crate::node::Node;
 use crate::operation::{Operation, Part, member};
+use crate::status::KnownServer;
+use crate::submission::{Receipt, Submission};
 use crate::trace::TraceWriter;
 
 /// Trains received before anything is sent, so that a flood of input cannot hold back the output.

@@ -7,7 +7,7 @@ use gms_core::Time;
 use gms_net::Transport;
 
 use super::EventLoop;
-use crate::mailbox::{KnownServer, Status};
+use crate::status::{KnownServer, Status};
 
 /// How often the directory in it is.
 const SERVERS_EVERY: Duration = Duration::from_millis(200);

@@ -19,7 +19,7 @@ use super::outbox::Outbox;
 use super::output::Output;
 use super::shared::Shared;
 use crate::client_protocol::{Closed, LineBuffer, Reply, Stream, write_line};
-use crate::mailbox::Submission;
+use crate::submission::Submission;
 
 /// Bytes to be written beyond which nothing more is read, nor taken from the history.
 pub(super) const OUTPUT_LIMIT: usize = 256 << 10;

@@ -5,8 +5,8 @@ use gms_core::{Addressing, SessionNumber};
 use super::connection::Connection;
 use super::ledger::Asked;
 use crate::client_protocol::{Closed, HelloRequest, Located, NotOrderedReply, PROTOCOL, Reply, Request, SendRequest};
-use crate::mailbox::Submission;
 use crate::operation::Operation;
+use crate::submission::Submission;
 
 impl Connection {
     pub(super) fn handle_line(&mut self, line: &[u8]) {

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::ledger::Asked;
 use super::outbox::Outbox;
 use crate::client_protocol::{HelloReply, NEW_SESSION, PROTOCOL, Reply};
-use crate::mailbox::Submission;
+use crate::submission::Submission;
 
 /// Which connection each session goes through.
 #[derive(Debug, Default)]

@@ -15,7 +15,8 @@ use super::ledger::Ledger;
 use super::outbox::Outbox;
 use super::sessions::Sessions;
 use crate::client_protocol::{MemberAddress, ServerSeen, ServerStatus};
-use crate::mailbox::{KnownServer, Mailbox};
+use crate::mailbox::Mailbox;
+use crate::status::KnownServer;
 
 /// Everything but the sockets.
 pub(super) struct Shared {
