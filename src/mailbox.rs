@@ -50,8 +50,9 @@ struct Outbound {
     leave: Option<oneshot::Sender<Result<bool, LeaveError>>>,
     wish: Wish,
     closed: bool,
-    /// The loop, when it sleeps.
+    /// The loop, when it sleeps; otherwise whether something came in since it last wanted to.
     sleeper: Option<Waker>,
+    woken: bool,
 }
 
 /// What the loop has for the application.
@@ -231,9 +232,9 @@ impl Mailbox {
     }
 
     /// Goes to sleep unless something came in meanwhile; true when asleep.
-    pub(crate) fn sleep(&self, cx: &mut Context<'_>, wants_messages: bool) -> bool {
+    pub(crate) fn sleep(&self, cx: &mut Context<'_>) -> bool {
         let mut outbound = lock(&self.outbound);
-        if (wants_messages && !outbound.queue.is_empty()) || !outbound.operations.is_empty() {
+        if mem::take(&mut outbound.woken) {
             return false;
         }
         outbound.sleeper = Some(cx.waker().clone());
@@ -349,8 +350,34 @@ impl Outbound {
     }
 
     fn wake(&mut self) {
-        if let Some(sleeper) = self.sleeper.take() {
-            sleeper.wake();
+        match self.sleeper.take() {
+            Some(sleeper) => sleeper.wake(),
+            None => self.woken = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::Part;
+
+    #[test]
+    fn whatever_comes_in_while_the_loop_is_awake_keeps_it_awake_once() {
+        let mailbox = Mailbox::new(1, WhenBlocked::Hold, Uid::new(1, 9));
+        let cx = &mut Context::from_waker(Waker::noop());
+        let news: [&dyn Fn(); 5] = [
+            &|| mailbox.operate(Operation::ForceView(Part::Found)),
+            &|| mailbox.abandon_reading(),
+            &|| drop(mailbox.leave()),
+            &|| mailbox.abandon_sending(),
+            &|| mailbox.kill(),
+        ];
+        for (index, tell) in news.iter().enumerate() {
+            tell();
+            assert!(!mailbox.sleep(cx), "{index}");
+            assert!(mailbox.sleep(cx));
+            tell();
         }
     }
 }

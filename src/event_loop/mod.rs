@@ -352,7 +352,7 @@ impl<T: Transport + Unpin> Future for EventLoop<T> {
             }
             let at = this.origin + Duration::from_nanos(this.deadline().as_nanos());
             this.sleep.as_mut().reset(at);
-            if this.sleep.as_mut().poll(cx).is_pending() && this.mailbox.sleep(cx, this.submissions.is_empty()) {
+            if this.sleep.as_mut().poll(cx).is_pending() && this.mailbox.sleep(cx) {
                 return Poll::Pending;
             }
         }
