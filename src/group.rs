@@ -226,7 +226,7 @@ impl Group {
         self.sender().try_queue(payload)
     }
 
-    /// Leaves the group: own messages are ordered first, and a leader hands over. True when the group
+    /// Leaves the group, for all clones of this handle: own messages are ordered first, and a leader hands over. True when the group
     /// confirmed that it stands without this member; false when that took longer than
     /// [`Config::leave_within`], and what was in flight has the outcome `Unknown`. The events end with
     /// [`Event::Left`].

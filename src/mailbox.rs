@@ -47,9 +47,13 @@ struct Outbound {
     turned_away: u64,
     /// Orders of an operator.
     operations: Vec<Operation>,
-    leave: Option<oneshot::Sender<Result<bool, LeaveError>>>,
+    /// Those who asked to leave and wait for the answer.
+    leaving: Vec<oneshot::Sender<Result<bool, LeaveError>>>,
     wish: Wish,
-    closed: bool,
+    /// No handle is left that could wish for anything else.
+    abandoned: bool,
+    /// Set at the end: whether the group confirmed a leave.
+    ended: Option<bool>,
     /// The loop, when it sleeps; otherwise whether something came in since it last wanted to.
     sleeper: Option<Waker>,
     woken: bool,
@@ -141,11 +145,11 @@ impl Mailbox {
     pub(crate) fn leave(&self) -> oneshot::Receiver<Result<bool, LeaveError>> {
         let (answer, receiver) = oneshot::channel();
         let mut outbound = lock(&self.outbound);
-        if outbound.closed {
-            let _ = answer.send(Ok(true));
+        if let Some(left) = outbound.ended {
+            let _ = answer.send(Ok(left));
         } else {
             outbound.wish = outbound.wish.max(Wish::Leave);
-            outbound.leave = Some(answer);
+            outbound.leaving.push(answer);
             outbound.wake();
         }
         receiver
@@ -165,6 +169,7 @@ impl Mailbox {
 
     /// The last handle is gone: leave in the background.
     pub(crate) fn abandon_sending(&self) {
+        lock(&self.outbound).abandoned = true;
         self.want(Wish::Leave);
     }
 
@@ -286,13 +291,17 @@ impl Mailbox {
         }
     }
 
-    /// The answer to a leave that did not come about.
-    pub(crate) fn refuse_leave(&self, error: LeaveError) {
+    /// The answer to a leave that did not come about: true if the member stays. One without a handle does not.
+    pub(crate) fn refuse_leave(&self, error: LeaveError) -> bool {
         let mut outbound = lock(&self.outbound);
-        outbound.wish = Wish::Stay;
-        if let Some(answer) = outbound.leave.take() {
-            let _ = answer.send(Err(error));
+        for answer in outbound.leaving.drain(..) {
+            let _ = answer.send(Err(error.clone()));
         }
+        let stays = outbound.wish == Wish::Leave && !outbound.abandoned;
+        if stays {
+            outbound.wish = Wish::Stay;
+        }
+        stays
     }
 
     /// Fails everybody who waits for room: see [`SendError::EventsUnread`].
@@ -308,11 +317,11 @@ impl Mailbox {
     pub(crate) fn close(&self, left: bool) {
         {
             let mut outbound = lock(&self.outbound);
-            outbound.closed = true;
+            outbound.ended = Some(left);
             // Dropping a submission drops its receipt, which tells its sender.
             outbound.queue.clear();
             outbound.waiting.drain(..).for_each(|(waker, _)| waker.wake());
-            if let Some(answer) = outbound.leave.take() {
+            for answer in outbound.leaving.drain(..) {
                 let _ = answer.send(Ok(left));
             }
         }
@@ -331,7 +340,7 @@ impl Mailbox {
 impl Outbound {
     fn accept(&mut self, submission: Submission) -> Result<Submitted, SendError> {
         let len = submission.payload.len();
-        if self.closed || self.wish != Wish::Stay {
+        if self.ended.is_some() || self.wish != Wish::Stay {
             return Err(SendError::Closed);
         }
         if let Some(why) = &self.refused {
@@ -378,6 +387,23 @@ mod tests {
             assert!(!mailbox.sleep(cx), "{index}");
             assert!(mailbox.sleep(cx));
             tell();
+        }
+    }
+
+    #[test]
+    fn a_refused_leave_undoes_nothing_but_a_leave() {
+        let refused = LeaveError::TooFew { min_voters: 2 };
+        let mailbox = || Mailbox::new(1, WhenBlocked::Hold, Uid::new(1, 9));
+        let wish = |mailbox: &Mailbox| mailbox.collect(&mut VecDeque::new());
+        for (also, stays) in [(Wish::Leave, true), (Wish::Die, false)] {
+            let mailbox = mailbox();
+            let (one, two) = (mailbox.leave(), mailbox.leave());
+            mailbox.want(also);
+            assert_eq!(mailbox.refuse_leave(refused.clone()), stays);
+            assert_eq!(wish(&mailbox), if stays { Wish::Stay } else { also });
+            for mut answer in [one, two] {
+                assert_eq!(answer.try_recv(), Ok(Err(refused.clone())));
+            }
         }
     }
 }

@@ -103,7 +103,8 @@ async fn leaving_ends_the_events_and_later_sends() {
     let mut members = group_of(&network, 2, |_| {}).await;
     let (mut leader, mut events) = members.remove(0);
     leader.queue("last words").await.unwrap();
-    assert_eq!(leader.leave().await, Ok(true));
+    let both = tokio::join!(leader.leave(), leader.leave());
+    assert_eq!(both, (Ok(true), Ok(true)));
     assert!(matches!(leader.multicast("late").await, Err(SendError::Closed)));
     let mut all = Vec::new();
     while let Some(event) = events.next().await {
@@ -224,7 +225,9 @@ async fn leaving_a_dead_group_ends_in_time_and_every_send_gets_an_outcome() {
         tokio::task::yield_now().await;
     }
     assert!(sent > 20, "more than the protocol takes in are waiting");
-    assert_eq!(follower.leave().await, Ok(false));
+    let both = tokio::join!(follower.leave(), follower.leave());
+    assert_eq!(both, (Ok(false), Ok(false)));
+    assert_eq!(follower.leave().await, Ok(false), "it stays so");
     let mut outcomes = Vec::new();
     let mut last = None;
     while let Some(event) = events.next().await {
@@ -251,6 +254,28 @@ async fn a_leave_below_min_voters_is_refused_and_the_member_goes_on() {
         assert_eq!(group.leave().await, Err(gms::LeaveError::TooFew { min_voters: 2 }));
         group.multicast("still here").await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_member_without_a_handle_goes_even_below_min_voters() {
+    let network = MemoryNetwork::new(10, FaultRates::NONE);
+    let strict = |config: &mut Config| {
+        config.params.min_voters = 2;
+        config.leave_within = Duration::from_millis(100);
+    };
+    let mut members = group_of(&network, 2, strict).await;
+    for (group, _) in &members {
+        while group.view().is_none_or(|view| view.voters().count() < 2) {
+            tokio::task::yield_now().await;
+        }
+    }
+    let (follower, mut events) = members.remove(1);
+    drop(follower);
+    let mut last = None;
+    while let Some(event) = tokio::time::timeout(LIMIT, events.next()).await.expect("it goes") {
+        last = Some(event);
+    }
+    assert_eq!(last, Some(Event::Left { released: false }));
 }
 
 #[tokio::test]

@@ -45,9 +45,10 @@ impl<T: Transport> EventLoop<T> {
                 Event::LeaveRefused { min_voters } => Some(*min_voters),
                 _ => None,
             });
-            if let Some(min_voters) = refused {
+            if let Some(min_voters) = refused
+                && self.mailbox.refuse_leave(LeaveError::TooFew { min_voters })
+            {
                 (self.leave_by, self.leave_asked) = (None, false);
-                self.mailbox.refuse_leave(LeaveError::TooFew { min_voters });
             }
             self.mailbox.publish(&mut self.events, used);
         }
