@@ -49,6 +49,12 @@ pub enum OperationError {
         /// Those there are.
         members: Vec<u64>,
     },
+    /// Too few voters would be left.
+    #[error("the group keeps at least {min_voters} voters: let another server join first")]
+    TooFew {
+        /// The least number.
+        min_voters: u16,
+    },
     /// The leader itself.
     #[error("server {0} leads: hand over first (transfer-leader), or stop it")]
     Leads(u64),
@@ -64,16 +70,24 @@ impl Operation {
         };
         let Some(view) = &status.view else { return Err(OperationError::NoView) };
         let leader = view.leader.node.0;
+        let excludes = matches!(self, Self::Exclude(_));
         if view.leader != status.uid {
             Err(OperationError::NotLeader { leader })
         } else if member(view, id).is_none() {
             Err(OperationError::NoMember { id, members: view.members.iter().map(|m| m.uid.node.0).collect() })
-        } else if id == leader && matches!(self, Self::Exclude(_)) {
+        } else if id == leader && excludes {
             Err(OperationError::Leads(id))
+        } else if excludes && is_needed(view, id) {
+            Err(OperationError::TooFew { min_voters: view.params.min_voters })
         } else {
             Ok(())
         }
     }
+}
+
+/// Whether the member with this id is one of the last voters that the group keeps.
+fn is_needed(view: &View, id: u64) -> bool {
+    view.voters().any(|m| m.uid.node == NodeId(id)) && view.voters().count() <= usize::from(view.params.min_voters)
 }
 
 /// The member with this id.

@@ -42,6 +42,11 @@ impl Failure {
         ))
     }
 
+    /// The same, after what has to be said first.
+    pub(crate) fn after(self, what: String) -> Self {
+        Self { error: self.error.context(what), ..self }
+    }
+
     /// What went wrong, for one who has a code for it.
     pub(crate) fn into_error(self) -> Error {
         self.error

@@ -2,8 +2,11 @@
 
 mod common;
 
-use common::{Server, group_of, multicast, run};
-use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
+use common::{Server, group_of, group_with, multicast, run};
+use serde_json::{Value, json};
 
 fn view(server: &Server, wanted: impl Fn(&Value) -> bool) {
     server.wait_until("the view", |lines| {
@@ -32,13 +35,70 @@ fn an_operator_moves_the_lead_and_puts_a_member_out() {
 }
 
 #[test]
+fn an_exclusion_below_min_voters_is_refused() {
+    let place = multicast();
+    let servers = group_with(2, &place, None, &["--min-voters", "2"]);
+    let leader = servers[0].wait_for_followers(1);
+    let refused = run(&["exclude", &(1 - leader).to_string(), "--multicast", &place]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("the group keeps at least 2 voters: let another server join"),
+        "{}",
+        refused.stderr
+    );
+}
+
+/// A server that answers a survey as server `id`, alone in its lineage, and refuses every order.
+fn stubborn_server(id: u64) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("free");
+    let place = listener.local_addr().expect("bound").to_string();
+    let address = place.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let address = address.clone();
+            std::thread::spawn(move || {
+                let mut answers = &stream;
+                for line in BufReader::new(&stream).lines().map_while(Result::ok) {
+                    let request: Value = serde_json::from_str(&line).expect("JSON");
+                    let answer = if request.get("hello").is_some() {
+                        json!({"hello": {"protocol": 1, "id": id, "line_limit": 1000, "message_limit": 1000,
+                                         "sessions": true}})
+                    } else if request.get("status").is_some() {
+                        json!({"status": {"id": id, "address": address, "role": "none", "gid": "", "view": 0,
+                                          "leader": null, "followers": [], "learners": [], "stored": 0, "safe": 0,
+                                          "stable": 0, "gseq": 0, "members": [], "uptime_ms": 1, "clients": 1,
+                                          "servers": []}})
+                    } else {
+                        json!({"refused": {"reason": "not today"}})
+                    };
+                    writeln!(answers, "{answer}").expect("the client reads");
+                }
+            });
+        }
+    });
+    place
+}
+
+#[test]
+fn a_survivor_that_refuses_is_told_apart_from_those_that_have_been_forced() {
+    let place = multicast();
+    let server = Server::start(&["--multicast", &place, "--id", "1", "--bootstrap"]);
+    let one = server.wait_for("started")["clients"][0].as_str().expect("an endpoint").to_owned();
+    server.wait_for("view");
+    let forced = run(&["force-view", "--survivors", "1,2", "--server", &format!("{one},{}", stubborn_server(2))]);
+    assert_eq!(forced.code, 1);
+    assert!(forced.stderr.contains("[1] have been forced into a new lineage already"), "{}", forced.stderr);
+    assert!(forced.stderr.contains("server 2: not today"), "{}", forced.stderr);
+}
+
+#[test]
 fn survivors_without_a_quorum_go_on_when_an_operator_says_so() {
     let place = multicast();
     let mut servers = group_of(5, &place, None);
     // All at once, or the group would shrink with them.
     servers[2..].iter().for_each(|server| server.signal("-STOP"));
     servers[2..].iter_mut().for_each(Server::crash);
-    servers[1].wait_until("the lost quorum", |lines| lines.iter().any(|line| line.contains("\"blocked\"")));
+    servers[0].wait_until("the lost quorum", |lines| lines.iter().any(|line| line.contains("\"blocked\"")));
     let missing = run(&["force-view", "--survivors", "1,4", "--multicast", &place]);
     assert_eq!(missing.code, 3, "{}", missing.stderr);
     let forced = run(&["force-view", "--survivors", "1,0", "--multicast", &place]);

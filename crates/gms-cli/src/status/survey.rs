@@ -161,7 +161,7 @@ fn silent(rows: &[Row], seen: Vec<ServerSeen>) -> Vec<Row> {
 }
 
 impl Row {
-    fn bare(id: u64, address: String, role: &str, last_seen_ms: u64) -> Self {
+    pub(crate) fn bare(id: u64, address: String, role: &str, last_seen_ms: u64) -> Self {
         Self {
             id,
             address,
@@ -198,7 +198,7 @@ impl Row {
 }
 
 impl Survey {
-    fn new(servers: Vec<Row>, tried: Vec<String>) -> Self {
+    pub(crate) fn new(servers: Vec<Row>, tried: Vec<String>) -> Self {
         let mut answered = servers.iter().filter(|row| row.role != "silent");
         let told = servers.iter().find(|row| row.followers.is_some());
         let same = |a: &Row, b: &Row| {
