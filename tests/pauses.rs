@@ -65,6 +65,34 @@ fn a_leader_that_stood_still_orders_nothing_before_it_has_heard_a_quorum_and_joi
 }
 
 #[test]
+fn a_leader_that_stood_still_and_first_learns_of_a_death_blames_nobody_either() {
+    let first: [fn(&mut World); 2] = [
+        |world| world.nodes[2].closed(world.now, world::address(0)),
+        |world| {
+            let dead = world.nodes[0].uid();
+            world.nodes[2].died(world.now, dead);
+        },
+    ];
+    for learn in first {
+        let mut world = busy_group(3);
+        world.trouble("crash and stop");
+        world.stopped = Some(2);
+        world.pass(Duration::from_secs(2));
+        assert_eq!(world.view(0), Some((1, vec![0, 1])));
+        world.dead.push(0);
+        world.forget_flying(2);
+        world.send_from(2);
+        let was = world.nodes[2].stats().stamped;
+        world.stopped = None;
+        learn(&mut world);
+        world.step();
+        assert!(world.nodes[2].is_leader(), "it does not know yet");
+        assert_eq!(world.nodes[2].stats().stamped, was, "it orders nothing");
+        assert!(!world.events[2].iter().any(|event| matches!(event, Event::Blocked(_))), "it blames nobody");
+    }
+}
+
+#[test]
 fn a_leader_that_stood_still_for_a_moment_goes_on_at_once() {
     let mut world = busy_group(3);
     world.stopped = Some(2);

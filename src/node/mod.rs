@@ -170,6 +170,7 @@ impl Node {
     /// The connection to the member at this unicast address has closed, and another one was refused: nobody
     /// listens there any more, so it is taken to be dead at once.
     pub fn closed(&mut self, now: Time, address: SocketAddr) {
+        self.notice_pause(now);
         self.now = self.now.max(now);
         let who = self.member.view().and_then(|view| view.members.iter().find(|m| m.address == address));
         if let Some(uid) = who.map(|member| member.uid) {
@@ -180,6 +181,7 @@ impl Node {
 
     /// This member is dead for certain: its host says so, or it ran in this very process and is no more.
     pub fn died(&mut self, now: Time, who: Uid) {
+        self.notice_pause(now);
         self.now = self.now.max(now);
         self.member.handle(self.now, Input::Dead(who));
         self.tend();
@@ -190,6 +192,7 @@ impl Node {
     /// members live elsewhere in the old lineage may go on in it, and then there are two groups: the operator has
     /// to know that they do not.
     pub fn force_view(&mut self, now: Time, found: bool) {
+        self.notice_pause(now);
         self.now = self.now.max(now);
         self.forced = Some(if found { Bootstrap::Found } else { Bootstrap::Join });
         if self.member.is_joining() || self.exclusions.end_rest() {
