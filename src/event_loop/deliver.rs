@@ -87,7 +87,7 @@ impl<T: Transport> EventLoop<T> {
         let receipts = &mut self.receipts;
         self.events.retain(|event| {
             let Event::Outcome { sseq, outcome } = event else { return true };
-            let Some(index) = receipts.iter().position(|(of, _)| of == sseq) else { return true };
+            let Ok(index) = receipts.binary_search_by_key(sseq, |(of, _)| *of) else { return true };
             let (_, receipt) = receipts.remove(index).expect("just found");
             // Somebody who stopped waiting does not want it as an event either.
             let _ = receipt.answer.send(Ok(*outcome));

@@ -58,6 +58,7 @@ pub(crate) struct EventLoop<T> {
     submissions: VecDeque<Submission>,
     /// Number of the last message that the node has taken.
     accepted: u64,
+    /// Of messages that the node has taken, by their numbers.
     receipts: VecDeque<(u64, Receipt)>,
     events: Vec<Event>,
     leading: bool,
