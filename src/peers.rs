@@ -12,36 +12,56 @@ const RETRY: Duration = Duration::from_secs(1);
 const RENEW: Duration = Duration::from_secs(60);
 
 /// Looks the names up in the background, as long as somebody wants to know. Only addresses of the
-/// family of `ours` count. What cannot be found is reported as a warning, once for each reason.
+/// family of `ours` count, and those given as addresses are there from the first. What cannot be found is reported as a
+/// warning, once for each reason.
 pub(crate) fn look_up(names: Vec<String>, ours: SocketAddr) -> watch::Receiver<Vec<SocketAddr>> {
-    let (found, peers) = watch::channel(Vec::new());
-    tokio::spawn(keep_looking(names, ours, found));
+    let known: Vec<Peer> = names.into_iter().map(|name| Peer::new(name, ours)).collect();
+    let (found, peers) = watch::channel(addresses(&known));
+    tokio::spawn(keep_looking(known, ours, found));
     peers
 }
 
-async fn keep_looking(names: Vec<String>, ours: SocketAddr, found: watch::Sender<Vec<SocketAddr>>) {
-    let mut known: Vec<(String, Vec<SocketAddr>, Option<String>)> =
-        names.into_iter().map(|name| (name, Vec::new(), None)).collect();
+/// One peer, as it was given and as far as it has been found.
+struct Peer {
+    name: String,
+    addresses: Vec<SocketAddr>,
+    complaint: Option<String>,
+}
+
+impl Peer {
+    fn new(name: String, ours: SocketAddr) -> Self {
+        let address = name.parse().ok().filter(|address: &SocketAddr| address.is_ipv4() == ours.is_ipv4());
+        Self { name, addresses: address.into_iter().collect(), complaint: None }
+    }
+}
+
+fn addresses(known: &[Peer]) -> Vec<SocketAddr> {
+    known.iter().flat_map(|peer| peer.addresses.iter().copied()).collect()
+}
+
+async fn keep_looking(mut known: Vec<Peer>, ours: SocketAddr, found: watch::Sender<Vec<SocketAddr>>) {
     let mut pause = RETRY;
     while !found.is_closed() {
-        for (name, addresses, complaint) in &mut known {
-            match find(name, ours).await {
-                Ok(fresh) => (*addresses, *complaint) = (fresh, None),
+        for index in 0..known.len() {
+            let peer = &mut known[index];
+            match find(&peer.name, ours).await {
+                Ok(fresh) => (peer.addresses, peer.complaint) = (fresh, None),
                 // An address that was good may still be.
-                Err(why) if complaint.as_ref() != Some(&why) => {
+                Err(why) if peer.complaint.as_ref() != Some(&why) => {
                     tracing::warn!("{why}; trying again");
-                    *complaint = Some(why);
+                    peer.complaint = Some(why);
                 }
                 Err(_) => {}
             }
+            // The next name may take long.
+            let all = addresses(&known);
+            found.send_if_modified(|before| {
+                let changed = *before != all;
+                *before = all;
+                changed
+            });
         }
-        let all: Vec<SocketAddr> = known.iter().flat_map(|(_, addresses, _)| addresses.iter().copied()).collect();
-        found.send_if_modified(|before| {
-            let changed = *before != all;
-            *before = all;
-            changed
-        });
-        let complete = known.iter().all(|(.., complaint)| complaint.is_none());
+        let complete = known.iter().all(|peer| peer.complaint.is_none());
         let wait = if complete { RENEW } else { pause };
         pause = if complete { RETRY } else { (pause * 2).min(RENEW) };
         tokio::select! {
@@ -68,11 +88,16 @@ mod tests {
     #[tokio::test]
     async fn names_are_found_and_those_that_are_not_hold_up_nobody() {
         let ours = SocketAddr::from(([127, 0, 0, 1], 1));
-        let names = ["127.0.0.1:7001", "no such host.invalid:1", "[::1]:7002", "127.0.0.1:7003"];
+        let names = ["127.0.0.1:7001", "no such host.invalid:1", "[::1]:7002", "127.0.0.1:7003", "localhost:7004"];
         let mut peers = look_up(names.map(str::to_owned).to_vec(), ours);
-        peers.changed().await.expect("the first look ends");
-        let ports: Vec<u16> = peers.borrow().iter().map(SocketAddr::port).collect();
-        assert_eq!(ports, [7001, 7003]);
+        let ports = |peers: &watch::Receiver<Vec<SocketAddr>>| -> Vec<u16> {
+            let mut ports: Vec<u16> = peers.borrow().iter().map(SocketAddr::port).collect();
+            ports.dedup();
+            ports
+        };
+        assert_eq!(ports(&peers), [7001, 7003], "an address needs no looking up");
+        peers.changed().await.expect("the look ends");
+        assert_eq!(ports(&peers), [7001, 7003, 7004]);
     }
 
     #[tokio::test]
