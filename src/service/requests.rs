@@ -22,6 +22,11 @@ impl Connection {
             }
             Ok(Request::Operate(operation)) => self.operate(operation),
             Ok(Request::Hello(hello)) => self.hello(&hello),
+            // Whatever follows was written by a web page, which any site can have a browser on this host send.
+            Err(_) if is_http(line) => {
+                tracing::warn!(client = self.name, "closing: a web browser, or another client of HTTP");
+                self.finish("this is HTTP, which no server of a group speaks: use gms-cli, or one JSON object a line");
+            }
             Err(error) => {
                 let text = error.to_string();
                 let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned();
@@ -90,4 +95,10 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether a line is the first of a request over HTTP.
+fn is_http(line: &[u8]) -> bool {
+    let Some(start) = line.trim_ascii_end().rsplit(|byte| *byte == b' ').next() else { return false };
+    start.strip_prefix(b"HTTP/").is_some_and(|version| version.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.')))
 }
