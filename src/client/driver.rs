@@ -44,6 +44,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
     let mut refusals = Refusals::default();
     loop {
         shared.outgoing().connected(&connection.hello);
+        // What is too long for this server has been given up.
+        shared.room.notify_waiters();
         let Err(error) = poll_fn(|cx| serve(&shared, &mut connection, cx)).await else { return };
         tracing::debug!(server = %connection.endpoint, %error, "the server is lost");
         servers.avoid(connection.endpoint.clone());

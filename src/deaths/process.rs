@@ -29,6 +29,12 @@ pub(super) async fn end_of(id: u32, start: u64) {
     }
 }
 
+/// Whether the end of the process with this id, which runs, can be waited for.
+pub(super) fn is_watchable(id: u32) -> bool {
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| pidfd_open(pid, PidfdFlags::empty()).is_ok())
+}
+
 /// When a process started, in clock ticks after the boot; `None` when it is not there or may not be looked at.
 pub(super) fn started(id: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
@@ -96,5 +102,6 @@ mod tests {
         assert!(is_known(end_of(std::process::id(), start - 1)).await);
         assert!(!is_known(end_of(std::process::id(), start)).await);
         assert!(!is_known(end_of(0, start)).await, "no id at all");
+        assert!(is_watchable(std::process::id()) && !is_watchable(0));
     }
 }

@@ -11,6 +11,9 @@ use gms_discovery::{Directory, Entry};
 /// How often a rival is asked whether it is still there, and how old its answer may be.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Lineages that are reported, at most: anybody can make up more.
+const REPORTED: usize = 64;
+
 /// Looks for lineages of the same name beside one's own.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Rivals {
@@ -44,13 +47,26 @@ impl Rivals {
         directory.servers().any(|known| foreign(&known.entry)).then_some(self.probe_at)
     }
 
-    /// Whether this rival has not been reported yet.
+    /// Whether this rival has not been reported yet, and is to be.
     pub(super) fn is_news(&mut self, gid: Gid) -> bool {
-        self.reported.insert(gid)
+        self.reported.len() < REPORTED && self.reported.insert(gid)
     }
 }
 
 /// Whether `view` gives way: the larger one goes on, of two alike the one with the lower lineage.
 pub(super) fn gives_way(view: &View, rival: &Entry<u64>) -> bool {
     (view.members.len() as u32, rival.gid) < (rival.size, view.gid.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rival_is_news_once_and_made_up_ones_have_an_end() {
+        let mut rivals = Rivals::default();
+        assert!(rivals.is_news(Gid(1)) && !rivals.is_news(Gid(1)));
+        let news = (2..10_000).filter(|gid| rivals.is_news(Gid(*gid))).count();
+        assert_eq!(news, REPORTED - 1);
+    }
 }

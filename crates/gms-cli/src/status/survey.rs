@@ -98,7 +98,6 @@ pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
         }
     }
     rows.extend(silent(&rows, seen));
-    rows.sort_by(|a, b| (a.id, &a.address).cmp(&(b.id, &b.address)));
     Ok(Survey::new(rows, tried))
 }
 
@@ -147,12 +146,13 @@ fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<ServerSeen>) {
     (row, status.servers)
 }
 
-/// Servers that others have seen and that did not answer here.
+/// Servers that others have seen and that did not answer here. Where another answered, which may have changed its id,
+/// they are no more.
 fn silent(rows: &[Row], seen: Vec<ServerSeen>) -> Vec<Row> {
     let mut silent: BTreeMap<(u64, String), u64> = BTreeMap::new();
     for server in seen {
         let key = (server.id, server.address.to_string());
-        if !rows.iter().any(|row| row.id == key.0 && row.address == key.1) {
+        if !rows.iter().any(|row| row.address == key.1) {
             let last = silent.entry(key).or_insert(server.last_seen_ms);
             *last = server.last_seen_ms.min(*last);
         }
@@ -198,7 +198,10 @@ impl Row {
 }
 
 impl Survey {
-    pub(crate) fn new(servers: Vec<Row>, tried: Vec<String>) -> Self {
+    pub(crate) fn new(mut servers: Vec<Row>, tried: Vec<String>) -> Self {
+        // One that has changed its id is known under both, and has answered twice.
+        servers.sort_by(|a, b| (a.id, &a.address).cmp(&(b.id, &b.address)));
+        servers.dedup_by(|a, b| (a.id, &a.address) == (b.id, &b.address));
         let mut answered = servers.iter().filter(|row| row.role != "silent");
         let told = servers.iter().find(|row| row.followers.is_some());
         let same = |a: &Row, b: &Row| {
@@ -242,6 +245,8 @@ mod tests {
             let survey = Survey::new(vec![other, row(1, 4, 1, &[0])], Vec::new());
             assert_eq!((survey.agree, survey.leader, survey.followers), (false, None, None));
         }
+        let twice = Survey::new(vec![row(1, 4, 1, &[0]), row(0, 4, 1, &[0]), row(1, 4, 1, &[0])], Vec::new());
+        assert_eq!(twice.servers.iter().map(|row| row.id).collect::<Vec<_>>(), [0, 1]);
         assert!(!Survey::new(vec![Row::bare(1, String::new(), "none", 0)], Vec::new()).agree);
     }
 
@@ -258,5 +263,7 @@ mod tests {
         let rows = silent(&[row(1, 1, 1, &[])], vec![seen(1, 5), seen(2, 900), seen(2, 700)]);
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].id, rows[0].last_seen_ms, rows[0].role.as_str()), (2, 700, "silent"));
+        let renamed = Row { id: 9, ..row(1, 1, 1, &[]) };
+        assert!(silent(&[renamed], vec![seen(1, 5)]).is_empty());
     }
 }
