@@ -226,10 +226,10 @@ impl Group {
         self.sender().try_queue(payload)
     }
 
-    /// Leaves the group, for all clones of this handle: own messages are ordered first, and a leader hands over. True when the group
-    /// confirmed that it stands without this member; false when that took longer than
-    /// [`Config::leave_within`], and what was in flight has the outcome `Unknown`. The events end with
-    /// [`Event::Left`].
+    /// Leaves the group, and all clones of this handle with it: own messages are ordered first, and a leader hands over.
+    /// True when the group confirmed that it stands without this member; false when that took longer than
+    /// [`Config::leave_within`], and what was in flight has the outcome `Unknown`, or when the member had ended in
+    /// another way. The events end with [`Event::Left`].
     ///
     /// # Errors
     /// [`LeaveError::TooFew`]: still a member.

@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Server, group_of, multicast, run};
+use common::{LIMIT, Server, group_of, multicast, ports, run};
 
 /// A signal ends a server within about a second; tests run beside each other.
 const SOON: Duration = Duration::from_millis(1800);
@@ -105,6 +107,35 @@ fn a_server_whose_id_is_taken_when_it_comes_back_says_so_and_fails() {
     assert!(complaints.contains("error: refused: id 0 is taken by the live server at"), "{complaints}");
     let last = servers[0].lines().pop().expect("a line");
     assert!(last.starts_with(r#"{"event":"refused","why":"id 0 is taken"#), "{last}");
+}
+
+#[test]
+fn clients_are_served_while_nobody_reads_what_is_printed_and_that_is_said() {
+    let endpoint = format!("127.0.0.1:{}", ports(1)[0]);
+    let server = Server::start_unread(&["--multicast", &multicast(), "--bootstrap", "--listen", &endpoint]);
+    let start = Instant::now();
+    let mut client = loop {
+        match TcpStream::connect(&endpoint) {
+            Ok(client) => break client,
+            Err(error) => assert!(start.elapsed() < LIMIT, "{error}; {}", server.complaints()),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    client.set_read_timeout(Some(LIMIT)).expect("not zero");
+    let mut answers = BufReader::new(client.try_clone().expect("a socket")).lines();
+    let payload = "x".repeat(50_000);
+    let mut send = |number: u64| {
+        writeln!(client, r#"{{"send":{{"number":{number},"payload":"{payload}"}}}}"#).expect("the server reads");
+    };
+    // Much more than fits the pipe, and each is answered.
+    for number in 0..40 {
+        send(number);
+        let answer = answers.next().expect("an answer").expect("in time");
+        assert!(answer.starts_with(r#"{"ordered""#), "{answer}");
+    }
+    assert_eq!(server.complaints(), "");
+    (40..120).for_each(&mut send);
+    server.wait_for_complaint("standard output is not read");
 }
 
 #[test]

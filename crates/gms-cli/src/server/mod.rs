@@ -1,12 +1,14 @@
 //! `gms-cli server`: runs a member.
 //!
-//! The main thread prints; it may block on a slow reader without holding up the member, which lives on the runtime's
-//! threads with the task that sends what was typed and the one that waits for signals.
+//! The main thread prints, and may block on a slow reader. The member lives on the runtime's threads, with the tasks that
+//! tell its clients what happens, send what was typed and wait for signals. What is not printed yet is bounded: a reader
+//! that is too slow holds the group back in the end, for nothing may be left out.
 
 mod departure;
 mod entry;
 mod file;
 mod flags;
+mod follow;
 mod identity;
 mod printer;
 mod rules;
@@ -17,13 +19,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms::{Event, Events, Group, SendError, Service, WhenBlocked};
+use gms::{Event, Group, SendError, WhenBlocked};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
 pub(crate) use self::flags::ServerFlags;
 
 use self::entry::{Entered, Entrance};
+use self::follow::{CLIENTS_READ_WITHIN, Unprinted, follow};
 use self::printer::{Printer, Start};
 use self::settings::ServerSettings;
 use self::signals::Signals;
@@ -33,8 +36,6 @@ use crate::lines;
 /// How long a process that was told to stop while it was joining stays, so that a group that has let it in meanwhile
 /// hears that it leaves.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// How long clients may take to read their last lines at the end.
-const CLIENTS_READ_WITHIN: Duration = Duration::from_millis(100);
 
 /// Runs a member until it is told to leave, or is no member any more.
 pub(crate) fn run(flags: ServerFlags) -> Outcome {
@@ -81,25 +82,24 @@ async fn serve(settings: ServerSettings) -> Outcome {
     tokio::spawn(departure::on_signal(group.clone(), signals));
     let typed = lines::read(std::io::stdin(), limit as usize);
     tokio::spawn(send(group.clone(), typed, settings.when_blocked));
-    let ended = print(&mut printer, events, &service).await;
-    if ended.as_ref().is_err_and(is_broken_pipe) {
+    let (unprinted, following) = follow(events, service);
+    let ended = print(&mut printer, unprinted).await;
+    if ended.is_err() {
         departure::leave(&group).await;
     }
-    service.close(CLIENTS_READ_WITHIN).await;
+    let _ = tokio::time::timeout(2 * CLIENTS_READ_WITHIN, following).await;
     match ended {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         ended => Ok(ended?),
     }
 }
 
-/// Prints, and tells the clients, until there is nothing more.
-async fn print(printer: &mut Printer, mut events: Events, service: &Service) -> anyhow::Result<ExitCode> {
+/// Prints until there is nothing more.
+async fn print(printer: &mut Printer, mut unprinted: mpsc::UnboundedReceiver<Unprinted>) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
-    while let Some(batch) = events.next_batch().await {
-        // Clients first: the reader of what is printed may be slow.
-        service.publish(&batch);
-        printer.events(&batch)?;
-        match batch.last() {
+    while let Some(batch) = unprinted.recv().await {
+        printer.events(&batch.events)?;
+        match batch.events.last() {
             Some(Event::Left { released: false }) => departure::warn_unconfirmed(),
             Some(Event::Refused(why)) => {
                 complain(&format!("error: refused: {why}"));

@@ -119,6 +119,15 @@ impl Server {
         Self { stdin: child.stdin.take(), child, lines, warnings }
     }
 
+    /// Starts one whose standard output nobody reads.
+    pub(crate) fn start_unread(arguments: &[&str]) -> Self {
+        let mut command = program(&[&["server", "--json"], arguments].concat());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let warnings = Lines::of(child.stderr.take().expect("piped"));
+        Self { stdin: child.stdin.take(), child, lines: Arc::default(), warnings }
+    }
+
     /// The same on a host of a network of the test's own.
     pub(crate) fn start_on(host: &str, arguments: &[&str]) -> Self {
         Self::run(program_on(host, &[&["server", "--json"], arguments].concat()))
