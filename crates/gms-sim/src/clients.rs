@@ -3,6 +3,7 @@
 //! it is delivered once (P26).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gms_core::{Level, Outcome, SessionNumber, Time};
@@ -11,6 +12,9 @@ use crate::draw::Draw;
 use crate::scenario::{ClientPlan, Scenario};
 use crate::situation::Situation;
 use crate::world::{Happening, World};
+
+/// The longest that a client's patience becomes.
+const MOST_PATIENT: Duration = Duration::from_secs(5);
 
 /// A client.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct Client {
     through: Option<usize>,
     /// The last time there was an answer, or a change of process.
     progress: Time,
+    /// How long it waits for the next answer.
+    patience: Duration,
     /// What was accepted by which process under which number, and has no outcome yet: session and number.
     copies: BTreeMap<(usize, u64), (u128, u64)>,
 }
@@ -48,6 +54,7 @@ pub(crate) fn born(scenario: &Scenario) -> Vec<Client> {
         cursor: 0,
         through: None,
         progress: Time::ZERO,
+        patience: plan.patience,
         copies: BTreeMap::new(),
     };
     scenario.clients.iter().enumerate().map(client).collect()
@@ -97,7 +104,7 @@ impl Client {
         if session != self.session {
             return;
         }
-        self.progress = now;
+        (self.progress, self.patience) = (now, self.plan.patience);
         match outcome {
             Outcome::Ordered { .. } if number == 0 => (self.open, self.cursor) = (true, 1),
             Outcome::Ordered { .. } => _ = self.unanswered.remove(&number),
@@ -147,8 +154,14 @@ impl World<'_> {
         let servers = self.living(|host| host.app.vid.is_some() && !host.app.leaving);
         let present = client.through.filter(|index| servers.contains(index));
         let waits = !client.unanswered.is_empty() || (client.cursor > 0 && !client.open);
-        let fickle = !self.calm && client.draw.chance(client.plan.fickle);
-        if present.is_none() || fickle || (waits && self.now - client.progress > client.plan.patience) {
+        // Not before its session is open: each move would leave one behind.
+        let fickle = !self.calm && client.draw.chance(client.plan.fickle) && client.open;
+        let impatient = waits && self.now - client.progress > client.patience;
+        if impatient {
+            // Otherwise one that waits for less time than a group under load needs would hear no answer ever.
+            client.patience = (2 * client.patience).min(MOST_PATIENT);
+        }
+        if present.is_none() || fickle || impatient {
             client.go(self.now, &servers);
         }
         if let Some(through) = client.through.filter(|index| servers.contains(index)) {

@@ -21,9 +21,10 @@ pub struct ClientPlan {
     pub size: u64,
     /// Messages without an answer, at most.
     pub window: u64,
-    /// How often, at a burst, it goes to another process without a reason, and sends what is under way once more.
+    /// How often, at a burst, it goes to another process without a reason, and sends what is under way once
+    /// more; not before its session is open.
     pub fickle: f64,
-    /// Without an answer for so long, it goes to another process.
+    /// Without an answer for so long, it goes to another process; there it waits twice as long, until there is one.
     pub patience: Duration,
 }
 
