@@ -213,6 +213,12 @@ impl Application {
         self.hand_over(node, now, payload, level, addressing).is_some()
     }
 
+    /// Sends a short message at `level`, whatever the scenario says; false when it is not accepted.
+    pub(crate) fn send_at(&mut self, node: &mut Node, now: Time, level: Level) -> bool {
+        let payload = self.payload(8);
+        self.hand_over(node, now, payload, level, Addressing::default()).is_some()
+    }
+
     /// Sends a client's message; returns its number here if it was accepted.
     pub(crate) fn send_for(
         &mut self,

@@ -31,6 +31,8 @@ pub struct Campaign {
     pub counters: Counters,
     /// Violations of each property.
     pub violations: BTreeMap<Property, u64>,
+    /// The run that took longest to come to rest once the faults were over: how long, and its seed.
+    pub slowest: Option<(Duration, u64)>,
     /// How the runs ended.
     pub endings: BTreeMap<Ending, u64>,
     /// Seeds of the runs that failed, and how.
@@ -59,6 +61,7 @@ impl Campaign {
             situations: run.situations.clone(),
             counters: run.report.counters.clone(),
             violations,
+            slowest: run.settled.map(|settled| (settled, run.seed)),
             endings: BTreeMap::from([(run.ending, 1)]),
             failed: run.failure().map(|failure| (run.seed, failure)).into_iter().collect(),
         });
@@ -77,6 +80,7 @@ impl Campaign {
         for (property, count) in &other.violations {
             *self.violations.entry(*property).or_default() += count;
         }
+        self.slowest = self.slowest.max(other.slowest);
         for (ending, count) in &other.endings {
             *self.endings.entry(*ending).or_default() += count;
         }
@@ -128,6 +132,9 @@ impl fmt::Display for Campaign {
         writeln!(f, "\n{:<24}{:>14}", "end", "runs")?;
         for ending in Ending::ALL {
             writeln!(f, "{:<24}{:>14}", ending.name(), self.endings.get(&ending).copied().unwrap_or(0))?;
+        }
+        if let Some((settled, seed)) = self.slowest {
+            writeln!(f, "{:<24}{:>12.2} s  seed {seed}", "at rest within", settled.as_secs_f64())?;
         }
         for (seed, failure) in &self.failed {
             writeln!(f, "failed: seed {seed}, {failure}; gms-cli sim --replay {seed}")?;

@@ -56,13 +56,17 @@ impl World<'_> {
                 return Err(dump(&self.hosts, self.now, &why));
             }
         };
-        if blocked.is_empty() && !up.is_empty() {
-            match clients::unanswered(&self.clients) {
+        if !up.is_empty() {
+            let open = clients::unanswered(&self.clients).filter(|_| blocked.is_empty());
+            match open.or_else(|| self.untried(&up)) {
                 Some(_) if !is_late => return Ok(None),
                 Some(why) => return Err(dump(&self.hosts, self.now, &why)),
-                None => self.rest(&up, &blocked),
+                None if blocked.is_empty() => {
+                    self.rest(&up, &blocked);
+                    return Ok(Some(Ending::Converged));
+                }
+                None => {}
             }
-            return Ok(Some(Ending::Converged));
         }
         let since = *self.blocked_since.get_or_insert(self.now);
         if self.now - since < PATIENCE {

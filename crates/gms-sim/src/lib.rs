@@ -15,7 +15,7 @@
 //! | `host`, `application` | one process: its node and socket, and the program above |
 //! | `clients` | programs that are no members and send through them |
 //! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
-//! | `ending`, `ballots` | whether all has come to rest, or nobody can go on |
+//! | `ending`, `trial`, `ballots` | whether all has come to rest and still works, or nobody can go on |
 //! | `situation` | what a run got into, so that a fault never met shows |
 //! | `shrink` | [`shrink`]: what is left of a scenario that fails |
 //! | `watch` | [`Watcher`]: whoever looks on |
@@ -41,6 +41,7 @@ mod report;
 pub mod scenario;
 mod shrink;
 mod situation;
+mod trial;
 mod upheaval;
 mod watch;
 mod witness;

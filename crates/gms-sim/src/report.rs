@@ -11,7 +11,8 @@ use crate::situation::SituationCounts;
 /// How a run ended, once there were no faults any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
-    /// All that live are in one view that holds nobody else, and all that was sent has its outcome.
+    /// All that live are in one view that holds nobody else, all that was sent has its outcome, and so has what each
+    /// of them is made to send then.
     Converged,
     /// Too many have died for the rest to go on, and so they do not.
     Blocked,
@@ -54,6 +55,8 @@ pub struct RunReport {
     pub faults: FaultCounts,
     /// What the run got into.
     pub situations: SituationCounts,
+    /// From the end of the faults until those that can go on were at rest; `None`: there were none, or they never were.
+    pub settled: Option<Duration>,
     /// Simulated time.
     pub time: Duration,
     /// The same for the same run only.

@@ -19,6 +19,7 @@ use crate::queue::Queue;
 use crate::report::{Ending, RunReport};
 use crate::scenario::{Birth, Reader, Scenario};
 use crate::situation::{SituationCounts, add_situations, given};
+use crate::trial::Trial;
 use crate::watch::Watcher;
 use crate::witness::Witness;
 
@@ -80,6 +81,8 @@ pub(crate) struct World<'a> {
     pub(crate) struck: Vec<u32>,
     /// Since when nobody can go on, if so.
     pub(crate) blocked_since: Option<Time>,
+    /// The last one, of those who have come to rest.
+    pub(crate) trial: Option<Trial>,
     /// Faults and sends are over.
     pub(crate) calm: bool,
 }
@@ -100,6 +103,7 @@ impl<'a> World<'a> {
             ballots: Ballots::default(),
             struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
             blocked_since: None,
+            trial: None,
             calm: false,
             draw,
         };
@@ -124,6 +128,7 @@ impl<'a> World<'a> {
             faults: std::mem::take(&mut self.network.counts),
             situations: self.situations(),
             time: self.now.since(Time::ZERO),
+            settled: self.trial.map(|trial| trial.since.since(Time::ZERO + self.scenario.chaos)),
             digest: self.witness.digest(),
             report: self.witness.finish(),
         }

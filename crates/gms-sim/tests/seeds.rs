@@ -141,3 +141,16 @@ fn a_seed_repeats_itself_and_others_differ() {
     assert_eq!(digest(17), digest(17));
     assert_ne!(digest(17), digest(18));
 }
+
+/// In the end everybody has to show that it still can.
+#[test]
+fn who_has_nothing_to_say_sends_at_each_level_once_at_rest() {
+    let calm = |scenario: &Scenario| scenario.network.is_calm() && scenario.orders.is_empty();
+    let mut scenario = (1..).map(Scenario::immortal).find(calm).expect("a calm one");
+    scenario.births.iter_mut().for_each(|birth| birth.traffic.count = 0);
+    scenario.clients.clear();
+    scenario.departures.clear();
+    let (report, members) = (run(&scenario), scenario.births.len() as u64);
+    assert!(report.passed() && report.settled.is_some(), "{report}");
+    assert_eq!(report.deliveries, 3 * members * members);
+}
