@@ -67,13 +67,15 @@ pub enum Bug {
     NoLinger,
     /// One who is told that its frames are freed goes on asking.
     GoneNotUnderstood,
+    /// A member that is many views behind is told that it is out.
+    LaggardsAreOut,
     /// What is heard of the dead after their death counts as life.
     NewLifeRefused,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::AnyTwoAreAQuorum,
         Self::BothHalvesOfATie,
         Self::LearnersVote,
@@ -105,6 +107,7 @@ impl Bug {
         Self::LateForItsView,
         Self::NoLinger,
         Self::GoneNotUnderstood,
+        Self::LaggardsAreOut,
         Self::NewLifeRefused,
     ];
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gms_core::wire::Control;
-use gms_core::{Ballot, Gid, Uid, View};
+use gms_core::{Ballot, Gid, Uid, Vid, View};
 
 use crate::scenario::Inside;
 
@@ -14,6 +14,8 @@ type Instance = (Gid, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Ballots {
     values: BTreeMap<(Instance, Ballot), View>,
+    /// What INSTALL tells.
+    decided: BTreeMap<Instance, View>,
     /// The latest that each process is bound to.
     bound: BTreeMap<Uid, (Instance, Ballot)>,
 }
@@ -28,6 +30,9 @@ impl Ballots {
                 self.bind(who, instance, *ballot);
             }
             Some(Control::Accepted { ballot }) => self.bind(who, instance, *ballot),
+            Some(Control::Install { next, .. }) => {
+                _ = self.decided.entry(instance).or_insert_with(|| next.view.clone())
+            }
             _ => {}
         }
     }
@@ -37,6 +42,12 @@ impl Ballots {
         if bound.0.1 < instance.1 || (bound.0 == instance && bound.1 < ballot) {
             *bound = (instance, ballot);
         }
+    }
+
+    /// Whether a view of `gid` later than `vid` that is without `who` has been proposed or decided.
+    pub(crate) fn leave_out(&self, who: Uid, gid: Gid, vid: Vid) -> bool {
+        let proposed = self.values.iter().map(|((instance, _), next)| (instance, next));
+        proposed.chain(&self.decided).any(|(of, next)| of.0 == gid && of.1 >= vid && !next.contains(who))
     }
 
     /// The view that `who` is bound to make the next one after `view`.

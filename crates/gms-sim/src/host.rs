@@ -11,6 +11,7 @@ use gms_core::{Config, Event, Input, Time, Timing, Transmit};
 
 use crate::application::{Application, End};
 use crate::draw::Draw;
+use crate::exclusion::Membership;
 use crate::mortality::Doom;
 use crate::scenario::{Birth, Entry, Reader, Scenario};
 use crate::witness::Witness;
@@ -38,6 +39,8 @@ pub(crate) struct Host {
     pub(crate) doom: Option<Doom>,
     /// The last place of the order it handled.
     pub(crate) reached: u64,
+    /// The last view it recorded.
+    pub(crate) membership: Option<Membership>,
     /// When it last delivered a message at a level that may not be lost.
     pub(crate) uniform_at: Time,
     events: Vec<Event>,
@@ -97,6 +100,7 @@ impl Host {
             gone: false,
             doom: None,
             reached: 0,
+            membership: None,
             uniform_at: Time::ZERO,
             events: Vec::new(),
         }
@@ -158,6 +162,7 @@ impl Host {
             {
                 self.uniform_at = now;
             }
+            Membership::follow(&mut self.membership, &record);
             witness.take(&record, Some(self.place));
         }
         let uid = self.node.uid();

@@ -16,6 +16,7 @@
 //! | `clients` | programs that are no members and send through them |
 //! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
 //! | `ending`, `trial`, `ballots` | whether all has come to rest and still works, or nobody can go on |
+//! | `exclusion` | whether those who are out had to be |
 //! | `situation` | what a run got into, so that a fault never met shows |
 //! | `shrink` | [`shrink`]: what is left of a scenario that fails |
 //! | `watch` | [`Watcher`]: whoever looks on |
@@ -31,6 +32,7 @@ mod campaign;
 mod clients;
 mod draw;
 mod ending;
+mod exclusion;
 mod host;
 mod mortality;
 mod network;

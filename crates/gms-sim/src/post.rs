@@ -27,7 +27,7 @@ impl World<'_> {
     }
 
     fn send_datagram(&mut self, from: usize, destination: Destination, datagram: Bytes) {
-        let inside = self.looks_inside().then(|| Inside::of(&datagram)).flatten();
+        let inside = Inside::of(&datagram);
         let mut falls = None;
         if let Some(inside) = &inside {
             self.ballots.take(inside);
@@ -147,11 +147,6 @@ impl World<'_> {
             Blow::Pause(lasts) => self.stand_still(index, *lasts),
             Blow::Cut(lasts) => self.cut_off(index, *lasts),
         }
-    }
-
-    /// Whether anything depends on what datagrams say.
-    fn looks_inside(&self) -> bool {
-        self.witness.wants_passages() || self.scenario.mortality.is_some() || !self.scenario.network.silences.is_empty()
     }
 
     fn is_silenced(&mut self, inside: Option<&Inside>, place: usize) -> bool {

@@ -186,6 +186,7 @@ impl<'a> World<'a> {
             }
             self.happen(happening);
             let failure = self.hosts.iter().flatten().find_map(|host| host.failure(self.scenario.may_exclude()));
+            let failure = failure.or_else(|| self.wrongly_out());
             let stuck = || (crowd > CROWD).then(|| "time stands still".to_owned());
             if let Some(why) = failure.or_else(stuck) {
                 return Err(dump(&self.hosts, self.now, &why));

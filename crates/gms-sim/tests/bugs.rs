@@ -27,7 +27,8 @@ fn likely(bug: Bug) -> &'static [u64] {
         Bug::SurvivorsWithoutPromise => &[234],
         Bug::WedgedAndSilent => &[1103],
         Bug::WedgedLeaderWaits | Bug::UnwedgedByPlanOnly => &[212],
-        Bug::NewLifeRefused => &[534],
+        Bug::LaggardsAreOut => &[2500],
+        Bug::NewLifeRefused => &[1059],
         Bug::GoneNotUnderstood => &[264],
         _ => &[],
     }

@@ -333,7 +333,7 @@ impl Membership {
         let answer = match found {
             // Whoever was in the view before has the table.
             Some((next, snapshot)) => Control::Install { next, snapshot: snapshot.without_sessions() },
-            None if self.view.contains(who) => return,
+            None if self.view.contains(who) && !self.planted.is(Bug::LaggardsAreOut) => return,
             None => Control::Excluded { next: None },
         };
         cx.tell(to, self.view.gid, self.view.vid, &answer);
