@@ -50,9 +50,10 @@ impl Ballots {
         proposed.chain(&self.decided).any(|(of, next)| of.0 == gid && of.1 >= vid && !next.contains(who))
     }
 
-    /// The view that `who` is bound to make the next one after `view`.
-    pub(crate) fn of(&self, who: Uid, view: &View) -> Option<&View> {
-        let (instance, ballot) = self.bound.get(&who)?;
-        self.values.get(&(*instance, *ballot)).filter(|_| *instance == (view.gid, view.vid))
+    /// The view that `who` is bound to make the next one after `view`, and by which ballot.
+    pub(crate) fn of(&self, who: Uid, view: &View) -> Option<(Ballot, &View)> {
+        let (instance, ballot) = *self.bound.get(&who)?;
+        let value = self.values.get(&(instance, ballot)).filter(|_| instance == (view.gid, view.vid))?;
+        Some((ballot, value))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gms_check::{Counters, Property};
 
+use crate::blockade::Blockade;
 use crate::network::FaultCounts;
 use crate::report::{Ending, RunReport};
 use crate::situation::{Situation, SituationCounts, add_situations};
@@ -35,6 +36,8 @@ pub struct Campaign {
     pub slowest: Option<(Duration, u64)>,
     /// How the runs ended.
     pub endings: BTreeMap<Ending, u64>,
+    /// Why nobody could go on, of those that ended so.
+    pub blockades: BTreeMap<Blockade, u64>,
     /// Seeds of the runs that failed, and how.
     pub failed: BTreeMap<u64, String>,
 }
@@ -63,6 +66,7 @@ impl Campaign {
             violations,
             slowest: run.settled.map(|settled| (settled, run.seed)),
             endings: BTreeMap::from([(run.ending, 1)]),
+            blockades: run.blockade.map(|blockade| (blockade, 1)).into_iter().collect(),
             failed: run.failure().map(|failure| (run.seed, failure)).into_iter().collect(),
         });
     }
@@ -79,6 +83,9 @@ impl Campaign {
         self.counters += &other.counters;
         for (property, count) in &other.violations {
             *self.violations.entry(*property).or_default() += count;
+        }
+        for (blockade, count) in &other.blockades {
+            *self.blockades.entry(*blockade).or_default() += count;
         }
         self.slowest = self.slowest.max(other.slowest);
         for (ending, count) in &other.endings {
@@ -132,6 +139,9 @@ impl fmt::Display for Campaign {
         writeln!(f, "\n{:<24}{:>14}", "end", "runs")?;
         for ending in Ending::ALL {
             writeln!(f, "{:<24}{:>14}", ending.name(), self.endings.get(&ending).copied().unwrap_or(0))?;
+            for blockade in Blockade::ALL.iter().filter(|_| ending == Ending::Blocked) {
+                writeln!(f, "{:<24}{:>14}", blockade.name(), self.blockades.get(blockade).copied().unwrap_or(0))?;
+            }
         }
         if let Some((settled, seed)) = self.slowest {
             writeln!(f, "{:<24}{:>12.2} s  seed {seed}", "at rest within", settled.as_secs_f64())?;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gms_check::Event;
-use gms_core::{Gid, QuorumMode, Time, Uid, View, is_quorum};
+use gms_core::Time;
 
 use crate::ballots::Ballots;
+use crate::blockade::blockade;
 use crate::clients;
 use crate::host::Host;
 use crate::report::Ending;
@@ -73,6 +74,7 @@ impl World<'_> {
             return Ok(None);
         }
         self.rest(&up, &blocked);
+        self.blockade = Some(self.blockade_of(&blocked));
         let goes_on = |index: &&usize| self.hosts[**index].as_ref().is_some_and(|host| host.uniform_at > since + GRACE);
         match blocked.iter().find(goes_on) {
             Some(_) if self.scenario.params.min_voters > 1 => Ok(Some(Ending::Blocked)),
@@ -102,8 +104,10 @@ fn state<'a>(
     let host = |index: &usize| hosts[*index].as_ref().expect("all have started");
     let living: Vec<usize> = (0..hosts.len()).filter(|index| host(index).app.end.is_none()).collect();
     let gid = |index: &usize| host(index).node.view().map(|view| view.gid);
-    let able: Vec<(usize, bool)> =
-        living.iter().map(|index| (*index, gid(index).is_some_and(|gid| is_able(hosts, ballots, gid)))).collect();
+    let able: Vec<(usize, bool)> = living
+        .iter()
+        .map(|index| (*index, gid(index).is_some_and(|gid| blockade(hosts, ballots, gid).is_none())))
+        .collect();
     let blocked: Vec<usize> =
         able.iter().filter(|(index, able)| !able && gid(index).is_some()).map(|(index, _)| *index).collect();
     let up: Vec<usize> = living.iter().copied().filter(|index| !blocked.contains(index)).collect();
@@ -123,31 +127,6 @@ fn state<'a>(
         Some(why) => State::Open { why, up },
         None => State::Rest { up, blocked },
     }
-}
-
-/// Whether lineage `gid` can go on: those that live, with what is proved to them, are a quorum of the last view that one of them has installed,
-/// and of whatever they may be bound to make of it.
-fn is_able(hosts: &[Option<Host>], ballots: &Ballots, gid: Gid) -> bool {
-    let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
-    let inside = || living().filter_map(|host| Some((host.node.uid(), host.node.view().filter(|v| v.gid == gid)?)));
-    let Some((_, last)) = inside().max_by_key(|(_, view)| view.vid) else { return false };
-    let lives = |uid: Uid| inside().any(|(other, _)| other == uid);
-    let proved =
-        |uid: Uid| living().any(|host| host.node.view().is_some_and(|v| v.gid == gid) && host.node.is_proved_dead(uid));
-    let quorum = |view: &View| match view.params.quorum {
-        QuorumMode::Majority => is_quorum(view, lives),
-        QuorumMode::FailStop => view.voters().all(|member| lives(member.uid) || proved(member.uid)),
-    };
-    let stands = |view: &View| quorum(view) && keeps_enough(view, lives);
-    let bound = inside().filter(|(_, view)| view.vid == last.vid).filter_map(|(uid, _)| ballots.of(uid, last));
-    stands(last) && bound.into_iter().all(quorum)
-}
-
-/// Whether the dead can be removed: a view is not made smaller than its group wants.
-fn keeps_enough(view: &View, lives: impl Fn(Uid) -> bool) -> bool {
-    let voters = view.voters().count();
-    let left = view.voters().filter(|member| lives(member.uid)).count();
-    left == voters || left >= usize::from(view.params.min_voters)
 }
 
 /// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,

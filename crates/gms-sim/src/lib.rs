@@ -15,7 +15,8 @@
 //! | `host`, `application` | one process: its node and socket, and the program above |
 //! | `clients` | programs that are no members and send through them |
 //! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
-//! | `ending`, `trial`, `ballots` | whether all has come to rest and still works, or nobody can go on |
+//! | `ending`, `trial` | whether all has come to rest and still works |
+//! | `blockade`, `ballots` | why nobody can go on; what has been proposed and accepted |
 //! | `exclusion` | whether those who are out had to be |
 //! | `situation` | what a run got into, so that a fault never met shows |
 //! | `shrink` | [`shrink`]: what is left of a scenario that fails |
@@ -28,6 +29,7 @@
 
 mod application;
 mod ballots;
+mod blockade;
 mod campaign;
 mod clients;
 mod draw;
@@ -49,6 +51,7 @@ mod watch;
 mod witness;
 mod world;
 
+pub use blockade::Blockade;
 pub use campaign::Campaign;
 pub use network::{FAULT_KINDS, FaultCounts};
 pub use report::{Ending, RunReport};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gms_check::Report;
 
+use crate::blockade::Blockade;
 use crate::network::FaultCounts;
 use crate::situation::SituationCounts;
 
@@ -55,6 +56,8 @@ pub struct RunReport {
     pub faults: FaultCounts,
     /// What the run got into.
     pub situations: SituationCounts,
+    /// Why nobody goes on, if so.
+    pub blockade: Option<Blockade>,
     /// From the end of the faults until those that can go on were at rest; `None`: there were none, or they never were.
     pub settled: Option<Duration>,
     /// Simulated time.

@@ -9,6 +9,7 @@ use gms_core::Time;
 
 use crate::application::End;
 use crate::ballots::Ballots;
+use crate::blockade::Blockade;
 use crate::clients::{self, Client};
 use crate::draw::Draw;
 use crate::ending::dump;
@@ -81,6 +82,8 @@ pub(crate) struct World<'a> {
     pub(crate) struck: Vec<u32>,
     /// Since when nobody can go on, if so.
     pub(crate) blocked_since: Option<Time>,
+    /// What nobody can get over, if that is the end.
+    pub(crate) blockade: Option<Blockade>,
     /// The last one, of those who have come to rest.
     pub(crate) trial: Option<Trial>,
     /// Faults and sends are over.
@@ -103,6 +106,7 @@ impl<'a> World<'a> {
             ballots: Ballots::default(),
             struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
             blocked_since: None,
+            blockade: None,
             trial: None,
             calm: false,
             draw,
@@ -128,6 +132,7 @@ impl<'a> World<'a> {
             faults: std::mem::take(&mut self.network.counts),
             situations: self.situations(),
             time: self.now.since(Time::ZERO),
+            blockade: self.blockade.filter(|_| ending == Ending::Blocked),
             settled: self.trial.map(|trial| trial.since.since(Time::ZERO + self.scenario.chaos)),
             digest: self.witness.digest(),
             report: self.witness.finish(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gms_check::Property;
 use gms_sim::scenario::{Entry, Victim};
-use gms_sim::{Campaign, FAULT_KINDS, Scenario, Situation, run};
+use gms_sim::{Campaign, Ending, FAULT_KINDS, Scenario, Situation, run};
 
 /// Runs all seeds on two threads and returns their sum; fails with the reports of those that failed.
 fn campaign(scenarios: &[Scenario]) -> Campaign {
@@ -66,6 +66,8 @@ fn no_seed_breaks_a_property_and_everything_is_exercised() {
         let count = campaign.situations.get(&situation);
         assert!(count.is_some_and(|count| *count > 0), "never: {}\n{campaign}", situation.name());
     }
+    let blocked = campaign.endings.get(&Ending::Blocked).copied().unwrap_or(0);
+    assert!(5 * blocked < campaign.seeds, "too many runs are excused from going on\n{campaign}");
     for kind in FAULT_KINDS {
         assert!(campaign.faults.get(kind).is_some_and(|count| *count > 0), "no fault '{kind}'\n{campaign}");
     }
