@@ -82,7 +82,14 @@ fn checker_event(event: Trace) -> gms_check::Event {
         Trace::Stamp { gid, vid, fseq, gseq, count, sender, sseq } => {
             Event::Stamp { gid: gid.0, view: vid, fseq, gseq, count: count.into(), sender: uid(sender), sseq }
         }
-        Trace::Accepted { gid, vid, round, unstable } => Event::Accepted { gid: gid.0, view: vid, round, unstable },
+        Trace::Accepted { ballot, next, unstable } => Event::Accepted {
+            gid: next.view.gid.0,
+            view: next.view.vid,
+            round: ballot.round,
+            by: ballot.node.0,
+            value: view(&next.view).value(),
+            unstable,
+        },
         Trace::Repeated { gid, vid, sender, sseq } => {
             Event::Repeated { gid: gid.0, view: vid, sender: uid(sender), sseq }
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::id::{Gid, Gseq, Uid, Vid};
-use crate::view::View;
+use crate::id::{Ballot, Gid, Gseq, Uid, Vid};
+use crate::view::{Next, View};
 use crate::wire::{Level, Refusal, SessionNumber};
 
 /// In the order in which they happened; messages and views in the one order of the group.
@@ -236,14 +236,12 @@ pub enum Trace {
         /// Number of its first message.
         sseq: u64,
     },
-    /// Bound to the value that makes view `vid`.
+    /// Bound to a value that may end the view.
     Accepted {
-        /// In which lineage.
-        gid: Gid,
-        /// Number of the view to come.
-        vid: Vid,
-        /// Round of the ballot; 0: proposed by the leader.
-        round: u32,
+        /// By which ballot; of round 0: proposed by the leader.
+        ballot: Ballot,
+        /// The value.
+        next: Box<Next>,
         /// Frames up to the cut that are not known, here, to be stored by all members.
         unstable: u64,
     },

@@ -23,8 +23,7 @@ pub enum Blockade {
 
 impl Blockade {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::MajorityDead, Self::DeathUnproved, Self::Bound, Self::MinVoters, Self::NoGroup];
+    pub const ALL: [Self; 5] = [Self::MajorityDead, Self::DeathUnproved, Self::Bound, Self::MinVoters, Self::NoGroup];
 
     /// What the closing table calls it.
     pub fn name(self) -> &'static str {

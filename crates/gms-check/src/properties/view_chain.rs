@@ -1,36 +1,52 @@
 //! **P1 View chain.** Per lineage and number one view, accepted by a quorum of the view before it.
 //!
 //! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
-//! members with their roles must be the same. At the end, for every view whose predecessor V was also seen, the voters
-//! of V with an `accepted` record for its gid and number must be more than half of V's voters, or exactly half
-//! with V's leader among them, and so must its own voters (5.1, 5.2); in a fail-stop group, all of them that show a sign of life after V, by a later view or by
-//! their exclusion, for the others have to be dead. Acceptances of processes that crashed count. Exercised: views compared with those of
-//! another process; part `quorums`: views whose acceptance was counted; part `ballots`: those of them proposed
-//! by another than the leader, in a round of its own.
+//! members with their roles must be the same. A ballot must have one value wherever it is accepted. At the end, for every
+//! view whose predecessor V was also seen, the voters of V with an `accepted` record for that very view in one and the
+//! same ballot must be more than half of V's voters, or exactly half with V's leader among them, and so must its own
+//! voters (5.1, 5.2); in a fail-stop group, all of them that show a sign of life after, by a later view, by their
+//! exclusion or by being there at `rest`, for the others have to be dead. Acceptances of processes that crashed count.
+//! Exercised: views compared with those of another process; part `quorums`: views whose acceptance was counted; part
+//! `ballots`: those of them proposed by another than the leader, in a round of its own; part `rejected`: acceptances of
+//! what did not become the view.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Invariant;
 use crate::findings::{Findings, Place};
-use crate::world::{Lineage, Step, ViewInfo, World};
+use crate::world::{Step, ViewInfo, World};
 use crate::{Event, Property, Uid};
+
+/// Round, and the node whose it is.
+type Ballot = (u32, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct ViewChain {
-    /// Who accepted, by (gid, view).
-    accepted: BTreeMap<(u128, u64), BTreeSet<Uid>>,
-    /// Those accepted in a round above 0.
-    balloted: BTreeSet<(u128, u64)>,
+    /// What was accepted as the view of this gid and number, and who did so in which ballot.
+    accepted: BTreeMap<(u128, u64), BTreeMap<Ballot, Accepted>>,
+}
+
+/// What became of one ballot.
+#[derive(Debug, Default)]
+struct Accepted {
+    /// The first to accept it, and what.
+    first: Option<(Uid, u64)>,
+    by: BTreeSet<Uid>,
 }
 
 impl Invariant for ViewChain {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
         match step.event {
             // By the record's own lineage: the application may not have seen a view of it yet.
-            Event::Accepted { gid, view, round, .. } => {
-                self.accepted.entry((*gid, *view)).or_default().insert(step.uid());
-                if *round > 0 {
-                    self.balloted.insert((*gid, *view));
+            Event::Accepted { gid, view, round, by, value, .. } => {
+                let accepted = self.accepted.entry((*gid, *view)).or_default().entry((*round, *by)).or_default();
+                accepted.by.insert(step.uid());
+                let Some(value) = *value else { return };
+                let (first, other) = *accepted.first.get_or_insert((step.uid(), value));
+                if other != value {
+                    let place = Place::View { view: *view, gseq: step.process.reached() };
+                    let what = format!("accepts another value than {first} in round {round} of node {by}");
+                    out.violated(Property::P1, &[step.uid(), first], place, what);
                 }
             }
             Event::View { gid, view, at, gseq, leader, members, .. } => {
@@ -58,61 +74,67 @@ impl Invariant for ViewChain {
     }
 
     fn finish(&mut self, world: &World, out: &mut Findings) {
+        let at_rest = |uid: &Uid| world.rest().is_some_and(|rest| rest.up.contains(uid) || rest.blocked.contains(uid));
         for lineage in world.lineages() {
             for (view, info) in &lineage.views {
                 let Some(before) = view.checked_sub(1).and_then(|before| lineage.views.get(&before)) else {
                     continue;
                 };
                 out.part(Property::P1, "quorums", 1);
-                out.part(Property::P1, "ballots", u64::from(self.balloted.contains(&(lineage.gid, *view))));
-                let (voters, accepted) = self.votes(lineage, *view, before);
-                let lives_on =
-                    |uid: &Uid| world.find(*uid).is_some_and(|process| process.came_past(view - 1) || process.excluded);
-                let enough = if before.fail_stop {
-                    voters.iter().filter(|voter| lives_on(voter)).all(|voter| accepted.contains(voter))
-                } else {
-                    is_quorum(before.leader, &voters, &accepted)
+                // Whoever came past a view was not dead when the next one was decided.
+                let enough = |of: &ViewInfo, past: u64, accepted: &BTreeSet<Uid>| {
+                    let lives_on =
+                        |uid: &Uid| at_rest(uid) || world.find(*uid).is_some_and(|p| p.came_past(past) || p.excluded);
+                    match of.fail_stop {
+                        true => voters(of).filter(lives_on).all(|voter| accepted.contains(&voter)),
+                        false => is_quorum(of, accepted),
+                    }
                 };
-                if !enough {
-                    let what =
-                        format!("accepted by {} of the {} voters of view {}", accepted.len(), voters.len(), view - 1);
-                    let by = world.uid(info.by);
-                    out.violated(Property::P1, &[by], Place::View { view: *view, gseq: info.gseq }, what);
+                let (mut old, mut own, mut balloted, mut most) = (false, false, false, 0);
+                for (ballot, accepted) in self.accepted.get(&(lineage.gid, *view)).into_iter().flatten() {
+                    if accepted.first.is_some_and(|(_, value)| value != info.value) {
+                        out.part(Property::P1, "rejected", accepted.by.len() as u64);
+                        continue;
+                    }
+                    most = most.max(voters(before).filter(|voter| accepted.by.contains(voter)).count());
+                    if enough(before, view - 1, &accepted.by) {
+                        (old, balloted) = (true, balloted || ballot.0 > 0);
+                        // So that it begins with its history: whatever follows is decided by those who hold it.
+                        own |= enough(info, *view, &accepted.by);
+                    }
                 }
-                // So that it begins with its history: whatever it is decided to follow is held by a quorum of its own.
-                let (own, carried) = self.votes(lineage, *view, info);
-                if enough && !info.fail_stop && !is_quorum(info.leader, &own, &carried) {
-                    let what = format!("accepted by {} of its own {} voters", carried.len(), own.len());
-                    let by = world.uid(info.by);
-                    out.violated(Property::P1, &[by], Place::View { view: *view, gseq: info.gseq }, what);
-                }
+                out.part(Property::P1, "ballots", u64::from(balloted));
+                let what = match (old, own) {
+                    (true, true) => continue,
+                    (true, false) => "accepted by too few of its own voters".to_owned(),
+                    (false, _) => {
+                        format!("accepted by {most} of the {} voters of view {}", voters(before).count(), view - 1)
+                    }
+                };
+                let by = world.uid(info.by);
+                out.violated(Property::P1, &[by], Place::View { view: *view, gseq: info.gseq }, what);
             }
         }
     }
 }
 
-impl ViewChain {
-    /// The voters of `before`, and those of them that accepted view `next`.
-    fn votes(&self, lineage: &Lineage, next: u64, before: &ViewInfo) -> (Vec<Uid>, Vec<Uid>) {
-        let voters: Vec<Uid> = before.members.iter().filter(|member| member.voter).map(|member| member.uid).collect();
-        let accepted = self.accepted.get(&(lineage.gid, next));
-        let accepted = voters.iter().filter(|voter| accepted.is_some_and(|all| all.contains(voter))).copied().collect();
-        (voters, accepted)
-    }
+fn voters(view: &ViewInfo) -> impl Iterator<Item = Uid> {
+    view.members.iter().filter(|member| member.voter).map(|member| member.uid)
 }
 
 /// More than half of the voters, or exactly half with the leader.
-fn is_quorum(leader: Uid, voters: &[Uid], accepted: &[Uid]) -> bool {
-    match (accepted.len() * 2).cmp(&voters.len()) {
+fn is_quorum(view: &ViewInfo, accepted: &BTreeSet<Uid>) -> bool {
+    let votes = voters(view).filter(|voter| accepted.contains(voter)).count();
+    match (votes * 2).cmp(&voters(view).count()) {
         std::cmp::Ordering::Greater => true,
-        std::cmp::Ordering::Equal => accepted.contains(&leader),
+        std::cmp::Ordering::Equal => accepted.contains(&view.leader),
         std::cmp::Ordering::Less => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{GID, Story, good, three, uid};
+    use crate::testing::{GID, Story, accepted, good, three, uid};
     use crate::{Event, Property, TraceMember};
 
     #[test]
@@ -161,6 +183,13 @@ mod tests {
             excluded.into_iter().for_each(|node| _ = story.add(node, Event::Excluded));
             assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{accepted:?} {installed:?}");
         }
+        // One that lives to the end, and was taken to be dead.
+        let mut story = three();
+        story.fail_stop().add(1, fault()).accept(&[1, 2], 2).view(&[1, 2], 2, 2, 1, &[1, 2]).rest(&[1, 2], &[]);
+        assert!(story.report().of(Property::P1).next().is_none());
+        story.records.pop();
+        story.rest(&[1, 2], &[3]);
+        assert!(story.report().of(Property::P1).next().is_some());
     }
 
     #[test]
@@ -187,12 +216,35 @@ mod tests {
         assert_eq!(report.counters.part(Property::P1, "quorums"), 1);
     }
 
+    /// Three accept something, but not all what is installed, or not in the same ballot.
+    #[test]
+    fn only_what_is_installed_counts() {
+        let mut installed = Story::default();
+        installed.view(&[2], 2, 2, 2, &[1, 2]);
+        let value = installed.records[0].event.value();
+        let (same, other) = ((1, value), (1, Some(7)));
+        for (votes, sound) in [
+            ([same, same, same], true),
+            ([same, same, (2, value)], true),
+            ([(2, Some(7)), same, same], true),
+            ([(2, value), same, (3, value)], false),
+            ([(2, Some(7)), same, (2, Some(7))], false),
+            ([same, other, same], false),
+        ] {
+            let mut story = three();
+            story.add(1, fault());
+            (1..).zip(votes).for_each(|(node, (round, value))| _ = story.add(node, accepted(2, round, value, 0)));
+            story.view(&[1, 2], 2, 2, 2, &[1, 2]);
+            assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{votes:?}");
+        }
+    }
+
     /// What was accepted in another lineage does not count in this one.
     #[test]
     fn accepted_in_another_lineage() {
         let mut story = three();
         for node in 1..=3 {
-            story.add(node, Event::Accepted { gid: GID + 1, view: 2, round: 0, unstable: 0 });
+            story.add(node, Event::Accepted { gid: GID + 1, view: 2, round: 0, by: 3, value: None, unstable: 0 });
         }
         story.view(&[1, 2, 3], 2, 2, 3, &[1, 2, 3]);
         story.caught_alone(Property::P1, &[1], "view 2");

@@ -15,6 +15,11 @@ pub(crate) fn uid(node: u64) -> Uid {
     Uid { node, incarnation: 0xa0 + node }
 }
 
+/// The acceptance of what becomes view `view`; a leader's own for round 0.
+pub(crate) fn accepted(view: u64, round: u32, value: Option<u64>, unstable: u64) -> Event {
+    Event::Accepted { gid: GID, view, round, by: 0, value, unstable }
+}
+
 /// The digest of a message as `send` makes it.
 pub(crate) fn digest_of(sender: u64, sseq: u64) -> u64 {
     digest(format!("{sender}/{sseq}").as_bytes())
@@ -61,7 +66,7 @@ impl Story {
 
     /// Some processes accept what becomes view `view` in a round, with so many frames unstable.
     pub(crate) fn accept_by(&mut self, by: &[u64], view: u64, round: u32, unstable: u64) -> &mut Story {
-        by.iter().fold(self, |story, node| story.add(*node, Event::Accepted { gid: GID, view, round, unstable }))
+        by.iter().fold(self, |story, node| story.add(*node, accepted(view, round, None, unstable)))
     }
 
     pub(crate) fn send(&mut self, node: u64, sseq: u64, level: Level) -> &mut Story {

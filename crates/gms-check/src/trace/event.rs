@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Uid, hex};
+use super::{Uid, digest, hex};
 
 /// One line of a trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +202,12 @@ pub enum Event {
         /// Round of the ballot; 0: proposed by the leader, and nobody had to be asked before.
         #[serde(default)]
         round: u32,
+        /// The node whose ballot it is.
+        #[serde(default)]
+        by: u64,
+        /// [`Event::value`] of the view accepted; none: not told, it may be any.
+        #[serde(default)]
+        value: Option<u64>,
         /// How many frames before the view this process did not know to be stored by all members.
         #[serde(default)]
         unstable: u64,
@@ -261,6 +267,13 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What tells a view from all others of its number: a digest of what a `view` record says. `None` for other records.
+    pub fn value(&self) -> Option<u64> {
+        matches!(self, Event::View { .. }).then(|| digest(&serde_json::to_vec(self).expect("plain data")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,7 +296,7 @@ mod tests {
         );
         for event in [
             Event::Stamp { gid: u128::MAX, view: 1, fseq: 2, gseq: 3, count: 4, sender: uid, sseq: 5 },
-            Event::Accepted { gid: u128::MAX, view: 2, round: 3, unstable: 4 },
+            Event::Accepted { gid: u128::MAX, view: 2, round: 3, by: 5, value: Some(6), unstable: 4 },
             Event::Repeated { gid: u128::MAX, view: 1, sender: uid, sseq: 2 },
         ] {
             let line = back(event);
@@ -321,6 +334,6 @@ mod tests {
         assert!(matches!(record.event, Event::Send { only_in_view: None, .. }));
         let line = r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"accepted","gid":"7","view":2}"#;
         let record: Record = serde_json::from_str(line).expect("parses");
-        assert!(matches!(record.event, Event::Accepted { round: 0, unstable: 0, .. }));
+        assert!(matches!(record.event, Event::Accepted { round: 0, by: 0, value: None, unstable: 0, .. }));
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct ViewInfo {
     pub(crate) leader: Uid,
     pub(crate) members: Vec<TraceMember>,
     pub(crate) fail_stop: bool,
+    /// Digest of all that: see [`Event::value`](crate::Event::value).
+    pub(crate) value: u64,
     /// Who was first seen to install it.
     pub(crate) by: ProcessId,
 }

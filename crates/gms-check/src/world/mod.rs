@@ -176,7 +176,8 @@ impl World {
             }
             Event::View { gid, view, at, gseq, leader, members, fail_stop } => {
                 let (members, fail_stop) = (members.clone(), *fail_stop);
-                let info = ViewInfo { at: *at, gseq: *gseq, leader: *leader, members, fail_stop, by: key.who };
+                let value = event.value().expect("it is a view");
+                let info = ViewInfo { at: *at, gseq: *gseq, leader: *leader, members, fail_stop, value, by: key.who };
                 self.install(key.who, *gid, *view, info);
             }
             Event::Excluded => self.processes[key.who as usize].excluded = true,

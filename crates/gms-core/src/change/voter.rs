@@ -141,8 +141,8 @@ impl Membership {
 
     /// Notes down that this process is bound to a value, and how much of what it ends is unstable still.
     pub(super) fn trace_accepted(&self, cx: &mut Context, ballot: Ballot, next: &Next) {
-        let (gid, vid, unstable) = (next.view.gid, next.view.vid, next.cut().saturating_sub(self.stable));
-        cx.trace(|| Trace::Accepted { gid, vid, round: ballot.round, unstable });
+        let unstable = next.cut().saturating_sub(self.stable);
+        cx.trace(|| Trace::Accepted { ballot, next: Box::new(next.clone()), unstable });
     }
 
     /// Whether it is decided what ends this view.
