@@ -4,7 +4,8 @@
 //! A `send` names its client. Copies of one message are those that have the same client number; their places are looked
 //! up at the end, all processes together, and those that are lost with the end of a view do not count. Per lineage and
 //! session, more than one delivered copy of a number is a breach, and so is a number behind a higher one. Whoever was
-//! told `ordered` for any copy must have been told the place of the delivered one. Exercised: messages of clients
+//! told `ordered` for any copy must have been told the place of the delivered one; where none is known to be delivered, a
+//! place at which there is one of the copies, if it is known what is there. Exercised: messages of clients
 //! delivered; parts `repeats`, `gaps` and `expired` (entries passed for it, by all processes) and `resumed` (sessions that were sent
 //! through several processes).
 
@@ -56,6 +57,7 @@ impl Invariant for ClientSessions {
                 };
                 breach(world, out, *client, id, placed, &what);
             }
+            self.judge_places(world, out, *client, ids);
             for (gid, (_, placed)) in found {
                 before.insert((gid, client.session), placed);
                 let told = ids.iter().filter_map(|id| Some((id, ordered(world.message(*id)?.outcome)?)));
@@ -67,6 +69,23 @@ impl Invariant for ClientSessions {
                         breach(world, out, *client, *id, placed, &what);
                     }
                 }
+            }
+        }
+    }
+}
+
+impl ClientSessions {
+    /// Whether each place that somebody was told holds a copy, as far as that is known.
+    fn judge_places(&self, world: &World, out: &mut Findings, client: SessionNumber, ids: &[Id]) {
+        for id in ids {
+            let Some((gseq, view)) = world.message(*id).and_then(|message| ordered(message.outcome)) else { continue };
+            let Some(lineage) = world.lineage_of(id.sender).filter(|lineage| !lineage.lost(view, gseq)) else {
+                continue;
+            };
+            let Some(there) = lineage.slot(gseq, view) else { continue };
+            if there.class != Class::Message || there.id.is_some_and(|there| !ids.contains(&there)) {
+                let what = "is told to be where another entry is";
+                breach(world, out, client, *id, Placed { view, gseq, by: there.by }, what);
             }
         }
     }
@@ -130,6 +149,17 @@ mod tests {
         story.send_for((7, 1), 2, 1).pass(&[1, 2, 3], 1, 4, (2, 1), PassReason::Duplicate);
         story.outcome(2, 1, Outcome::Ordered { gseq: 4, view: 1 });
         story.caught_alone(Property::P26, &[2, 1], "gseq 3 in view 1");
+    }
+
+    /// It is delivered nowhere, and its place is that of a repeat, or of something else.
+    #[test]
+    fn told_a_place_that_holds_another() {
+        for told in [3, 4] {
+            let mut story = opened();
+            story.send_for((7, 2), 2, 1).pass(&[1, 2, 3], 1, 4, (2, 1), PassReason::Duplicate);
+            story.outcome(2, 1, Outcome::Ordered { gseq: told, view: 1 });
+            story.caught_alone(Property::P26, &[2, 1], &format!("gseq {told} in view 1"));
+        }
     }
 
     /// Delivered by one who is gone, at a place that the next view does not have: that is no delivery (P15).
