@@ -3,8 +3,9 @@
 //! An `outcome` needs a `send` before it, and no other outcome. At the end: `ordered` must name the place where the
 //! history has that message; where nobody handled that place, it must at least lie inside its view, and the message
 //! nowhere else. If the place is behind the end of its view, that is honest only for an agreed message whose sender never
-//! came past that view. `not_ordered` needs a message that is nowhere in the history (a lost place does not count).
-//! `unknown` needs a sender that was excluded, left, crashed, or whose trace shows no later `send`, `deliver` or `view`.
+//! came past that view. `not_ordered` needs a message that is nowhere in the history (a lost place does not count),
+//! and that is bound to a view or a client's, or whose sender left. `unknown` needs a sender that was excluded, left,
+//! crashed, or whose trace shows no later `send`, `deliver` or `view`, and that is not `up` at `rest`.
 //! A message passed as a repeat is reported at the place of the first one, which is not compared. Who left must have an
 //! outcome for every send; other sends without one are counted. Exercised: outcomes; parts `ordered`, `not ordered`,
 //! `unknown`, `open` (sends without).
@@ -86,8 +87,17 @@ fn judge(world: &World, id: Id, message: &Message, out: &mut Findings) -> Option
     match message.outcome {
         Some(Outcome::Ordered { gseq, view }) if !message.duplicate => ordered(world, id, message, gseq, view),
         Some(Outcome::NotOrdered) => {
-            let kept = world.places(id).find(|placed| !world.lost(*placed))?;
+            let Some(kept) = world.places(id).find(|placed| !world.lost(*placed)) else {
+                let may_be = message.sent.is_none_or(|sent| sent.only_in_view.is_some() || sent.of_client);
+                let gone = world.process(id.sender).left;
+                return (!may_be && !gone).then(|| "reported as not ordered, for no reason".to_owned());
+            };
             Some(format!("reported as not ordered, but it is at gseq {} in view {}", kept.gseq, kept.view))
+        }
+        Some(Outcome::Unknown) => {
+            let process = world.process(id.sender);
+            let up = world.rest().is_some_and(|rest| rest.up.contains(&process.uid));
+            (up && !process.excluded).then(|| "called unknown by a process that is up at the end".to_owned())
         }
         None if message.sent.is_some() => {
             out.part(Property::P16, "open", 1);
@@ -168,7 +178,27 @@ mod tests {
     #[test]
     fn not_ordered_but_there() {
         sent().outcome(1, 1, Outcome::NotOrdered).caught_alone(Property::P16, &[1], "send 1");
-        sent().outcome(1, 2, Outcome::NotOrdered).passes(Property::P16);
+        let mut story = three();
+        story.send_only(1, 1, Level::Agreed, Some(1)).outcome(1, 1, Outcome::NotOrdered).passes(Property::P16);
+    }
+
+    /// Nothing kept the group from ordering it.
+    #[test]
+    fn not_ordered_for_no_reason() {
+        let mut story = sent();
+        story.outcome(1, 2, Outcome::NotOrdered).caught_alone(Property::P16, &[1], "send 2");
+        story.outcome(1, 1, HERE).add(1, Event::Left).passes(Property::P16);
+        let mut story = three();
+        story.send_for((7, 1), 1, 1).outcome(1, 1, Outcome::NotOrdered).passes(Property::P16);
+    }
+
+    #[test]
+    fn unknown_to_one_that_lives_on() {
+        let mut story = sent();
+        story.outcome(1, 1, HERE).outcome(1, 2, Outcome::Unknown).rest(&[1, 2, 3], &[]);
+        story.caught_alone(Property::P16, &[1], "send 2");
+        story.records.pop();
+        story.rest(&[], &[1, 2, 3]).passes(Property::P16);
     }
 
     #[test]

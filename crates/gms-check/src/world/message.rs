@@ -30,6 +30,8 @@ pub(crate) struct Sent {
     pub(crate) level: Level,
     pub(crate) digest: u64,
     pub(crate) only_in_view: Option<u64>,
+    /// It is a client's.
+    pub(crate) of_client: bool,
     /// The last place its sender had handled.
     pub(crate) after: u64,
     /// Whether its sender had delivered a message of another by then.

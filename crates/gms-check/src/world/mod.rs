@@ -139,12 +139,13 @@ impl World {
     pub(crate) fn apply(&mut self, key: Key, event: &Event) {
         let own = |sseq| Id { sender: key.who, sseq };
         match event {
-            Event::Send { sseq, level, digest, only_in_view, .. } => {
+            Event::Send { sseq, level, digest, only_in_view, client, .. } => {
                 let process = &self.processes[key.who as usize];
                 let sent = Sent {
                     level: *level,
                     digest: *digest,
                     only_in_view: *only_in_view,
+                    of_client: client.is_some(),
                     after: process.reached(),
                     heard: process.heard,
                 };
