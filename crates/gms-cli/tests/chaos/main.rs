@@ -34,6 +34,7 @@ use std::time::Instant;
 use client::{Client, Told};
 use common::namespaces::say;
 use draw::Draw;
+use gms_check::Property;
 use server::{Plan, Server};
 use settings::Settings;
 use spoken::Life;
@@ -59,6 +60,11 @@ fn whatever_happens_to_servers_their_clients_were_told_the_truth() {
     }
     let tally = run.unwrap_or_else(|panic| resume_unwind(panic));
     assert_eq!(tally.violations, 0);
+    // Silence must not come from nothing having happened.
+    let Tally { ordered, unknown, not_ordered, kills, uniform, sessions, .. } = tally;
+    let answers = ordered + unknown + not_ordered;
+    assert!(10 * ordered >= 9 * answers && ordered > 0, "{ordered} of {answers} messages are ordered");
+    assert!(kills > 0 && uniform > 0 && sessions > 0, "{kills} kills, P13 {uniform} times, P26 {sessions} times");
 }
 
 fn run(weather: Weather, settings: Settings, folder: &Path) -> Tally {
@@ -105,6 +111,7 @@ fn judge(stage: Stage, settings: Settings, folder: &Path) -> Tally {
         }
     }
     let (mut wrong, report) = verdict::of_traces(servers.iter().flat_map(Server::traces).collect(), folder);
+    (tally.uniform, tally.sessions) = (report.exercised(Property::P13), report.exercised(Property::P26));
     wrong.extend(verdict::of_accounts(&lives, &present, &accounts));
     tally.violations = wrong.len();
     accounts.iter().for_each(|account| account.write(folder));

@@ -28,6 +28,9 @@ pub(crate) struct Tally {
     pub(crate) ordered: u64,
     pub(crate) unknown: u64,
     pub(crate) not_ordered: u64,
+    /// How often the checker compared uniform deliveries with others (P13), and found a session's message (P26).
+    pub(crate) uniform: u64,
+    pub(crate) sessions: u64,
     /// Longest time from the end of the faults to one view of all, and to an answer for each message sent by then.
     pub(crate) settled_within: Duration,
     pub(crate) answered_within: Duration,

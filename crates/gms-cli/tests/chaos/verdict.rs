@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gms_check::{Event, Record, Uid};
+use gms_check::{Event, Record, Report, Uid};
 
 use crate::client::Told;
 use crate::spoken::{Life, Said};
@@ -30,7 +30,7 @@ impl Account {
 }
 
 /// What the checker finds in the traces, in its words.
-pub(crate) fn of_traces(mut traces: Vec<PathBuf>, folder: &Path) -> (Vec<String>, String) {
+pub(crate) fn of_traces(mut traces: Vec<PathBuf>, folder: &Path) -> (Vec<String>, Report) {
     // Else nobody may have been excluded.
     let event = Event::Fault { kind: "chaos".to_owned() };
     let note = Record { at_us: 0, process: Uid { node: u64::MAX, incarnation: 0 }, event };
@@ -38,15 +38,14 @@ pub(crate) fn of_traces(mut traces: Vec<PathBuf>, folder: &Path) -> (Vec<String>
     fs::write(&driver, serde_json::to_string(&note).expect("plain data") + "\n").expect("it can be written");
     traces.push(driver);
     match gms_check::check_files(&traces) {
-        Ok(report) => (report.violations.iter().map(ToString::to_string).collect(), report.to_string()),
-        Err(error) => (vec![error.to_string()], String::new()),
+        Ok(report) => (report.violations.iter().map(ToString::to_string).collect(), report),
+        Err(error) => (vec![error.to_string()], Report::default()),
     }
 }
 
 /// Where the lives of the servers and the accounts of the clients differ, or either from itself; `present` are the lives
 /// that went on to the end.
 pub(crate) fn of_accounts(lives: &[Life], present: &[Life], accounts: &[Account]) -> Vec<String> {
-    let is_agreed = |said: Said| accounts[said.client as usize].level == "agreed";
     let mut wrong = Vec::new();
     let (mut places, mut entries) = (HashMap::new(), HashMap::new());
     for life in lives {
@@ -54,19 +53,17 @@ pub(crate) fn of_accounts(lives: &[Life], present: &[Life], accounts: &[Account]
             wrong.push(format!("delivered out of order: {pair:?}"));
         }
         for &(gseq, said) in &life.delivered {
+            // None is lost, not even an `agreed` one: those of a session are uniform at least.
             let place = *places.entry(said).or_insert(gseq);
-            // What one that is gone delivered as `agreed` may be lost, and come again elsewhere; the checker knows when.
-            if !is_agreed(said) {
-                if place != gseq {
-                    wrong.push(format!("{said:?} was delivered at {place} and at {gseq}"));
+            if place != gseq {
+                wrong.push(format!("{said:?} was delivered at {place} and at {gseq}"));
+            }
+            match entries.entry(gseq) {
+                Entry::Occupied(there) if *there.get() != said => {
+                    wrong.push(format!("{:?} and {said:?} were delivered at {gseq}", there.get()));
                 }
-                match entries.entry(gseq) {
-                    Entry::Occupied(there) if *there.get() != said => {
-                        wrong.push(format!("{:?} and {said:?} were delivered at {gseq}", there.get()));
-                    }
-                    Entry::Occupied(_) => {}
-                    Entry::Vacant(place) => _ = place.insert(said),
-                }
+                Entry::Occupied(_) => {}
+                Entry::Vacant(place) => _ = place.insert(said),
             }
         }
     }
@@ -76,10 +73,10 @@ pub(crate) fn of_accounts(lives: &[Life], present: &[Life], accounts: &[Account]
             let said = Said { client: account.client, number: number as u32 };
             let place = places.remove(&said);
             match (*told, place) {
-                (Told::Ordered(gseq), Some(place)) if gseq != place && !is_agreed(said) => {
+                (Told::Ordered(gseq), Some(place)) if gseq != place => {
                     wrong.push(format!("{said:?} was reported at {gseq} and delivered at {place}"));
                 }
-                (Told::Ordered(gseq), None) if !is_agreed(said) => {
+                (Told::Ordered(gseq), None) => {
                     wrong.push(format!("{said:?} was reported at {gseq} and delivered nowhere"));
                 }
                 (Told::Not, Some(place)) => {
@@ -110,8 +107,7 @@ pub(crate) fn of_accounts(lives: &[Life], present: &[Life], accounts: &[Account]
 /// What a life that went on to the end has not delivered although it was reported.
 fn missing(life: &Life, accounts: &[Account]) -> Option<String> {
     let delivered: HashSet<Said> = life.delivered.iter().map(|(_, said)| *said).collect();
-    let uniform = accounts.iter().filter(|account| account.level != "agreed");
-    let mut all = uniform.flat_map(|account| {
+    let mut all = accounts.iter().flat_map(|account| {
         let said = |number| Said { client: account.client, number: number as u32 };
         account.told.iter().enumerate().map(move |(number, told)| (said(number), *told))
     });
@@ -134,11 +130,12 @@ fn every_difference_is_found() {
         of_accounts(&[good.clone(), life.clone()], std::slice::from_ref(life), &accounts)
     };
     let clean: Vec<String> = Vec::new();
-    // What was agreed may be lost with the one that delivered it, and come again.
+    // Also of what was sent as `agreed`.
     let again = Life { from: 1, delivered: vec![(5, said(1, 0)), (9, said(0, 0))] };
     let accounts = [account(0, "uniform", &[Ordered(9)]), account(1, "agreed", &[Ordered(4)])];
     let gone = Life { from: 1, delivered: vec![(4, said(1, 0))] };
-    assert_eq!(of_accounts(&[gone, again.clone()], &[again], &accounts), clean);
+    let wrong = of_accounts(&[gone, again.clone()], &[again], &accounts).join("; ");
+    assert!(wrong.contains("was delivered at 4 and at 5"), "{wrong}");
     assert_eq!(judge(&good, &[Ordered(3), Ordered(7)], "uniform"), clean);
     assert_eq!(judge(&good, &[Unknown, Ordered(7), Not, Unknown], "uniform"), clean);
     for (told, word) in [
