@@ -11,7 +11,7 @@ use crate::error::SendError;
 use crate::group::Group;
 use crate::submission::{Party, Receipt, Submission};
 
-/// Number of an own message, dense from 1; its outcome arrives as [`Event::Outcome`] with this `sseq`.
+/// Number of an own message, dense from 1; its outcome arrives as [`crate::Event::Outcome`] with this `sseq`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MessageId(pub u64);
 
