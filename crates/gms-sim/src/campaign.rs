@@ -8,7 +8,7 @@ use gms_check::{Counters, Property};
 
 use crate::blockade::Blockade;
 use crate::network::FaultCounts;
-use crate::report::{Ending, RunReport};
+use crate::report::{Ending, HitCounts, Hits, RunReport};
 use crate::situation::{Situation, SituationCounts, add_situations};
 
 /// The sum of many runs. Runs are independent: sum those of one thread, then add the campaigns of all threads up.
@@ -26,6 +26,8 @@ pub struct Campaign {
     pub datagrams: u64,
     /// What was done to them.
     pub faults: FaultCounts,
+    /// Of the kinds of datagram that were singled out.
+    pub hits: HitCounts,
     /// What the runs got into.
     pub situations: SituationCounts,
     /// How often each property was exercised.
@@ -61,6 +63,7 @@ impl Campaign {
             views: run.views,
             datagrams: run.datagrams,
             faults: run.faults.clone(),
+            hits: run.hits.clone(),
             situations: run.situations.clone(),
             counters: run.report.counters.clone(),
             violations,
@@ -79,6 +82,10 @@ impl Campaign {
         self.views += other.views;
         self.datagrams += other.datagrams;
         add_counts(&mut self.faults, &other.faults);
+        for (label, hits) in &other.hits {
+            let sum = self.hits.entry(label).or_default();
+            (sum.struck, sum.silenced) = (sum.struck + hits.struck, sum.silenced + hits.silenced);
+        }
         add_situations(&mut self.situations, &other.situations);
         self.counters += &other.counters;
         for (property, count) in &other.violations {
@@ -120,6 +127,10 @@ impl fmt::Display for Campaign {
         writeln!(f, "\n{:<24}{:>14}", "fault", "times")?;
         for (kind, count) in &self.faults {
             writeln!(f, "{kind:<24}{count:>14}")?;
+        }
+        writeln!(f, "\n{:<24}{:>14}{:>10}", "singled out", "struck", "lost")?;
+        for (label, Hits { struck, silenced }) in &self.hits {
+            writeln!(f, "{label:<24}{struck:>14}{silenced:>10}")?;
         }
         writeln!(f, "\n{:<24}{:>14}", "situation", "times")?;
         for situation in Situation::ALL {

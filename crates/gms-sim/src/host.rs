@@ -170,10 +170,12 @@ impl Host {
     }
 
     /// The end of the process, if it is one that should not have been.
-    pub(crate) fn failure(&self, may_be_excluded: bool) -> Option<String> {
+    pub(crate) fn failure(&self, scenario: &Scenario) -> Option<String> {
         match self.app.end.as_ref()? {
-            End::Left { .. } | End::Crashed => None,
-            End::Excluded if self.app.leaving || may_be_excluded => None,
+            End::Left { released: true } | End::Crashed => None,
+            // Somebody has to let it go if anybody can hear it.
+            End::Left { released: false } if !scenario.is_faultless() => None,
+            End::Excluded if self.app.leaving || scenario.may_exclude() => None,
             end => Some(format!("{} ended with {end:?}", self.uid)),
         }
     }

@@ -54,7 +54,7 @@ mod world;
 pub use blockade::Blockade;
 pub use campaign::Campaign;
 pub use network::{FAULT_KINDS, FaultCounts};
-pub use report::{Ending, RunReport};
+pub use report::{Ending, HitCounts, Hits, RunReport};
 pub use scenario::Scenario;
 pub use shrink::shrink;
 pub use situation::{Situation, SituationCounts};

@@ -42,12 +42,22 @@ pub const FAULT_KINDS: [&str; 27] = [
     "multicast of one cut",
 ];
 
+/// What one cut severs.
+#[derive(Debug, Default)]
+struct Severed {
+    /// From and to.
+    links: Vec<(SocketAddr, SocketAddr)>,
+    /// Who gets no multicast.
+    unreached: BTreeSet<SocketAddr>,
+}
+
 /// The network of a run.
 pub(crate) struct Network {
     faults: Faults,
     plan: NetworkPlan,
-    /// Who gets no multicast.
-    unreached: BTreeSet<SocketAddr>,
+    /// Those under way, by the number of cuts before.
+    cuts: BTreeMap<usize, Severed>,
+    cuts_made: usize,
     pub(crate) counts: FaultCounts,
     pub(crate) datagrams: u64,
 }
@@ -59,7 +69,8 @@ impl Network {
         Self {
             faults: Faults::with_rates(seed, calm),
             plan: plan.clone(),
-            unreached: BTreeSet::new(),
+            cuts: BTreeMap::new(),
+            cuts_made: 0,
             counts: FaultCounts::new(),
             datagrams: 0,
         }
@@ -90,13 +101,15 @@ impl Network {
         self.faults.set_rates(FaultRates { loss, ..self.faults.rates().clone() });
     }
 
-    /// Cuts links in the way `shape` says: `picked` are two different processes of `all`.
+    /// Cuts links in the way `shape` says: `picked` are two different processes of `all`. Returns the number of the cut,
+    /// and the links.
     pub(crate) fn cut(
         &mut self,
         shape: Shape,
         all: &[SocketAddr],
         picked: [SocketAddr; 2],
-    ) -> Vec<(SocketAddr, SocketAddr)> {
+    ) -> (usize, Vec<(SocketAddr, SocketAddr)>) {
+        let mut unreached = BTreeSet::new();
         let [one, other] = picked;
         let others = || all.iter().copied().filter(move |address| *address != one);
         let links: Vec<(SocketAddr, SocketAddr)> = match shape {
@@ -123,11 +136,11 @@ impl Network {
                 pairs.filter(|(a, b)| !near(*a, *b)).map(|(a, b)| (all[a], all[b])).collect()
             }
             Shape::Multicast => {
-                self.unreached.extend(all);
+                unreached.extend(all);
                 Vec::new()
             }
             Shape::MulticastOfOne => {
-                self.unreached.insert(one);
+                unreached.insert(one);
                 Vec::new()
             }
         };
@@ -147,13 +160,21 @@ impl Network {
             Shape::MulticastOfOne => "multicast of one cut",
         };
         self.count(name);
-        links
+        self.cuts_made += 1;
+        self.cuts.insert(self.cuts_made, Severed { links: links.clone(), unreached });
+        (self.cuts_made, links)
     }
 
-    /// All links work again.
-    pub(crate) fn heal(&mut self) {
+    /// A cut is over; what others sever stays so. Whether it was the last one under way.
+    pub(crate) fn heal(&mut self, cut: usize) -> bool {
+        if self.cuts.remove(&cut).is_none() {
+            return false;
+        }
         self.faults.heal();
-        self.unreached.clear();
+        for (from, to) in self.cuts.values().flat_map(|cut| &cut.links) {
+            self.faults.cut(*from, *to);
+        }
+        self.cuts.is_empty()
     }
 
     /// Whether nothing from `from` reaches `to`.
@@ -163,7 +184,8 @@ impl Network {
 
     /// No more faults of any kind.
     pub(crate) fn calm_down(&mut self) {
-        self.heal();
+        self.cuts.clear();
+        self.faults.heal();
         self.faults.set_rates(FaultRates { delay: self.plan.rates.delay.clone(), ..FaultRates::NONE });
     }
 
@@ -176,7 +198,7 @@ impl Network {
     ) -> impl Iterator<Item = Duration> + use<> {
         self.datagrams += 1;
         let fate = self.faults.fate(from, to);
-        if is_multicast && self.unreached.contains(&to) {
+        if is_multicast && self.cuts.values().any(|cut| cut.unreached.contains(&to)) {
             self.count("lost by a cut");
             return [None, None].into_iter().flatten();
         }

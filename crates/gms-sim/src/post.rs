@@ -31,11 +31,11 @@ impl World<'_> {
         let mut falls = None;
         if let Some(inside) = &inside {
             self.ballots.take(inside);
-            falls = self.falls_at(inside);
+            falls =
+                self.falls_at(inside).map(|index| (index, self.strikes()[index].whom, self.strikes()[index].before));
         }
-        let strike = falls.map(|index| self.strikes()[index].clone());
-        if let Some(Strike { whom: Whom::Sender, before: true, blow, .. }) = &strike {
-            self.strike(from, blow);
+        if let Some((index, Whom::Sender, true)) = falls {
+            self.strike(from, index);
         }
         let sender = self.hosts[from].as_ref().expect("it sends");
         if sender.gone {
@@ -60,11 +60,9 @@ impl World<'_> {
                 continue;
             }
             let mut after = None;
-            if let Some(Strike { whom: Whom::Receiver, before, blow, .. }) = &strike
-                && let Some(index) = falls.take()
-            {
+            if let Some((index, _, before)) = falls.take_if(|(_, whom, _)| *whom == Whom::Receiver) {
                 match before {
-                    true => self.strike(to, blow),
+                    true => self.strike(to, index),
                     false => after = Some(index),
                 }
             }
@@ -77,8 +75,8 @@ impl World<'_> {
             }
             self.show(inside.as_ref(), from, place, first);
         }
-        if let Some(Strike { whom: Whom::Sender, before: false, blow, .. }) = &strike {
-            self.strike(from, blow);
+        if let Some((index, Whom::Sender, false)) = falls {
+            self.strike(from, index);
         }
     }
 
@@ -96,10 +94,10 @@ impl World<'_> {
     pub(crate) fn arrive(&mut self, place: usize, from: SocketAddr, datagram: Bytes, strike: Falls) {
         let there = |host: &Option<crate::host::Host>| host.as_ref().is_some_and(|h| h.place == place && !h.gone);
         let Some(to) = self.hosts.iter().position(there) else { return };
-        let blow = strike.filter(|_| !self.calm).map(|index| self.strikes()[index].blow.clone());
-        if let Some(Blow::Crash(death)) = &blow {
-            self.network.count("struck at a datagram");
-            self.doom(to, *death);
+        let strike = strike.filter(|_| !self.calm).map(|index| (index, self.strikes()[index].blow.clone()));
+        if let Some((index, Blow::Crash(death))) = strike {
+            self.lands(index);
+            self.doom(to, death);
         }
         let Some(host) = self.hosts[to].as_mut() else { return };
         if !host.deposit(from, datagram) {
@@ -114,8 +112,8 @@ impl World<'_> {
                 self.happen(Happening::Wake(to));
             }
         }
-        if let Some(blow @ (Blow::Pause(_) | Blow::Cut(_))) = &blow {
-            self.strike(to, blow);
+        if let Some((index, Blow::Pause(_) | Blow::Cut(_))) = strike {
+            self.strike(to, index);
         }
     }
 
@@ -139,26 +137,32 @@ impl World<'_> {
         self.scenario.mortality.as_ref().map_or(&[], |mortality: &Mortality| &mortality.strikes)
     }
 
-    fn strike(&mut self, index: usize, blow: &Blow) {
-        self.network.count("struck at a datagram");
-        match blow {
-            Blow::Crash(death @ Death { after: 0, .. }) => self.crash(index, death.restart),
-            Blow::Crash(death) => self.doom(index, *death),
-            Blow::Pause(lasts) => self.stand_still(index, *lasts),
-            Blow::Cut(lasts) => self.cut_off(index, *lasts),
+    /// The blow of a strike hits a process.
+    fn strike(&mut self, whom: usize, strike: usize) {
+        self.lands(strike);
+        match self.strikes()[strike].blow.clone() {
+            Blow::Crash(death @ Death { after: 0, .. }) => self.crash(whom, death.restart),
+            Blow::Crash(death) => self.doom(whom, death),
+            Blow::Pause(lasts) => self.stand_still(whom, lasts),
+            Blow::Cut(lasts) => self.cut_off(whom, lasts),
         }
+    }
+
+    fn lands(&mut self, strike: usize) {
+        self.network.count("struck at a datagram");
+        self.hits.entry(self.strikes()[strike].label).or_default().struck += 1;
     }
 
     fn is_silenced(&mut self, inside: Option<&Inside>, place: usize) -> bool {
         let Some(inside) = inside.filter(|_| !self.calm) else { return false };
         let now = self.now;
-        let silenced =
-            self.scenario.network.silences.iter().any(|silence| {
+        let silence =
+            self.scenario.network.silences.iter().find(|silence| {
                 silence.holds(now) && silence.to.is_none_or(|to| to == place) && inside.is(silence.label)
             });
-        if silenced {
-            self.network.count("lost by its kind");
-        }
-        silenced
+        let Some(silence) = silence else { return false };
+        self.network.count("lost by its kind");
+        self.hits.entry(silence.label).or_default().silenced += 1;
+        true
     }
 }

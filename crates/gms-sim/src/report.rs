@@ -1,5 +1,6 @@
 //! What came of one run.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,7 +8,20 @@ use gms_check::Report;
 
 use crate::blockade::Blockade;
 use crate::network::FaultCounts;
+use crate::scenario::Label;
 use crate::situation::SituationCounts;
+
+/// What happened to datagrams of a kind because they were of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Blows that fell at one.
+    pub struck: u64,
+    /// Lost.
+    pub silenced: u64,
+}
+
+/// The same of all kinds.
+pub type HitCounts = BTreeMap<Label, Hits>;
 
 /// How a run ended, once there were no faults any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +68,8 @@ pub struct RunReport {
     pub datagrams: u64,
     /// What was done to them.
     pub faults: FaultCounts,
+    /// Of the kinds of datagram that were singled out.
+    pub hits: HitCounts,
     /// What the run got into.
     pub situations: SituationCounts,
     /// Why nobody goes on, if so.

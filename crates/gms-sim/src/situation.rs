@@ -129,10 +129,9 @@ pub(crate) fn given(scenario: &Scenario) -> SituationCounts {
     let rivals = scenario.births.iter().filter(|birth| birth.entry == Entry::Auto).count();
     let slow = scenario.births.iter().filter(|birth| birth.reader != Reader::Eager).count();
     let small = scenario.births.iter().filter(|birth| birth.budget < 4 << 20).count();
-    let calm = scenario.network.is_calm();
     let ranking = scenario.params.ranking;
     let counts = [
-        (Situation::NoFault, usize::from(calm && scenario.mortality.is_none() && !scenario.orders_exclusions())),
+        (Situation::NoFault, usize::from(scenario.is_faultless())),
         (Situation::Rivals, usize::from(rivals > 1)),
         (Situation::SlowReader, slow),
         (Situation::BySeniority, usize::from(ranking == Ranking::Seniority)),

@@ -8,7 +8,7 @@ use gms_check::{Event, Record};
 use gms_core::{Input, Time};
 
 use crate::host::{Host, address};
-use crate::scenario::{Birth, Entry, Pause, Reader, Shape};
+use crate::scenario::{Birth, Cut, Entry, Pause, Reader, Shape};
 use crate::situation::Situation;
 use crate::world::{Happening, World};
 
@@ -72,7 +72,7 @@ impl World<'_> {
         }
     }
 
-    pub(crate) fn cut(&mut self, shape: Shape) {
+    pub(crate) fn cut(&mut self, &Cut { shape, lasts, .. }: &Cut) {
         let mut all = self.living(|_| true);
         if self.calm || all.len() < 2 {
             return;
@@ -86,16 +86,17 @@ impl World<'_> {
         {
             all.swap(0, at);
         }
-        self.cut_links(shape, &all);
+        self.cut_links(shape, lasts, &all);
     }
 
-    /// Cuts links between `all`, the first of whom is special if one is.
-    fn cut_links(&mut self, shape: Shape, all: &[usize]) {
+    /// Cuts links between `all` for a while, the first of whom is special if one is.
+    fn cut_links(&mut self, shape: Shape, lasts: Duration, all: &[usize]) {
         let addresses: Vec<SocketAddr> = all.iter().map(|index| address(self.births[*index].place)).collect();
         if addresses.len() < 2 {
             return;
         }
-        let links = self.network.cut(shape, &addresses, [addresses[0], addresses[1]]);
+        let (cut, links) = self.network.cut(shape, &addresses, [addresses[0], addresses[1]]);
+        self.queue.push(self.now + lasts, Happening::Heal(cut));
         let lives = |host: &&Host| host.app.end.is_none();
         let at = |address: SocketAddr| {
             self.hosts.iter().flatten().filter(lives).find(|h| h.address == address).expect("living")
@@ -137,8 +138,7 @@ impl World<'_> {
         let mut all = self.living(|_| true);
         if let Some(at) = all.iter().position(|other| *other == index) {
             all.swap(0, at);
-            self.cut_links(Shape::Isolated, &all);
-            self.queue.push(self.now + lasts, Happening::Heal);
+            self.cut_links(Shape::Isolated, lasts, &all);
         }
     }
 

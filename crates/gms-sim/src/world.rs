@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::network::Network;
 use crate::operator::Proof;
 use crate::queue::Queue;
-use crate::report::{Ending, RunReport};
+use crate::report::{Ending, HitCounts, RunReport};
 use crate::scenario::{Birth, Reader, Scenario};
 use crate::situation::{SituationCounts, add_situations, given};
 use crate::trial::Trial;
@@ -49,7 +49,8 @@ pub(crate) enum Happening {
     Rage,
     Spike(Option<Duration>),
     Cut(usize),
-    Heal,
+    /// A cut.
+    Heal(usize),
     Pause(usize),
     Burst(Option<f64>),
     Crash(usize),
@@ -78,6 +79,8 @@ pub(crate) struct World<'a> {
     pub(crate) proofs: Vec<Proof>,
     /// What has been proposed and accepted.
     pub(crate) ballots: Ballots,
+    /// What happened to datagrams of a kind because they were of it.
+    pub(crate) hits: HitCounts,
     /// Datagrams seen of the kind that each strike waits for.
     pub(crate) struck: Vec<u32>,
     /// Since when nobody can go on, if so.
@@ -104,6 +107,7 @@ impl<'a> World<'a> {
             witness: Witness::new(watcher),
             proofs: Vec::new(),
             ballots: Ballots::default(),
+            hits: HitCounts::new(),
             struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
             blocked_since: None,
             blockade: None,
@@ -130,6 +134,7 @@ impl<'a> World<'a> {
             views: born().map(|h| h.app.views).sum(),
             datagrams: self.network.datagrams,
             faults: std::mem::take(&mut self.network.counts),
+            hits: std::mem::take(&mut self.hits),
             situations: self.situations(),
             time: self.now.since(Time::ZERO),
             blockade: self.blockade.filter(|_| ending == Ending::Blocked),
@@ -160,7 +165,6 @@ impl<'a> World<'a> {
         }
         for (index, cut) in plan.cuts.iter().enumerate() {
             self.queue.push(cut.at, Happening::Cut(index));
-            self.queue.push(cut.at + cut.lasts, Happening::Heal);
         }
         for (index, pause) in plan.pauses.iter().enumerate() {
             self.queue.push(pause.at, Happening::Pause(index));
@@ -190,7 +194,7 @@ impl<'a> World<'a> {
                 return Ok(ending);
             }
             self.happen(happening);
-            let failure = self.hosts.iter().flatten().find_map(|host| host.failure(self.scenario.may_exclude()));
+            let failure = self.hosts.iter().flatten().find_map(|host| host.failure(self.scenario));
             let failure = failure.or_else(|| self.wrongly_out());
             let stuck = || (crowd > CROWD).then(|| "time stands still".to_owned());
             if let Some(why) = failure.or_else(stuck) {
@@ -233,10 +237,11 @@ impl<'a> World<'a> {
                     self.note(Event::Fault { kind: "spike".to_owned() });
                 }
             }
-            Happening::Cut(index) => self.cut(self.scenario.network.cuts[index].shape),
-            Happening::Heal => {
-                self.network.heal();
-                self.note(Event::Heal);
+            Happening::Cut(index) => self.cut(&self.scenario.network.cuts[index]),
+            Happening::Heal(cut) => {
+                if self.network.heal(cut) {
+                    self.note(Event::Heal);
+                }
             }
             Happening::Pause(index) => self.pause(&self.scenario.network.pauses[index]),
             Happening::Burst(loss) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gms_check::Property;
 use gms_sim::scenario::{Entry, Victim};
-use gms_sim::{Campaign, Ending, FAULT_KINDS, Scenario, Situation, run};
+use gms_sim::{Campaign, Ending, FAULT_KINDS, Hits, Scenario, Situation, run};
 
 /// Runs all seeds on two threads and returns their sum; fails with the reports of those that failed.
 fn campaign(scenarios: &[Scenario]) -> Campaign {
@@ -68,6 +68,11 @@ fn no_seed_breaks_a_property_and_everything_is_exercised() {
     }
     let blocked = campaign.endings.get(&Ending::Blocked).copied().unwrap_or(0);
     assert!(5 * blocked < campaign.seeds, "too many runs are excused from going on\n{campaign}");
+    // Of the change of views, and of joins.
+    for label in ["Prepare", "Promise", "Accept", "Accepted", "Install", "InstallAck", "Suspect", "JoinProof"] {
+        let Hits { struck, silenced } = campaign.hits.get(label).copied().unwrap_or_default();
+        assert!(struck > 0 && silenced > 0, "no strike or no silence hits {label}\n{campaign}");
+    }
     for kind in FAULT_KINDS {
         assert!(campaign.faults.get(kind).is_some_and(|count| *count > 0), "no fault '{kind}'\n{campaign}");
     }

@@ -250,6 +250,11 @@ impl Scenario {
 }
 
 impl Scenario {
+    /// Whether nothing ever goes wrong.
+    pub fn is_faultless(&self) -> bool {
+        self.network.is_calm() && self.mortality.is_none() && !self.orders_exclusions()
+    }
+
     /// Whether a live process may be taken to be dead.
     pub fn may_exclude(&self) -> bool {
         self.watchful && !(self.network.is_calm() && self.mortality.is_none()) || self.orders_exclusions()
