@@ -165,6 +165,23 @@ fn loss_is_repaired() {
     assert!((1..4).all(|i| world.messages(0) == world.messages(i)));
 }
 
+/// Nothing follows that would show the gap: the leader repeats itself soon, not only with its next heartbeat.
+#[test]
+fn the_last_frame_before_a_silence_is_repaired_at_once() {
+    let mut world = World::group_of(3);
+    let quiet = world.now + Duration::from_secs(1);
+    world.run_until(|w| w.now >= quiet);
+    world.send(0, "last", Level::Uniform);
+    world.drop = |_| true;
+    let lost = world.now;
+    world.step();
+    world.drop = |_| false;
+    world.run_until(|w| (0..3).all(|i| w.messages(i).len() == 1) && w.outcomes(0).len() == 1);
+    assert!(world.members[0].is_leader() && world.now > lost);
+    let heartbeat = gms_core::Timing::default().heartbeat;
+    assert!(world.now - lost < heartbeat / 2, "after {:?}", world.now - lost);
+}
+
 #[test]
 fn the_leader_leaves_under_load_and_nothing_is_lost() {
     let mut world = World::group_of(3);
