@@ -8,34 +8,9 @@ use gms::{Blocked, Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
 use gms_core::{Input, Params, Planted, QuorumMode, Ranking};
-use world::{World, address};
+use world::{World, address, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
-
-/// Members 0 to n - 1, led by the highest, with messages of everybody under way.
-fn busy_group(count: u64) -> World {
-    let mut world = World::of(count, &Bootstrap::Auto);
-    world.pass(Duration::from_secs(1));
-    for _ in 0..20 {
-        world.send_all();
-        world.pass(MS / 4);
-    }
-    world
-}
-
-/// All outcomes that a node was told, in the order of its messages.
-fn outcomes(world: &World, index: usize) -> Vec<Outcome> {
-    let outcomes = world.events[index].iter().filter_map(|event| match event {
-        Event::Outcome { outcome, .. } => Some(*outcome),
-        _ => None,
-    });
-    outcomes.collect()
-}
-
-fn is_sound(world: &World) {
-    let report = world.judge();
-    assert!(report.violations.is_empty(), "{:#?}", report.violations);
-}
 
 #[test]
 fn when_the_leader_dies_the_next_rank_leads_within_milliseconds_and_nothing_is_lost() {

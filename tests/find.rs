@@ -50,12 +50,15 @@ async fn all_servers_answer_and_clients_find_them() {
     for id in 0..3 {
         servers.push(server(multicast, id).await);
     }
-    let found = loop {
-        let found = find_servers(&find(multicast)).await.expect("can ask");
-        if found.len() == 3 && found.iter().all(|server| server.size == 3) {
-            break found;
+    let found = async {
+        loop {
+            let found = find_servers(&find(multicast)).await.expect("can ask");
+            if found.len() == 3 && found.iter().all(|server| server.size == 3) {
+                break found;
+            }
         }
     };
+    let found = tokio::time::timeout(LIMIT, found).await.expect("all answer in time");
     for ((group, _, service), found) in servers.iter().zip(&found) {
         assert_eq!((found.id, found.address), (group.uid().node.0, group.address()));
         assert_eq!(found.clients.map(gms::Endpoint::from).as_ref(), Some(&service.endpoints()[0]));
@@ -79,12 +82,15 @@ async fn all_servers_answer_and_clients_find_them() {
     let config = ClientConfig { find: Some(find(multicast)), ..ClientConfig::new("test") };
     let client = tokio::time::timeout(LIMIT, Client::connect(config)).await.expect("in time").expect("found");
     client.send("hello").await.expect("ordered");
-    let seen = loop {
-        let seen = client.status().await.expect("a server").servers;
-        if seen.len() == 2 {
-            break seen;
+    let seen = async {
+        loop {
+            let seen = client.status().await.expect("a server").servers;
+            if seen.len() == 2 {
+                break seen;
+            }
         }
     };
+    let seen = tokio::time::timeout(LIMIT, seen).await.expect("both others in time");
     assert!(seen.iter().all(|server| server.clients.is_some()), "{seen:?}");
 }
 

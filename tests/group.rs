@@ -1,5 +1,6 @@
 //! The library as an application uses it, over the in-memory network and over loopback.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -280,18 +281,19 @@ async fn a_member_without_a_handle_goes_even_below_min_voters() {
 
 #[tokio::test]
 async fn a_view_that_is_larger_than_a_datagram_reaches_all() {
-    let meet = |group: &'static str| async move {
-        let mut members = Vec::new();
-        for id in 0..24 {
-            let mut config = Config::new(group);
-            config.id = Some(id);
-            config.params.datagram = 512;
-            config.network.multicast.set_port(20_700);
-            members.push(Group::join(config).await.expect("joins"));
-        }
-        members
-    };
-    let members = meet("many").await;
+    // Nobody else meets there, not even this test when it runs twice at a time.
+    let group = format!("many {}", std::process::id());
+    let is_free = |port: &u16| [*port, port + 1].iter().all(|port| UdpSocket::bind(("0.0.0.0", *port)).is_ok());
+    let first = 24_000 + (std::process::id() % 3000) as u16 * 2;
+    let port = (first..32_000).step_by(2).find(is_free).expect("two free ports");
+    let mut members = Vec::new();
+    for id in 0..24 {
+        let mut config = Config::new(&group);
+        config.id = Some(id);
+        config.params.datagram = 512;
+        config.network.multicast.set_port(port);
+        members.push(Group::join(config).await.expect("joins"));
+    }
     let all_there = async {
         while !members.iter().all(|(group, _)| group.view().is_some_and(|view| view.voters().count() == 24)) {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -4,36 +4,11 @@ mod world;
 
 use std::time::Duration;
 
-use gms::{Bootstrap, Event, Outcome};
+use gms::{Event, Outcome};
 use gms_core::Input;
-use world::World;
+use world::{World, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
-
-/// Members 0 to n - 1, led by the highest, with messages of everybody under way.
-fn busy_group(count: u64) -> World {
-    let mut world = World::of(count, &Bootstrap::Auto);
-    world.pass(Duration::from_secs(1));
-    for _ in 0..20 {
-        world.send_all();
-        world.pass(MS / 4);
-    }
-    world
-}
-
-/// All outcomes that a node was told, in the order of its messages.
-fn outcomes(world: &World, index: usize) -> Vec<Outcome> {
-    let outcomes = world.events[index].iter().filter_map(|event| match event {
-        Event::Outcome { outcome, .. } => Some(*outcome),
-        _ => None,
-    });
-    outcomes.collect()
-}
-
-fn is_sound(world: &World) {
-    let report = world.judge();
-    assert!(report.violations.is_empty(), "{:#?}", report.violations);
-}
 
 #[test]
 fn a_leader_that_stood_still_orders_nothing_before_it_has_heard_a_quorum_and_joins_again() {

@@ -73,9 +73,12 @@ impl Server {
 
     /// Waits until the whole group is in one view and everybody has caught up.
     pub(crate) async fn settled(&self, members: usize) {
-        while self.group.view().is_none_or(|view| view.voters().count() < members) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let together = async {
+            while self.group.view().is_none_or(|view| view.voters().count() < members) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, together).await.expect("in one view in time");
     }
 
     /// Ends as a crash does: all its connections break. The member leaves in the background.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms::{Bootstrap, Event, Level, Node, NodeConfig, Uid};
-use gms_check::{Checker, Record, Report};
+use gms::{Bootstrap, Event, Level, Node, NodeConfig, Outcome, Uid};
+use gms_check::{Checker, Property, Record, Report};
 use gms_core::{Addressing, Config, Destination, Input, Params, Planted, Time};
 
 const HOP: Duration = Duration::from_micros(100);
@@ -34,6 +34,33 @@ pub(crate) struct World {
 
 pub(crate) fn address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, index as u8 + 1], 7000))
+}
+
+/// Members 0 to n - 1, led by the highest, with messages of everybody under way.
+pub(crate) fn busy_group(count: u64) -> World {
+    let mut world = World::of(count, &Bootstrap::Auto);
+    world.pass(Duration::from_secs(1));
+    for _ in 0..20 {
+        world.send_all();
+        world.pass(Duration::from_micros(250));
+    }
+    world
+}
+
+/// All outcomes that a node was told, in the order of its messages.
+pub(crate) fn outcomes(world: &World, index: usize) -> Vec<Outcome> {
+    let outcomes = world.events[index].iter().filter_map(|event| match event {
+        Event::Outcome { outcome, .. } => Some(*outcome),
+        _ => None,
+    });
+    outcomes.collect()
+}
+
+/// No property is violated, and something was checked.
+pub(crate) fn is_sound(world: &World) {
+    let report = world.judge();
+    assert!(report.violations.is_empty(), "{:#?}", report.violations);
+    assert!(report.exercised(Property::P2) > 0, "{report}");
 }
 
 impl World {

@@ -310,6 +310,8 @@ pub(crate) fn are_sound(traces: Vec<String>, dir: &Path) {
     let arguments: Vec<String> = ["check".to_owned()].into_iter().chain(files).collect();
     let checked = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(checked.code, 0, "{}", checked.stdout);
+    let order = checked.stdout.lines().find(|line| line.starts_with("P10")).expect("a line for each property");
+    assert!(order.contains(" ok "), "nothing was checked: {}", checked.stdout);
 }
 
 /// Servers 0, 1 and so on in one view.
