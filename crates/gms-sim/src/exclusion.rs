@@ -33,6 +33,9 @@ impl World<'_> {
         let index = self.hosts.iter().flatten().position(|host| host.membership.is_some_and(|m| m.out))?;
         let host = self.hosts.iter_mut().flatten().nth(index)?;
         let Membership { who, gid, vid, .. } = host.membership.take()?;
+        if self.scenario.spares_the_living() && !host.app.leaving {
+            return Some(format!("{who} was excluded, and nothing but deaths has happened"));
+        }
         let uid = Uid::new(who.node, who.incarnation);
         // A leader that is alone with its learners decides without a word.
         let lacks = |host: &Host| host.node.view().is_some_and(|v| v.gid == gid && v.vid > vid && !v.contains(uid));

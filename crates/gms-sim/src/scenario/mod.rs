@@ -255,6 +255,12 @@ impl Scenario {
         self.network.is_calm() && self.mortality.is_none() && !self.orders_exclusions()
     }
 
+    /// Whether processes die, and nothing else happens to them: then nobody who lives need be excluded.
+    pub(crate) fn spares_the_living(&self) -> bool {
+        let only_deaths = |mortality: &Mortality| mortality.strikes.iter().all(|s| matches!(s.blow, Blow::Crash(_)));
+        self.network.is_calm() && self.mortality.as_ref().is_some_and(only_deaths) && !self.orders_exclusions()
+    }
+
     /// Whether a live process may be taken to be dead.
     pub fn may_exclude(&self) -> bool {
         self.watchful && !(self.network.is_calm() && self.mortality.is_none()) || self.orders_exclusions()
