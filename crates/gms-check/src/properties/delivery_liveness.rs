@@ -79,6 +79,15 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_or_is_excluded_was_to_be_told_first() {
+        for end in [Event::Left, Event::Excluded] {
+            let mut story = sent();
+            story.add(1, end).accept(&[2, 3], 2).view(&[2, 3], 2, 3, 3, &[2, 3]).rest(&[2, 3], &[]);
+            story.caught(Property::P24, &[1], "send 1");
+        }
+    }
+
+    #[test]
     fn one_handles_less() {
         let mut story = three();
         story.send(1, 1, Level::Agreed).deliver(&[1, 2], 1, 2, (1, 1), Level::Agreed);

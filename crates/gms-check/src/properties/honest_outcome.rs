@@ -139,7 +139,7 @@ fn ordered(world: &World, id: Id, message: &Message, gseq: u64, view: u64) -> Op
 #[cfg(test)]
 mod tests {
     use crate::testing::{Story, good, three};
-    use crate::{Event, Level, Outcome, Property};
+    use crate::{Event, Level, Outcome, PassReason, Property};
 
     const HERE: Outcome = Outcome::Ordered { gseq: 2, view: 1 };
 
@@ -210,10 +210,41 @@ mod tests {
     }
 
     #[test]
+    fn unknown_to_one_that_is_out_afterwards() {
+        for end in [Event::Left, Event::Excluded] {
+            let mut story = sent();
+            story.outcome(1, 1, HERE).outcome(1, 2, Outcome::Unknown).send(1, 3, Level::Agreed);
+            story.outcome(1, 3, Outcome::Unknown).caught_alone(Property::P16, &[1], "send 2");
+            story.add(1, Event::Fault { kind: "cut".into() }).add(1, end).passes(Property::P16);
+        }
+    }
+
+    /// The sender alone has delivered it, behind the end of the view.
+    #[test]
+    fn not_ordered_as_far_as_the_others_go() {
+        let mut story = three();
+        story.send_only(1, 1, Level::Agreed, Some(1)).deliver(&[1], 1, 2, (1, 1), Level::Agreed);
+        story.outcome(1, 1, Outcome::NotOrdered).caught_alone(Property::P16, &[1], "send 1");
+        story.add(1, Event::Fault { kind: "cut".into() });
+        story.accept(&[2, 3], 2).view(&[2, 3], 2, 2, 3, &[2, 3]).add(1, Event::Excluded).passes(Property::P16);
+    }
+
+    #[test]
     fn who_leaves_knows_all() {
         let mut story = sent();
         story.outcome(1, 1, HERE).passes(Property::P16);
         story.add(1, Event::Left).caught_alone(Property::P16, &[1], "send 2");
+    }
+
+    /// An entry that no application gets has a place, too: it is that of its own sender's number.
+    #[test]
+    fn ordered_where_nobody_delivers_it() {
+        for reason in [PassReason::Control, PassReason::NotAddressed] {
+            let mut story = three();
+            story.send_for((7, 0), 1, 1).send_for((7, 1), 1, 2).pass(&[1, 2, 3], 1, 2, (1, 1), reason);
+            story.outcome(1, 1, HERE).passes(Property::P16);
+            story.outcome(1, 2, HERE).caught(Property::P16, &[1], "send 2");
+        }
     }
 
     /// Reported in order by a sender that is then gone, behind the end of the view.
