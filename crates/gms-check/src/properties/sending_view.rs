@@ -49,6 +49,9 @@ mod tests {
         let report = good().passes(Property::P17);
         let part = |name| report.counters.part(Property::P17, name);
         assert_eq!((report.exercised(Property::P17), part("delivered"), part("not ordered")), (2, 1, 1));
+        let mut story = three();
+        story.send_only(1, 1, Level::Agreed, Some(1)).outcome(1, 1, Outcome::NotOrdered);
+        assert_eq!(story.report().counters.part(Property::P17, "not ordered"), 1);
     }
 
     #[test]

@@ -111,6 +111,7 @@ mod tests {
         let report = good().passes(Property::P13);
         assert_eq!(report.exercised(Property::P13), 4);
         assert_eq!(report.counters.part(Property::P13, "views later"), 4);
+        assert_eq!(report.counters.part(Property::P13, "by the gone"), 0);
     }
 
     #[test]
