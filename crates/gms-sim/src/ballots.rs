@@ -30,8 +30,10 @@ impl Ballots {
                 self.bind(who, instance, *ballot);
             }
             Some(Control::Accepted { ballot }) => self.bind(who, instance, *ballot),
+            // Whoever says it may be in that view already.
             Some(Control::Install { next, .. }) => {
-                _ = self.decided.entry(instance).or_insert_with(|| next.view.clone())
+                let instance = (next.view.gid, next.view.vid.saturating_sub(1));
+                self.decided.entry(instance).or_insert_with(|| next.view.clone());
             }
             _ => {}
         }

@@ -10,8 +10,9 @@ use gms_net::FaultRates;
 use gms_sim::scenario::{Birth, Crash, Death, Departure, Entry, Mortality, NetworkPlan, Reader, Victim};
 use gms_sim::{Ending, Scenario, Watcher, run_watched};
 
-/// When the change comes.
+/// When the change comes, and how long is counted. What follows at the end of a run is no part of it.
 const AT: Duration = Duration::from_secs(3);
+const COUNTED: Duration = Duration::from_secs(2);
 
 /// What changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +35,15 @@ impl Watcher for Cost {
 
     fn datagram(&mut self, at: Time, _from: usize, datagram: &Bytes) {
         let Ok((envelope, _)) = Envelope::decode(datagram.clone(), &Limits::default()) else { return };
-        if at >= Time::ZERO + AT && !matches!(Kind::from_byte(envelope.kind), Some(kind) if kind != Kind::Control) {
+        let counts = (Time::ZERO + AT..Time::ZERO + AT + COUNTED).contains(&at);
+        if counts && !matches!(Kind::from_byte(envelope.kind), Some(kind) if kind != Kind::Control) {
             self.datagrams += 1;
             self.bytes += datagram.len() as u64;
         }
     }
 }
 
-/// What is sent from [`AT`] on by a group of `members` to which that happens.
+/// What is sent then by a group of `members` to which that happens.
 fn sent(members: u64, change: Change) -> Cost {
     let drawn = Scenario::immortal(1).ungoverned();
     let mut birth = Birth { reader: Reader::Eager, budget: 4 << 20, pending: 4 << 20, ..drawn.births[0].clone() };
