@@ -165,6 +165,23 @@ fn loss_is_repaired() {
     assert!((1..4).all(|i| world.messages(0) == world.messages(i)));
 }
 
+/// What waits for a lost frame at the leader may be more than it keeps: it makes room for that one, and loses none.
+#[test]
+fn a_leader_that_keeps_little_loses_nothing() {
+    let mut world = World::new();
+    world.start_with(Start::Found, |config| config.limits.hold_frames = 3);
+    (1..3).for_each(|_| _ = world.start(Start::Join(vec![])));
+    world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == 3)));
+    world.drop = |n| n % 4 == 0;
+    for round in 0..60 {
+        (1..3).for_each(|index| _ = world.send(index, vec![round; 1200], Level::Uniform));
+    }
+    world.run_until(|w| (0..3).all(|i| w.messages(i).len() == 120));
+    assert!((1..3).all(|i| world.messages(0) == world.messages(i)));
+    let stats = world.members[0].stats();
+    assert!(stats.overflow > 0 && stats.overflow < 1000, "{stats:?}");
+}
+
 /// Nothing follows that would show the gap: the leader repeats itself soon, not only with its next heartbeat.
 #[test]
 fn the_last_frame_before_a_silence_is_repaired_at_once() {
