@@ -242,6 +242,32 @@ fn a_member_that_is_heard_but_hears_nothing_holds_up_the_others_for_seconds_only
     is_sound(&world);
 }
 
+/// A leader without a quorum does not say how far it has got, so whoever misses its last frames cannot know.
+#[test]
+fn who_misses_something_of_a_leader_without_a_quorum_is_not_given_up_for_that() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    // The last frame reaches none of the others; later 0 alone hears the leader, which says nothing by then.
+    world.mute = (0..4).map(|to| (4, to)).collect();
+    world.send_from(4);
+    world.pass(MS);
+    world.mute = (1..4).flat_map(|other| [(4, other), (other, 4), (0, other), (other, 0)]).collect();
+    for (one, other) in [(1, 2), (1, 3), (2, 3)] {
+        world.mute.extend([(one, other), (other, one)]);
+    }
+    world.mute.push((4, 0));
+    world.pass(Duration::from_secs(2));
+    world.mute.pop();
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.view(4).map(|(_, members)| members.len()), Some(5));
+    // With 1 they are a quorum, and go on without the other two.
+    world.mute.retain(|(from, to)| [2, 3].contains(from) || [2, 3].contains(to));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.view(0).map(|(_, members)| members), Some(vec![0, 1, 4]));
+    assert!(!world.events[0].contains(&Event::Excluded), "it was there all the time");
+    is_sound(&world);
+}
+
 #[test]
 fn the_minority_of_a_split_waits_and_comes_back() {
     let mut world = busy_group(5);

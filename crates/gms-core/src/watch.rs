@@ -107,15 +107,18 @@ impl Membership {
     fn note_lag(&mut self, cx: &mut Context) {
         let Some(sequencer) = &self.sequencer else { return };
         let (sent, charge) = (sequencer.sent, self.log.charge());
+        // One that may order nothing does not say either how far it has got: nobody can know what is missing.
+        let mute = self.blocked_by_quorum();
+        let patience = DEAF.max(cx.config.timing.quorum);
         let frame = 2 * u64::from(self.view.params.datagram).max(1024);
         let mut deaf = Vec::new();
         for (member, peer) in self.view.members.iter().zip(&mut self.peers) {
             let (have, edge, since) = peer.lag;
             let keeps_up = peer.have >= sent && peer.edge >= charge + frame;
             let silent = cx.now - peer.heard > cx.config.timing.presence;
-            if keeps_up || silent || (have, edge) != (peer.have, peer.edge) || member.uid == cx.config.uid {
+            if keeps_up || silent || mute || (have, edge) != (peer.have, peer.edge) || member.uid == cx.config.uid {
                 peer.lag = (peer.have, peer.edge, cx.now);
-            } else if peer.have < sent && !peer.wedged && cx.now - since >= DEAF {
+            } else if peer.have < sent && !peer.wedged && cx.now - since >= patience {
                 deaf.push(member.uid);
             }
         }

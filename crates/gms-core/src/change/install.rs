@@ -329,10 +329,10 @@ impl Membership {
 
     /// Somebody is still in view `vid`: tells it what ended it.
     pub(crate) fn tell_successor(&mut self, cx: &mut Context, who: Uid, to: SocketAddr, vid: Vid) {
-        let found = self.decided.iter().find(|(next, _)| next.view.vid == vid + 1).cloned();
+        let found = self.decided.iter().find(|(next, _)| next.view.vid == vid + 1);
         let answer = match found {
             // Whoever was in the view before has the table.
-            Some((next, snapshot)) => Control::Install { next, snapshot: snapshot.without_sessions() },
+            Some((next, snapshot)) => Control::Install { next: next.clone(), snapshot: snapshot.without_sessions() },
             None if self.view.contains(who) && !self.planted.is(Bug::LaggardsAreOut) => return,
             None => Control::Excluded { next: None },
         };
