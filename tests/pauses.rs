@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use gms::{Event, Outcome};
+use gms::{Bootstrap, Event, Outcome};
 use gms_core::Input;
 use world::{World, busy_group, is_sound, outcomes};
 
@@ -140,5 +140,25 @@ fn who_was_dead_before_a_quorum_was_lost_is_removed_when_it_is_back() {
     world.wake();
     world.pass(Duration::from_secs(3));
     assert_eq!(world.view(2), Some((2, vec![1, 2])));
+    is_sound(&world);
+}
+
+/// Whoever comes back elsewhere waits until its former life is given up for dead; a leader that stands still meanwhile has
+/// heard of nobody, so not of that life either.
+#[test]
+fn a_leader_that_stood_still_does_not_take_the_dead_for_living() {
+    let mut world = busy_group(3);
+    world.trouble("crash and stop");
+    world.dead.push(0);
+    world.start(0, Bootstrap::Join, false);
+    world.pass(100 * MS);
+    world.stopped = Some(2);
+    world.pass(400 * MS);
+    world.wake();
+    world.pass(Duration::from_secs(3));
+    assert!(!world.events[3].iter().any(|event| matches!(event, Event::Refused(_))), "{:?}", world.events[3]);
+    for index in 1..4 {
+        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
+    }
     is_sound(&world);
 }

@@ -1,45 +1,42 @@
 //! The one quorum rule of gms, used for promises, accepts and uniform acks alike.
 
 use crate::id::{Fseq, Uid};
-use crate::view::{Role, View};
+use crate::view::{Role, View, ViewMember};
 
 /// `Q(V)`: more than half of the voters of `view`, or exactly half with its leader among them. Any
 /// two quorums of one view intersect (the leader breaks the only tie).
 pub fn is_quorum(view: &View, mut present: impl FnMut(Uid) -> bool) -> bool {
-    let (mut voters, mut votes, mut leader) = (0, 0, false);
-    for member in view.voters() {
-        voters += 1;
-        if present(member.uid) {
-            votes += 1;
-            leader |= member.uid == view.leader;
-        }
-    }
-    2 * votes > voters || (2 * votes == voters && leader)
+    decides(view, |index| present(view.members[index].uid))
 }
 
 /// The highest frame that a quorum of `view` has stored, given what each member has, in the order
 /// of the member list: `max f with {m : have[m] >= f} ∈ Q(V)` (protocol 4.3).
 pub fn quorum_have(view: &View, have: impl Fn(usize) -> Fseq) -> Fseq {
-    let voters = || view.members.iter().enumerate().filter(|(_, m)| m.role == Role::Voter);
-    let holds = |f: Fseq| {
-        let (mut total, mut votes, mut leader) = (0, 0, false);
-        for (index, member) in voters() {
-            total += 1;
-            if have(index) >= f {
-                votes += 1;
-                leader |= member.uid == view.leader;
-            }
-        }
-        2 * votes > total || (2 * votes == total && leader)
-    };
     let mut best = 0;
-    for (index, _) in voters() {
+    for (index, _) in voters(view) {
         let f = have(index);
-        if f > best && holds(f) {
+        if f > best && decides(view, |other| have(other) >= f) {
             best = f;
         }
     }
     best
+}
+
+/// Whether those present, by their places in the member list, are a quorum.
+fn decides(view: &View, mut present: impl FnMut(usize) -> bool) -> bool {
+    let (mut all, mut votes, mut leader) = (0, 0, false);
+    for (index, member) in voters(view) {
+        all += 1;
+        if present(index) {
+            votes += 1;
+            leader |= member.uid == view.leader;
+        }
+    }
+    2 * votes > all || (2 * votes == all && leader)
+}
+
+fn voters(view: &View) -> impl Iterator<Item = (usize, &ViewMember)> {
+    view.members.iter().enumerate().filter(|(_, member)| member.role == Role::Voter)
 }
 
 #[cfg(test)]
@@ -76,11 +73,23 @@ mod tests {
     }
 
     #[test]
-    fn quorum_have_is_the_median_of_three() {
-        let view = view_of(&[1, 2, 3]);
-        let have = [9, 4, 7];
-        assert_eq!(quorum_have(&view, |i| have[i]), 7);
-        let have = [9, 4, 4];
-        assert_eq!(quorum_have(&view, |i| have[i]), 4);
+    fn the_frame_a_quorum_has_is_the_highest_that_one_decides_on() {
+        assert_eq!(quorum_have(&view_of(&[1, 2, 3]), |index| [9, 4, 7][index]), 7);
+        for members in 1..=5 {
+            let mut view = view_of(&(0..members).collect::<Vec<u64>>());
+            for learner in 0..=members as usize {
+                // The last turn is without one.
+                view.members.iter_mut().for_each(|m| m.role = Role::Voter);
+                if let Some(member) = view.members.get_mut(learner).filter(|m| m.uid != view.leader) {
+                    member.role = Role::Learner;
+                }
+                for case in 0..4_u64.pow(members as u32) {
+                    let have = |index: usize| case >> (2 * index) & 3;
+                    let holds = |f| is_quorum(&view, |uid| have(view.index_of(uid).expect("a member")) >= f);
+                    let highest = (1..4).rev().find(|f| holds(*f)).unwrap_or(0);
+                    assert_eq!(quorum_have(&view, have), highest, "{case:o} of {view:?}");
+                }
+            }
+        }
     }
 }
