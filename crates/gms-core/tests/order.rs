@@ -510,3 +510,23 @@ fn what_a_dead_member_said_to_come_in_does_not_bring_it_back() {
         assert!(!world.members[0].view().is_some_and(|view| view.contains(uid)));
     }
 }
+
+/// A view voids what is unfinished: it would be sent all over again.
+#[test]
+fn joins_wait_for_a_large_message_and_come_in_together() {
+    let mut world = World::new();
+    let narrow = |config: &mut Config| config.params.window = 64 << 10;
+    world.start_with(Start::Found, narrow);
+    world.start_with(Start::Join(vec![]), narrow);
+    world.run_until(|w| w.members[0].view().is_some_and(|view| view.voters().count() == 2));
+    world.send(1, vec![7; 16 << 20], Level::Uniform);
+    world.step();
+    let (sent, views) = (world.now, world.events[0].len());
+    (2..5).for_each(|_| _ = world.start_with(Start::Join(vec![]), narrow));
+    world.run_until(|w| w.members[0].view().is_some_and(|view| view.members.len() == 5));
+    world.step();
+    let mut since = world.events[0][views..].iter().filter(|e| matches!(e, Event::Message(_) | Event::View(_)));
+    assert!(matches!(since.next(), Some(Event::Message(m)) if m.payload.len() == 16 << 20));
+    assert!(matches!(since.next(), Some(Event::View(change)) if change.view.members.len() == 5));
+    assert!(world.now - sent > 2 * gms_core::Timing::default().join_batch, "{:?}", world.now - sent);
+}
