@@ -1,8 +1,9 @@
 //! What the table decides.
 
 use super::*;
+use crate::id::{Position, Uid};
 use crate::params::Params;
-use crate::wire::Limits;
+use crate::wire::{Addressing, FrameFlags, FrameHeader, Level, Limits, write_entry};
 
 /// A table, and the place of the entry that comes next.
 struct Order {
@@ -61,6 +62,45 @@ fn each_number_is_delivered_once_and_in_order() {
     }
 }
 
+/// A message is one with its last fragment; one that is meant for another view is none, and neither is a void.
+#[test]
+fn only_whole_messages_for_this_view_count() {
+    let (mut order, mut body) = (Order::new(10), Vec::new());
+    order.fold(&[(7, 0)]);
+    let fragment = |offset| EntryKind::Fragment { offset, total: 4 };
+    for (kind, number, only_in_view) in [
+        (EntryKind::Message, 1, None),
+        (fragment(0), 2, None),
+        (fragment(2), 2, None),
+        (EntryKind::Message, 3, Some(4)),
+        (EntryKind::Message, 3, Some(1)),
+        (EntryKind::Void, 4, None),
+        (EntryKind::Message, 4, None),
+        (EntryKind::Message, 2, None),
+        (EntryKind::Message, 6, None),
+    ] {
+        let session = Some(SessionNumber { session: 7, number });
+        let addressing = Addressing { session, only_in_view, ..Addressing::default() };
+        let payload: &[u8] = if kind == EntryKind::Void { &[] } else { b"xy" };
+        write_entry(&mut body, kind, Level::Agreed, &addressing, payload);
+    }
+    let (first, origin) = (Position { sseq: 1, offset: 0 }, Uid::new(1, 1));
+    let header =
+        FrameHeader { flags: FrameFlags::default(), count: 9, vid: 1, fseq: 2, gseq: order.next, origin, first };
+    order.sessions.take_in(&Frame { header, body: body.into(), end: first, open: 0 });
+    let passed: Vec<_> = (2..11).filter_map(|gseq| Some((gseq, order.sessions.why_passed(gseq)?))).collect();
+    assert_eq!(passed, [(9, Passed::Repeat { first: Some((4, 1)) }), (10, Passed::Gap)]);
+}
+
+#[test]
+fn a_table_that_holds_more_than_the_order_is_told_to_nobody() {
+    let mut order = Order::new(2);
+    order.fold(&[(1, 0)]);
+    assert!(order.sessions.records().is_some() && order.sessions.digest().is_some());
+    order.sessions.lose();
+    assert!(order.sessions.records().is_none() && order.sessions.digest().is_none());
+}
+
 #[test]
 fn the_session_unused_longest_expires_and_stays_so() {
     let mut order = Order::new(2);
@@ -89,6 +129,7 @@ fn places_of_those_unused_longest_are_forgotten_first() {
         assert!(order.stretches() <= 6);
         assert!(order.sessions.bytes() <= order.sessions.cap());
     }
+    assert_eq!(order.sessions.bytes(), order.sessions.cap(), "there is no room left");
     let last = order.next - 1;
     assert_eq!(order.fold(&[(3, 9), (3, 8), (1, 7), (1, 1)]), [repeat(last), repeat(last - 3), FORGOTTEN, FORGOTTEN]);
 }
@@ -125,6 +166,10 @@ fn records_that_no_table_has_are_refused() {
     assert!(!ok(&[record(1, 0, &[]), record(2, 0, &[]), record(3, 0, &[])]), "too many");
     assert!(!ok(&[record(1, 9, &[stretch(1); 5])]), "too many stretches");
     assert!(!ok(&[record(1, 4097, &[stretch(4097)])]) && !ok(&[record(1, 3, &[stretch(4)])]));
+    assert!(
+        !ok(&[record(1, 3, &[Stretch { gseq: Gseq::MAX / 2, vid: 1, count: 1 }])]),
+        "a place that nothing can have"
+    );
     assert!(!ok(&[record(1, 3, &[stretch(0)])]) && !ok(&[record(1, 9, &[stretch(u32::MAX), stretch(1)])]));
 }
 
