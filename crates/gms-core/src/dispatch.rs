@@ -125,7 +125,11 @@ impl Membership {
         match control {
             // What former members may ask, whatever their view (I10).
             Control::Nack { ranges } => self.on_nack(cx, who, from, envelope.vid, &ranges),
-            Control::Install { next, snapshot } => self.on_install(cx, from, next, snapshot),
+            Control::Install { next, snapshot } => match self.resolve(cx, envelope.vid, next) {
+                Some(next) => self.on_install(cx, from, next, snapshot),
+                None if envelope.vid > self.view.vid => self.seek_successor(cx, from),
+                None => {}
+            },
             Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
             Control::Release { vid } => self.on_release(vid),
             // Only a later view can stand without me.
@@ -165,10 +169,20 @@ impl Membership {
             Control::Prepare { .. } | Control::Accept { .. } if self.is_over() => self.tell_what_ends(cx, from),
             Control::Prepare { ballot } => self.on_prepare(cx, who, from, ballot),
             Control::Promise { ballot, accepted, have, ranges, dead } => {
+                let accepted = match accepted {
+                    None => None,
+                    Some((ballot, next)) => match self.resolve(cx, self.view.vid, next) {
+                        Some(next) => Some((ballot, next)),
+                        None => return cx.stats.malformed += 1,
+                    },
+                };
                 self.on_promise(cx, index, ballot, Promise { accepted, have, ranges }, &dead);
             }
             Control::PromiseNo { ballot, promised } => self.on_promise_no(cx, index, ballot, promised),
-            Control::Accept { ballot, next } => self.on_accept(cx, who, from, ballot, next),
+            Control::Accept { ballot, next } => match self.resolve(cx, self.view.vid, next) {
+                Some(next) => self.on_accept(cx, who, from, ballot, next),
+                None => cx.stats.malformed += 1,
+            },
             Control::Accepted { ballot } => self.on_accepted(cx, who, ballot),
             _ => {}
         }

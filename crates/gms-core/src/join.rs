@@ -12,7 +12,7 @@ use crate::session::Sessions;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::transmit::Destination;
-use crate::wire::{Control, JoinRequest, Refusal};
+use crate::wire::{Control, JoinRequest, Refusal, Successor};
 
 /// First pause between two requests.
 const REPEAT: Duration = Duration::from_millis(20);
@@ -95,7 +95,7 @@ impl Joiner {
                 }
             }
             Control::JoinReject(refusal) => return Joining::Refused(refusal),
-            Control::Install { next, snapshot } if next.view.contains(cx.config.uid) => {
+            Control::Install { next: Successor::Whole(next), snapshot } if next.view.contains(cx.config.uid) => {
                 // One for those who have been members already says too little.
                 let most = next.view.params.sessions;
                 let Some(mut sessions) = snapshot.load_sessions(most) else { return Joining::Waiting };

@@ -159,7 +159,7 @@ impl Next {
 /// Taken at a view frame, where no message is unfinished.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// `next[Uid]` of each member of the view, in the order of its member list.
+    /// `next[Uid]` of each member of the view, in the order of its member list. Only joiners are told.
     pub next: Vec<Position>,
     /// Digest of the order up to and including the view's frame.
     pub digest: u64,
@@ -170,14 +170,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The same for those who have the table.
-    pub(crate) fn without_sessions(&self) -> Self {
-        Self { next: self.next.clone(), sessions: None, ..*self }
+    /// The same for those who have been members before: they know everything, and only compare.
+    pub(crate) fn for_members(&self) -> Self {
+        Self { next: Vec::new(), sessions: None, ..*self }
     }
 
     /// Whether it says the same of the state as `mine`, as far as it says anything.
     pub(crate) fn agrees_with(&self, mine: &Self) -> bool {
-        (&self.next, self.digest) == (&mine.next, mine.digest)
+        (self.next.is_empty() || self.next == mine.next)
+            && self.digest == mine.digest
             && (self.sessions_digest.is_none() || self.sessions_digest == mine.sessions_digest)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gms_core::wire::Control;
+use gms_core::wire::{Control, Successor};
 use gms_core::{Ballot, Gid, Uid, Vid, View};
 
 use crate::scenario::Inside;
@@ -26,17 +26,24 @@ impl Ballots {
         let (who, instance) = (inside.envelope.sender, (inside.envelope.gid, inside.envelope.vid));
         match &inside.control {
             Some(Control::Accept { ballot, next }) => {
-                self.values.entry((instance, *ballot)).or_insert_with(|| next.view.clone());
+                let next = self.resolve(instance, next);
+                self.values.entry((instance, *ballot)).or_insert(next);
                 self.bind(who, instance, *ballot);
             }
             Some(Control::Accepted { ballot }) => self.bind(who, instance, *ballot),
             // Whoever says it may be in that view already.
             Some(Control::Install { next, .. }) => {
-                let instance = (next.view.gid, next.view.vid.saturating_sub(1));
-                self.decided.entry(instance).or_insert_with(|| next.view.clone());
+                let next = self.resolve(instance, next);
+                self.decided.entry((next.gid, next.vid.saturating_sub(1))).or_insert(next);
             }
             _ => {}
         }
+    }
+
+    /// The view that is told of; `instance` is of the one the teller is in, and it knows that one.
+    fn resolve(&self, (gid, vid): Instance, told: &Successor) -> View {
+        let ends = self.decided.get(&(gid, vid.saturating_sub(1)));
+        told.clone().resolve(ends).expect("the view that ends was told of before").view
     }
 
     fn bind(&mut self, who: Uid, instance: Instance, ballot: Ballot) {

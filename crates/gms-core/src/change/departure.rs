@@ -82,8 +82,8 @@ impl Membership {
     }
 
     fn tell_last(&mut self, cx: &mut Context, to: SocketAddr) {
-        if let Some((next, snapshot)) = self.decided.last().cloned() {
-            cx.tell(to, self.view.gid, self.view.vid, &Control::Install { next, snapshot });
+        if let Some((next, snapshot)) = self.decided.last() {
+            self.tell_end(cx, to, next, snapshot);
         }
     }
 

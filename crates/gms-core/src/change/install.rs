@@ -12,8 +12,8 @@ use crate::membership::{Membership, Stage, chain};
 use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
-use crate::view::{Next, Role, Snapshot, ViewMember};
-use crate::wire::Control;
+use crate::view::{Next, Role, Snapshot, View, ViewMember};
+use crate::wire::{Control, Successor};
 
 /// First repeat of an INSTALL that nobody confirmed.
 const REPEAT: Duration = Duration::from_millis(10);
@@ -93,6 +93,25 @@ impl Membership {
             let to = if both.is_empty() { from } else { both[cx.random.below(both.len())] };
             self.seek_successor(cx, to);
         }
+    }
+
+    /// Tells somebody who is in the view that `next` ends, or was.
+    pub(super) fn tell_end(&self, cx: &mut Context, to: SocketAddr, next: &Next, snapshot: &Snapshot) {
+        let ends = next.view.vid - 1;
+        let whole = || Successor::Whole(next.clone());
+        let told = self.view_of(ends).map_or_else(whole, |view| Successor::of(next, view));
+        let install = Control::Install { next: told, snapshot: snapshot.for_members() };
+        cx.tell(to, next.view.gid, ends, &install);
+    }
+
+    /// What ends view `vid`, if that view is known here as far as it has to be.
+    pub(crate) fn resolve(&self, cx: &Context, vid: Vid, told: Successor) -> Option<Next> {
+        told.resolve(self.view_of(vid)).filter(|next| next.view.members.len() <= cx.config.limits.members)
+    }
+
+    fn view_of(&self, vid: Vid) -> Option<&View> {
+        let former = self.decided.iter().map(|(next, _)| &next.view);
+        former.chain([&*self.view]).find(|view| view.vid == vid)
     }
 
     /// The process at `by` is in a later view. Where the end of mine is known already, and only frames
@@ -315,9 +334,12 @@ impl Membership {
             if joins && is_long && !welcomes {
                 continue;
             }
-            let snapshot = if joins { snapshot.clone() } else { snapshot.without_sessions() };
-            let install = Control::Install { next: next.clone(), snapshot };
-            cx.tell(address, self.view.gid, self.view.vid, &install);
+            if joins {
+                let install = Control::Install { next: Successor::Whole(next.clone()), snapshot: snapshot.clone() };
+                cx.tell(address, self.view.gid, self.view.vid, &install);
+            } else {
+                self.tell_end(cx, address, next, snapshot);
+            }
         }
         if welcomes {
             self.handover.welcomed = cx.now;
@@ -330,13 +352,11 @@ impl Membership {
     /// Somebody is still in view `vid`: tells it what ended it.
     pub(crate) fn tell_successor(&mut self, cx: &mut Context, who: Uid, to: SocketAddr, vid: Vid) {
         let found = self.decided.iter().find(|(next, _)| next.view.vid == vid + 1);
-        let answer = match found {
-            // Whoever was in the view before has the table.
-            Some((next, snapshot)) => Control::Install { next: next.clone(), snapshot: snapshot.without_sessions() },
-            None if self.view.contains(who) && !self.planted.is(Bug::LaggardsAreOut) => return,
-            None => Control::Excluded { next: None },
-        };
-        cx.tell(to, self.view.gid, self.view.vid, &answer);
+        match found {
+            Some((next, snapshot)) => self.tell_end(cx, to, next, snapshot),
+            None if self.view.contains(who) && !self.planted.is(Bug::LaggardsAreOut) => {}
+            None => cx.tell(to, self.view.gid, self.view.vid, &Control::Excluded { next: None }),
+        }
     }
 
     /// The next view stands without me.

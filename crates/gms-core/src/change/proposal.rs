@@ -11,7 +11,7 @@ use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Role, View, ViewMember};
-use crate::wire::Control;
+use crate::wire::{Control, Successor};
 
 /// First repeat of an ACCEPT to those who have not answered.
 const REPEAT: Duration = Duration::from_millis(10);
@@ -56,7 +56,7 @@ impl Membership {
     pub(super) fn send_accepts(&mut self, cx: &mut Context) {
         let Some(proposal) = &mut self.proposal else { return };
         let me = cx.config.uid;
-        let accept = Control::Accept { ballot: proposal.ballot, next: proposal.next.clone() };
+        let accept = Control::Accept { ballot: proposal.ballot, next: Successor::of(&proposal.next, &self.view) };
         for member in self.view.members.iter().filter(|m| m.uid != me && !proposal.accepted.contains(&m.uid)) {
             cx.tell(member.address, self.view.gid, self.view.vid, &accept);
         }
@@ -123,8 +123,7 @@ impl Membership {
             return;
         }
         let snapshot = self.snapshot_at(&next);
-        let install = Control::Install { next: next.clone(), snapshot: snapshot.without_sessions() };
-        let welcome = Control::Install { next: next.clone(), snapshot: snapshot.clone() };
+        let welcome = Control::Install { next: Successor::Whole(next.clone()), snapshot: snapshot.clone() };
         let before: Arc<View> = self.view.clone();
         let joined = next.view.members.iter().filter(|m| !before.contains(m.uid));
         let mut told: Vec<&ViewMember> =
@@ -137,8 +136,11 @@ impl Membership {
             known.is_some_and(|known| known != (Role::Learner, false))
         };
         for member in told {
-            let told = if knows(member.uid) { &install } else { &welcome };
-            cx.tell(member.address, before.gid, before.vid, told);
+            if knows(member.uid) {
+                self.tell_end(cx, member.address, &next, &snapshot);
+            } else {
+                cx.tell(member.address, before.gid, before.vid, &welcome);
+            }
         }
         self.install(cx, next, snapshot);
     }

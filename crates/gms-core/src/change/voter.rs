@@ -11,7 +11,7 @@ use crate::planted::Bug;
 use crate::repair::Gaps;
 use crate::timers::Timer;
 use crate::view::Next;
-use crate::wire::Control;
+use crate::wire::{Control, Successor};
 
 /// An ACCEPT that waits for frames up to its cut.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -53,7 +53,7 @@ impl Membership {
     pub(super) fn promise_of(&self, cx: &Context) -> Control {
         Control::Promise {
             ballot: self.promised,
-            accepted: self.accepted.clone(),
+            accepted: self.accepted.as_ref().map(|(ballot, next)| (*ballot, Successor::of(next, &self.view))),
             have: self.log.have(),
             ranges: self.log.runs_ahead(cx.config.limits.ranges),
             dead: self.dead.clone(),
@@ -152,8 +152,8 @@ impl Membership {
 
     /// Tells one who still tries to end this view what has been decided.
     pub(crate) fn tell_what_ends(&self, cx: &mut Context, to: SocketAddr) {
-        if let Some((next, snapshot, _)) = self.installing.clone() {
-            cx.tell(to, self.view.gid, self.view.vid, &Control::Install { next, snapshot });
+        if let Some((next, snapshot, _)) = &self.installing {
+            self.tell_end(cx, to, next, snapshot);
         }
     }
 }

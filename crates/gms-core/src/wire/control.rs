@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Ballot, Fseq, ProcessIdentity, Uid, Vid};
 use crate::params::Params;
 use crate::view::{Next, Snapshot};
-use crate::wire::Limits;
+use crate::wire::successor::is_plausible;
+use crate::wire::{Limits, Successor};
 
 /// One control message. The envelope adds lineage, view and sender.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -60,7 +61,7 @@ pub enum Control {
         /// Under which ballot.
         ballot: Ballot,
         /// The value.
-        next: Next,
+        next: Successor,
     },
     /// Stored up to the cut, and bound to the value of this ballot.
     Accepted {
@@ -84,7 +85,7 @@ pub enum Control {
         /// Which.
         ballot: Ballot,
         /// What it had accepted before, and under which ballot.
-        accepted: Option<(Ballot, Next)>,
+        accepted: Option<(Ballot, Successor)>,
         /// Everything up to here is stored.
         have: Fseq,
         /// Runs stored beyond (inclusive).
@@ -102,8 +103,8 @@ pub enum Control {
     /// Decided: deliver up to the cut, then this view.
     Install {
         /// The value.
-        next: Next,
-        /// What a joiner starts from; to all others a check of their own state.
+        next: Successor,
+        /// What a joiner starts from; to all others, who are told less, a check of their own state.
         snapshot: Snapshot,
     },
     /// Installed, or, from one who leaves, delivered up to the cut.
@@ -236,15 +237,6 @@ impl Control {
     }
 
     fn within(&self, limits: &Limits) -> bool {
-        let view = |next: &Next| {
-            let view = &next.view;
-            view.members.len() <= limits.members
-                && view.contains(view.leader)
-                && view.vid > 0
-                && view.at > 0
-                && view.gseq > 0
-                && view.params.check().is_ok()
-        };
         let round = |ballot: &Ballot| ballot.round <= u32::MAX / 2;
         let runs = |ranges: &[(Fseq, Fseq)]| {
             ranges.len() <= limits.ranges && ranges.iter().all(|(from, to)| from <= to && *to < Fseq::MAX / 2)
@@ -256,20 +248,25 @@ impl Control {
             Self::Prepare { ballot } | Self::Accepted { ballot } => round(ballot),
             Self::Promise { ballot, accepted, have, ranges, dead } => {
                 round(ballot)
-                    && accepted.as_ref().is_none_or(|(ballot, next)| round(ballot) && view(next))
+                    && accepted.as_ref().is_none_or(|(ballot, next)| round(ballot) && next.within(limits))
                     && *have < Fseq::MAX / 2
                     && runs(ranges)
                     && dead.len() <= limits.members
             }
             Self::PromiseNo { ballot, promised } => round(ballot) && promised.as_ref().is_none_or(round),
-            Self::Accept { ballot, next } => round(ballot) && view(next),
+            Self::Accept { ballot, next } => round(ballot) && next.within(limits),
             Self::Install { next, snapshot } => {
-                let sessions = next.view.params.sessions;
-                view(next)
-                    && snapshot.next.len() == next.view.members.len()
-                    && (snapshot.sessions.is_none() || snapshot.load_sessions(sessions).is_some())
+                let starts_a_joiner = |next: &Next| {
+                    snapshot.next.len() == next.view.members.len()
+                        && snapshot.load_sessions(next.view.params.sessions).is_some()
+                };
+                next.within(limits)
+                    && match next {
+                        Successor::Whole(next) if snapshot.sessions.is_some() => starts_a_joiner(next),
+                        _ => snapshot.next.len() <= limits.members && snapshot.sessions.is_none(),
+                    }
             }
-            Self::Excluded { next } => next.as_ref().is_none_or(view),
+            Self::Excluded { next } => next.as_ref().is_none_or(|next| is_plausible(next, limits)),
             _ => true,
         }
     }
@@ -287,7 +284,7 @@ mod tests {
         let next = Next { view: view_of(&[1, 2, 3]), cut_digest: 5, into: None };
         let next_of_members = vec![crate::id::Position::START; 3];
         let snapshot = Snapshot { next: next_of_members, digest: 9, sessions_digest: Some(7), sessions: None };
-        let message = Control::Install { next, snapshot };
+        let message = Control::Install { next: Successor::Whole(next), snapshot };
         let mut out = Vec::new();
         message.encode(&mut out);
         assert_eq!(Control::decode(&out, &Limits::default()), Ok(message));
@@ -310,6 +307,22 @@ mod tests {
             next: Some(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0, into: None }),
         };
         assert!(ok(&excluded(3)) && !ok(&excluded(4)));
+    }
+
+    #[test]
+    fn what_a_joiner_cannot_start_from_is_rejected() {
+        let ok = |members: &[u64], positions: usize, joins: bool| {
+            let next = Next { view: view_of(members), cut_digest: 0, into: None };
+            let sessions = crate::session::Sessions::new(7);
+            let (sessions, sessions_digest) = (sessions.records().filter(|_| joins), sessions.digest());
+            let positions = vec![crate::id::Position::START; positions];
+            let mut out = Vec::new();
+            let snapshot = Snapshot { next: positions, digest: 9, sessions_digest, sessions };
+            Control::Install { next: Successor::Whole(next), snapshot }.encode(&mut out);
+            Control::decode(&out, &Limits { members: 3, ..Limits::default() }).is_ok()
+        };
+        assert!(ok(&[1, 2, 3], 3, true) && !ok(&[1, 2, 3], 2, true) && !ok(&[1, 2, 3], 0, true));
+        assert!(ok(&[1, 2, 3], 0, false) && !ok(&[1, 2, 3], 4, false) && !ok(&[1, 2, 3, 4], 0, false));
     }
 
     #[test]

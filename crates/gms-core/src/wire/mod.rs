@@ -16,6 +16,7 @@ mod entry;
 mod envelope;
 mod frame;
 mod limits;
+mod successor;
 
 pub use control::{Control, ControlError, JoinRequest, Refusal};
 pub use entry::{Addressing, Entries, Entry, EntryError, EntryKind, Level, SessionNumber};
@@ -23,3 +24,4 @@ pub(crate) use entry::{entry_len, write_entry};
 pub use envelope::{ENVELOPE_LEN, Envelope, EnvelopeError, Kind};
 pub use frame::{FRAME_HEADER_LEN, Frame, FrameError, FrameFlags, FrameHeader};
 pub use limits::Limits;
+pub use successor::{Delta, Successor};

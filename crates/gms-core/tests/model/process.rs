@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::wire::{Addressing, Control, Envelope, Kind, Limits};
-use gms_core::{Ballot, Config, Destination, Event, Input, Level, Member, Next, Start, Time, Uid, Vid};
+use gms_core::wire::{Addressing, Control, Envelope, Kind, Limits, Successor};
+use gms_core::{Ballot, Config, Destination, Event, Input, Level, Member, Start, Time, Uid, Vid};
 
 /// Processes in the group.
 pub(crate) const PROCESSES: usize = 3;
@@ -63,7 +63,7 @@ pub(crate) struct Datagram {
     pub(crate) to: usize,
     bytes: Bytes,
     /// What it proposes, if it does.
-    pub(crate) proposes: Option<(Ballot, Next)>,
+    pub(crate) proposes: Option<(Ballot, Successor)>,
     /// To the leader, that it is taken to be dead: it takes note, and does nothing with it.
     pub(crate) idle: bool,
     /// In which view it was sent, unless it is what another view may need.
@@ -96,7 +96,10 @@ impl fmt::Debug for Datagram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (envelope, body) = Envelope::decode(self.bytes.clone(), &Limits::default()).expect("a member sent it");
         write!(f, "{} → {}, view {}: ", self.from, self.to, envelope.vid)?;
-        let next = |next: &Next| format!("{}, cut {}", next.view, next.cut());
+        let next = |next: &Successor| match next {
+            Successor::Whole(next) => format!("{}, cut {}", next.view, next.cut()),
+            Successor::Delta(delta) => format!("{delta:?}"),
+        };
         match Kind::from_byte(envelope.kind) {
             Some(Kind::Control) => match Control::decode(&body, &Limits::default()) {
                 Ok(Control::Accept { ballot, next: value }) => write!(f, "ACCEPT {ballot:?} of {}", next(&value)),
