@@ -7,8 +7,9 @@ use std::time::Duration;
 use gms::{Blocked, Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
+use gms_core::wire::Control;
 use gms_core::{Input, Params, Planted, QuorumMode, Ranking};
-use world::{World, address, busy_group, is_sound, outcomes};
+use world::{Fate, World, address, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -506,4 +507,52 @@ fn what_lies_above_a_hole_that_nobody_can_fill_is_ordered_again() {
     assert!(a_hole_at_the_end_does_not_stop_the_others(Planted::default()));
     #[cfg(debug_assertions)]
     assert!(!a_hole_at_the_end_does_not_stop_the_others(Planted::bug(Bug::CutAboveAHole)), "the test would show it");
+}
+
+/// A member that has promised, and not accepted, does not count for the value before. Once it is dead it does: nobody
+/// waits for the dead, and who proposed may know of the death before others do.
+#[test]
+fn a_value_that_the_dead_have_not_accepted_may_be_decided_without_them() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+    (0..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.view(0), Some((3, vec![0, 1, 2, 3])));
+    // What 2 proposes never reaches 0, and it hears late that 1 has accepted it; nobody hears that it is decided.
+    world.fate = |from, to, control| match (from, to, control) {
+        (2, 0, Control::Accept { .. }) | (2, _, Control::Install { .. }) => Fate::Lost,
+        (1, 2, Control::Accepted { .. }) => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    world.kill_for_certain(3);
+    while world.held.is_empty() {
+        world.step();
+    }
+    // After that 1 hears nothing of 2, which still asks to be accepted when 1 gives it up.
+    world.fate = |from, to, control| match (from, to, control) {
+        (2, _, Control::Accept { .. } | Control::Install { .. }) => Fate::Lost,
+        (1, 2, Control::Prepare { .. }) => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    while world.held.len() == 1 {
+        world.step();
+        world.nodes[1].handle(world.now, Input::Stand);
+    }
+    world.held.truncate(1);
+    world.pass(MS);
+    // 0 has promised 1, and dies; 2 has the proof of that first. It decides, and dies.
+    let (zero, two) = (world.nodes[0].uid(), world.nodes[2].uid());
+    world.dead.push(0);
+    world.nodes[2].died(world.now, zero);
+    world.mute.extend([(2, 0), (2, 1)]);
+    world.release();
+    assert_eq!(world.view(2), Some((2, vec![0, 1, 2])));
+    world.step();
+    world.dead.push(2);
+    world.nodes[1].died(world.now, two);
+    world.pass(50 * MS);
+    world.nodes[1].died(world.now, zero);
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(1), Some((1, vec![1])));
+    is_sound(&world);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms::{Bootstrap, Event, Level, Node, NodeConfig, Outcome, Uid};
 use gms_check::{Checker, Property, Record, Report};
+use gms_core::wire::{Control, Envelope, Kind, Limits};
 use gms_core::{Addressing, Config, Destination, Input, Params, Planted, Time};
 
 const HOP: Duration = Duration::from_micros(100);
@@ -29,11 +30,31 @@ pub(crate) struct World {
     pub(crate) cuts: Vec<usize>,
     /// What the first of each sends never arrives at the second.
     pub(crate) mute: Vec<(usize, usize)>,
+    /// What becomes of a control message from the first to the second.
+    pub(crate) fate: fn(usize, usize, &Control) -> Fate,
+    /// What is kept back.
+    pub(crate) held: Vec<(usize, SocketAddr, Bytes)>,
     pub(crate) records: Vec<Record>,
+}
+
+/// What becomes of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Arrives,
+    Lost,
+    /// Arrives with [`World::release`].
+    Held,
 }
 
 pub(crate) fn address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, index as u8 + 1], 7000))
+}
+
+/// The control message in a datagram, if it has one.
+fn control(datagram: &Bytes) -> Option<Control> {
+    let limits = Limits::default();
+    let (envelope, body) = Envelope::decode(datagram.clone(), &limits).ok()?;
+    (envelope.kind == Kind::Control as u8).then(|| Control::decode(&body, &limits).ok()).flatten()
 }
 
 /// Members 0 to n - 1, led by the highest, with messages of everybody under way.
@@ -79,6 +100,8 @@ impl World {
             stopped: None,
             cuts: vec![],
             mute: vec![],
+            fate: |_, _, _| Fate::Arrives,
+            held: vec![],
             records: vec![],
         };
         (0..count).for_each(|node| world.start(node, bootstrap.clone(), false));
@@ -116,9 +139,13 @@ impl World {
                             Destination::Control => true,
                             Destination::Unicast(at) | Destination::Stream(at) => at == address(to),
                         };
-                        if wanted {
-                            let datagram = Bytes::copy_from_slice(datagram);
-                            self.flying.push((self.now + HOP, to, address(index), datagram));
+                        let datagram = Bytes::copy_from_slice(datagram);
+                        match control(&datagram).map_or(Fate::Arrives, |control| (self.fate)(index, to, &control)) {
+                            Fate::Arrives if wanted => {
+                                self.flying.push((self.now + HOP, to, address(index), datagram));
+                            }
+                            Fate::Held if wanted => self.held.push((to, address(index), datagram)),
+                            _ => {}
                         }
                     }
                 }
@@ -197,6 +224,13 @@ impl World {
     pub(crate) fn wake(&mut self) {
         let index = self.stopped.take().expect("somebody stands still");
         self.nodes[index].handle(self.now, Input::Tick);
+    }
+
+    /// What was kept back arrives now.
+    pub(crate) fn release(&mut self) {
+        for (to, from, datagram) in std::mem::take(&mut self.held) {
+            self.nodes[to].handle(self.now, Input::Datagram { from, datagram });
+        }
     }
 
     /// What is on its way to this node is lost.

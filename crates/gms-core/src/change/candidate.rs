@@ -8,6 +8,7 @@ use crate::change::proposal::Proposal;
 use crate::context::Context;
 use crate::id::{Ballot, Fseq, Uid};
 use crate::membership::{Membership, Stage};
+use crate::params::QuorumMode;
 use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
@@ -197,7 +198,8 @@ impl Membership {
     }
 
     /// The value of the highest ballot that somebody who promised has accepted, if it may be decided. It is not, if too
-    /// few may be bound to it: those who say so, and those who say nothing. Nor is the leader's plan once the leader
+    /// few may be bound to it: those who say so, and those who say nothing. (With fail-stop it always may be: whoever says
+    /// no may die, and count no longer, before its proposer asks who is left.) Nor is the leader's plan once the leader
     /// itself is bound to this ballot, for nobody else decides that.
     fn bound_to<'a>(&self, candidacy: &'a Candidacy) -> Option<&'a Next> {
         let (ballot, next) = candidacy.accepted()?;
@@ -205,7 +207,8 @@ impl Membership {
         let may_be_bound =
             |uid: Uid| promise(uid).is_none_or(|promise| promise.accepted.as_ref().is_some_and(|(_, n)| n == next));
         let given_up = ballot.round == 0 && promise(self.view.leader).is_some();
-        let decidable = self.quorum(&self.view, may_be_bound) && self.quorum(&next.view, may_be_bound);
+        let decidable = self.view.params.quorum == QuorumMode::FailStop
+            || (self.quorum(&self.view, may_be_bound) && self.quorum(&next.view, may_be_bound));
         (decidable && !given_up).then_some(next)
     }
 
