@@ -114,7 +114,13 @@ impl Mailbox {
         let mut accepted = None;
         let mut next = Some(first);
         while let Some(submission) = next {
-            match outbound.accept(submission)? {
+            let submitted = outbound.accept(submission).inspect_err(|_| {
+                // Those before it are on their way.
+                if accepted.is_some() {
+                    outbound.wake();
+                }
+            });
+            match submitted? {
                 Submitted::Accepted(sseq) => accepted = Some(sseq),
                 Submitted::Full(back) => {
                     if let Some(waker) = waker.filter(|waker| !outbound.waiting.iter().any(|(w, _)| w.will_wake(waker)))
@@ -375,7 +381,12 @@ mod tests {
     fn whatever_comes_in_while_the_loop_is_awake_keeps_it_awake_once() {
         let mailbox = Mailbox::new(1, WhenBlocked::Hold, Uid::new(1, 9));
         let cx = &mut Context::from_waker(Waker::noop());
-        let news: [&dyn Fn(); 5] = [
+        let message = |len: usize| {
+            let (payload, addressing) = (vec![0; len].into(), gms_core::Addressing::default());
+            Submission { payload, level: gms_core::Level::Agreed, addressing, receipt: None }
+        };
+        let news: [&dyn Fn(); 6] = [
+            &|| drop(mailbox.submit(message(1), &mut [message(2)].into_iter(), None)),
             &|| mailbox.operate(Operation::ForceView(Part::Found)),
             &|| mailbox.abandon_reading(),
             &|| drop(mailbox.leave()),

@@ -156,3 +156,23 @@ async fn a_client_that_reaches_nobody_else_is_told_why_when_its_patience_is_over
     let sent = timeout(LIMIT, async { while sender.send("after all").await.is_err() {} });
     sent.await.expect("in time");
 }
+
+/// That a server went away is no reason not to try another, hours later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_idle_client_was_told_before_does_not_count() {
+    let network = MemoryNetwork::new(5, FaultRates::NONE);
+    let servers = servers(&network, WhenBlocked::Refuse).await;
+    let config = ClientConfig { give_up: Duration::from_millis(300), ..at(&[&servers[3], &servers[4], &servers[1]]) };
+    let sender = Client::connect(config).await.expect("a server");
+    let present = async || sender.status().await.expect("a server").id as usize;
+    let first = present().await;
+    assert!(servers[first].group.leave().await.expect("may leave"));
+    servers[0].settled(4).await;
+    let second = present().await;
+    assert_ne!(first, second);
+    let rest = servers.iter().enumerate().filter(|(index, _)| *index != second);
+    let rest: Vec<_> = rest.map(|(_, server)| server.group.address()).collect();
+    network.with_faults(|faults| faults.partition(&[&rest, &[servers[second].group.address()]]));
+    timeout(LIMIT, refusal(&servers[second])).await.expect("in time");
+    timeout(LIMIT, sender.send("again")).await.expect("in time").expect("ordered by another");
+}

@@ -320,6 +320,39 @@ fn views_do_not_shrink_below_min_voters() {
         world.pass(Duration::from_secs(3));
     }
     assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
+    for events in &world.events[..2] {
+        assert!(events.contains(&Event::Blocked(Blocked::TooFew { voters: 2, min_voters: 3 })), "{events:?}");
+    }
+    is_sound(&world);
+}
+
+/// A newcomer takes the place of the dead only once it votes; until then nobody else is given up.
+#[test]
+fn however_often_servers_die_no_more_than_one_voter_is_missing() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { min_voters: 3, ..Params::default() };
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    let voters = |world: &World| world.nodes[2].view().unwrap().voters().count();
+    // The new life of 1 dies before it votes; then 0 dies, and both come back at once.
+    world.kill(1);
+    world.start(1, Bootstrap::Auto, false);
+    while !world.nodes[2].view().unwrap().contains(world.nodes[3].uid()) {
+        world.step();
+    }
+    world.kill(3);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(2), Some((2, vec![0, 2])));
+    world.kill(0);
+    world.pass(Duration::from_secs(1));
+    (0..2).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    let until = world.now + Duration::from_secs(3);
+    while world.now < until {
+        world.step();
+        assert!(voters(&world) >= 2, "{}", world.nodes[2].view().unwrap());
+    }
+    assert_eq!(world.view(2), Some((2, vec![0, 1, 2])));
+    assert_eq!(voters(&world), 3);
     is_sound(&world);
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use gms::{Bootstrap, Event, Outcome};
 use gms_core::Input;
-use world::{World, address};
+use gms_core::wire::Control;
+use world::{Fate, World, address};
 
 #[test]
 fn those_who_start_together_end_in_one_group_led_by_the_highest() {
@@ -60,6 +61,22 @@ fn a_drawn_id_that_is_taken_is_drawn_again_and_a_chosen_one_is_refused() {
     assert!(world.nodes[2].uid().node.0 > 1 && world.nodes[2].view().is_some());
     let [Event::Refused(refusal)] = &world.events[3][..] else { panic!("{:?}", world.events[3]) };
     assert!(refusal.to_string().contains("id 0 is taken by the live server at 10.0.0.1:7000"), "{refusal}");
+}
+
+/// It asks again while its INSTALL is on its way: the view is full then, of itself too.
+#[test]
+fn the_last_one_that_there_is_room_for_is_not_refused_after_it_has_been_let_in() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.most = 2;
+    world.start(0, Bootstrap::Found, false);
+    world.start(1, Bootstrap::Join, false);
+    world.fate = |_, _, control| if matches!(control, Control::Install { .. }) { Fate::Lost } else { Fate::Arrives };
+    world.pass(Duration::from_millis(400));
+    assert_eq!(world.view(0), Some((0, vec![0, 1])));
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(Duration::from_millis(300));
+    assert!(!world.events[1].iter().any(|event| matches!(event, Event::Refused(_))), "{:?}", world.events[1]);
+    assert_eq!(world.view(1), Some((0, vec![0, 1])));
 }
 
 #[test]

@@ -17,8 +17,10 @@ use crate::sender::Ordered;
 
 /// Between two servers; twice as long after each that takes nothing,
 const PAUSE: Duration = Duration::from_millis(5);
-/// so many times.
+/// so many times,
 const DOUBLED: u32 = 7;
+/// and then no longer.
+const LONGEST_PAUSE: Duration = Duration::from_millis(5 << DOUBLED);
 
 /// What the handles of a client and its task share.
 #[derive(Debug)]
@@ -43,17 +45,22 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
     let mut connection = first;
     let mut refusals = Refusals::default();
     loop {
+        let begun = Instant::now();
         shared.outgoing().connected(&connection.hello);
         // What is too long for this server has been given up.
         shared.room.notify_waiters();
         let Err(error) = poll_fn(|cx| serve(&shared, &mut connection, cx)).await else { return };
         tracing::debug!(server = %connection.endpoint, %error, "the server is lost");
         servers.avoid(connection.endpoint.clone());
-        let refusal = {
+        let (refusal, wanted) = {
             let mut outgoing = shared.outgoing();
             outgoing.lost();
-            outgoing.take_refusal()
+            (outgoing.take_refusal(), outgoing.is_busy())
         };
+        if !wanted || begun.elapsed() > LONGEST_PAUSE {
+            // What servers said before is of no meaning for what is wanted now.
+            refusals.since = None;
+        }
         // The only server there is may be about to go, and refuse everything until it has gone.
         sleep(refusals.count(refusal.is_some())).await;
         if let Some(reason) = refusal.filter(|_| refusals.last() >= servers.give_up()) {

@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<Vec<Event>>,
     pub(crate) params: Params,
     pub(crate) weight: u32,
+    /// Members a view may have.
+    pub(crate) most: usize,
     pub(crate) planted: Planted,
     /// What is multicast to the followers arrives nowhere.
     pub(crate) data_lost: bool,
@@ -93,6 +95,7 @@ impl World {
             events: vec![],
             params: Params::default(),
             weight: 0,
+            most: Limits::default().members,
             planted: Planted::default(),
             data_lost: false,
             flying: vec![],
@@ -116,6 +119,7 @@ impl World {
             params,
             weight: self.weight,
             planted: self.planted,
+            limits: Limits { members: self.most, ..Limits::default() },
             ..Config::new("test", Uid::new(node, 100 + index as u64), address(index))
         };
         let config = NodeConfig { bootstrap, drawn_id, ..NodeConfig::new(core) };

@@ -85,6 +85,7 @@ impl Membership {
     pub(crate) fn deliver(&mut self, cx: &mut Context, out: &mut Vec<Event>, room: usize) -> usize {
         // What was found to be wrong is not handed on.
         if matches!(self.finale, Some(Event::Broken(_))) {
+            self.delivery.out_of_room = false;
             return 0;
         }
         let Self { log, delivery, pending, sessions, .. } = self;

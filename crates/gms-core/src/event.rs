@@ -135,6 +135,14 @@ pub enum Blocked {
         /// All of them.
         voters: usize,
     },
+    /// The leader is dead, and the others are fewer than the group may be.
+    #[error("only {voters} voters are left, and the group keeps at least {min_voters}")]
+    TooFew {
+        /// Voters that are not taken to be dead.
+        voters: usize,
+        /// How many there have to be.
+        min_voters: u16,
+    },
     /// A member is silent, so that nothing it may need can be freed and the window is full.
     #[error("the window is full: member {member} has not confirmed anything for {millis} ms")]
     Window {

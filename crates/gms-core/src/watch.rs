@@ -107,8 +107,9 @@ impl Membership {
     fn note_lag(&mut self, cx: &mut Context) {
         let Some(sequencer) = &self.sequencer else { return };
         let (sent, charge) = (sequencer.sent, self.log.charge());
-        // One that may order nothing does not say either how far it has got: nobody can know what is missing.
-        let mute = self.blocked_by_quorum();
+        // One that may order nothing does not say either how far it has got: nobody can know what is missing. And while
+        // a view ends, nobody stores more.
+        let mute = self.blocked_by_quorum() || self.is_wedged() || self.proposal.is_some();
         let patience = DEAF.max(cx.config.timing.quorum);
         let frame = 2 * u64::from(self.view.params.datagram).max(1024);
         let mut deaf = Vec::new();
@@ -143,6 +144,13 @@ impl Membership {
             let (voters, heard) = (self.view.voters().count(), self.accusers(cx));
             if self.suspects_leader(cx) && !self.leader_is_given_up(cx) && silence > patience && heard > 0 {
                 return Some(Blocked::Quorum { heard, voters });
+            }
+            let min_voters = self.view.params.min_voters;
+            let alive =
+                self.view.voters().filter(|m| !self.view.index_of(m.uid).is_some_and(|i| self.is_suspect(cx, i)));
+            let alive = alive.count();
+            if self.leader_is_given_up(cx) && silence > patience && alive < usize::from(min_voters) {
+                return Some(Blocked::TooFew { voters: alive, min_voters });
             }
             if silence > patience {
                 return Some(Blocked::Leader { leader, millis: millis(silence) });

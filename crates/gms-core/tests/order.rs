@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gms_core::wire::{Control, ENVELOPE_LEN, Envelope, Kind, Successor};
 use gms_core::{
-    Addressing, Config, Destination, Event, Input, Level, Member, Outcome, Refusal, SendError, SessionNumber, Start,
-    Time, Uid,
+    Addressing, Config, Destination, Event, Input, Level, Member, Next, Outcome, Refusal, SendError, SessionNumber,
+    Snapshot, Start, Time, Uid,
 };
 
 /// Members on a perfect network whose every hop takes a tenth of a millisecond; `drop` may lose datagrams.
@@ -529,4 +530,29 @@ fn joins_wait_for_a_large_message_and_come_in_together() {
     assert!(matches!(since.next(), Some(Event::Message(m)) if m.payload.len() == 16 << 20));
     assert!(matches!(since.next(), Some(Event::View(change)) if change.view.members.len() == 5));
     assert!(world.now - sent > 2 * gms_core::Timing::default().join_batch, "{:?}", world.now - sent);
+}
+
+/// Whoever reads slowly has left something unread when a member finds that its state is not the group's.
+#[test]
+fn who_is_behind_is_told_that_a_member_stopped() {
+    let mut world = World::group_of(2);
+    (0..9).for_each(|_| _ = world.send(0, "hello", Level::Agreed));
+    let mut events = vec![];
+    while events.is_empty() {
+        world.step();
+        world.members[1].poll_events(&mut events, 1);
+    }
+    assert!(events.len() < 9, "{events:?}");
+    let view = gms_core::View::clone(world.members[1].view().unwrap());
+    let envelope =
+        Envelope { kind: Kind::Control as u8, gid: view.gid, vid: view.vid, sender: view.leader, status: [0; 3] };
+    let next = Successor::Whole(Next { view, cut_digest: 1, into: None });
+    let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
+    let (mut body, mut datagram) = (vec![], vec![]);
+    Control::Install { next, snapshot }.encode(&mut body);
+    envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
+    datagram.extend(body);
+    world.members[1].handle(world.now, Input::Datagram { from: address(0), datagram: datagram.into() });
+    world.members[1].poll_events(&mut events, usize::MAX);
+    assert!(matches!(events.last(), Some(Event::Broken(_))), "{events:?}");
 }

@@ -37,11 +37,11 @@ impl Membership {
     /// A process has proved its address and wants to join. Only the leader is asked.
     pub(crate) fn on_join(&mut self, cx: &mut Context, request: JoinRequest) {
         let to = request.address;
-        if let Some(refusal) = self.refusal(cx, &request) {
-            cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
-        } else if let Some(index) = self.view.index_of(request.uid) {
+        if let Some(index) = self.view.index_of(request.uid) {
             // Its INSTALL, which may be long, is still on its way.
             self.peers[index].heard = cx.now;
+        } else if let Some(refusal) = self.refusal(cx, &request) {
+            cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
         } else if let Some(known) = self.change.joins.iter_mut().find(|j| j.request.uid == request.uid) {
             known.asked = cx.now;
         } else if self.change.joins.len() < cx.config.limits.joiners {

@@ -13,7 +13,7 @@ use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Role, View, ViewMember, rank};
-use crate::wire::Control;
+use crate::wire::{Control, JoinRequest};
 
 /// How long the leader waits before it looks again whether a change can start.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -165,35 +165,22 @@ impl Membership {
             }
             return;
         }
-        let mut members: Vec<ViewMember> = self.view.members.clone();
-        for member in members.iter_mut().filter(|m| promotions.contains(&m.uid)) {
-            member.role = Role::Voter;
-        }
         let gone = |m: &ViewMember| {
             self.change.leaves.iter().any(|(who, _)| *who == m.uid)
                 || suspects.contains(&m.uid)
                 || (leaving && m.uid == cx.config.uid)
         };
-        members.retain(|m| !gone(m));
-        if members.is_empty() {
+        if self.view.members.iter().all(gone) {
             return self.last_one_leaves(cx);
         }
-        if self.joins_ripe(cx) {
-            let room = cx.config.limits.members.saturating_sub(members.len());
-            members.extend(self.admissible(cx).take(room).map(|j| ViewMember {
-                uid: j.uid,
-                address: j.address,
-                role: Role::Learner,
-                budget: j.budget,
-                weight: j.weight,
-                process: j.process,
-            }));
-        }
-        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
-        // A young group is smaller than it may become by leaving: only shrinking is refused. Who is about to vote
-        // counts, or one that has died could never come back.
-        if members.len() < usize::from(self.view.params.min_voters) && voters < self.view.voters().count() {
-            return self.refuse_leaves(cx);
+        let mut members = self.next_members(cx, &promotions, gone);
+        if self.too_few_vote(cx, &members) {
+            self.refuse_leaves(cx);
+            // The dead stay until others vote.
+            members = self.next_members(cx, &promotions, |m| m.role == Role::Learner && suspects.contains(&m.uid));
+            if members == self.view.members && heir.is_none() && !self.has_wedged() {
+                return;
+            }
         }
         let heir = heir.filter(|heir| members.iter().any(|m| m.uid == *heir));
         let Some(leader) = heir.or_else(|| self.next_leader(cx, &members)) else {
@@ -229,6 +216,42 @@ impl Membership {
         if self.stage == Stage::Leaving {
             self.stay(cx, self.view.params.min_voters);
         }
+    }
+
+    /// Who is in the next view: who is not `gone`, and those who join.
+    fn next_members(&self, cx: &Context, promotions: &[Uid], gone: impl Fn(&ViewMember) -> bool) -> Vec<ViewMember> {
+        let mut members: Vec<ViewMember> = self.view.members.iter().filter(|m| !gone(m)).cloned().collect();
+        for member in members.iter_mut().filter(|m| promotions.contains(&m.uid)) {
+            member.role = Role::Voter;
+        }
+        if self.joins_ripe(cx) {
+            let room = cx.config.limits.members.saturating_sub(members.len());
+            let free = |j: &&JoinRequest| !members.iter().any(|m| m.uid.node == j.uid.node);
+            let joiners = self.admissible(cx).filter(free).take(room).map(|j| ViewMember {
+                uid: j.uid,
+                address: j.address,
+                role: Role::Learner,
+                budget: j.budget,
+                weight: j.weight,
+                process: j.process,
+            });
+            let joiners: Vec<ViewMember> = joiners.collect();
+            members.extend(joiners);
+        }
+        members
+    }
+
+    /// Whether the group would become smaller than it may (`min_voters`); a young one is smaller. A newcomer may take the
+    /// place of one who is dead, although it does not vote yet, for the dead could never come back otherwise: one at a
+    /// time, so that no more than one voter is missing.
+    fn too_few_vote(&self, cx: &Context, members: &[ViewMember]) -> bool {
+        let least = usize::from(self.view.params.min_voters);
+        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
+        let removed = |m: &ViewMember| !members.iter().any(|other| other.uid == m.uid);
+        let mut lost = self.view.members.iter().enumerate().filter(|(_, m)| m.role == Role::Voter && removed(m));
+        let replaces =
+            voters + 1 >= least && members.len() >= least && lost.all(|(index, _)| self.is_suspect(cx, index));
+        voters < least && voters < self.view.voters().count() && !replaces
     }
 
     fn refuse(&self, cx: &mut Context, who: Uid, attempt: u32) {
@@ -270,8 +293,8 @@ impl Membership {
         let me = cx.config.uid;
         let index = |uid| self.view.index_of(uid);
         // Nobody is left two views behind: whoever is to vote has confirmed the present view, and
-        // learners who have not are given up when they stay silent.
-        let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
+        // learners who have not are given up when they stay silent. The dead who may not be missing wait for nothing.
+        let here = |i: usize| (self.present(cx, i) && self.peers[i].arrived) || self.is_suspect(cx, i);
         let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
         // Without a quorum of the present view nothing could be decided, and stamping has stopped for it.
         let free = |i: usize| !self.is_suspect(cx, i) && !self.peers[i].wedged;

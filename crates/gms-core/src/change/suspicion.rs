@@ -150,7 +150,8 @@ impl Membership {
     /// ballot says it of itself: whoever still hears it need not defend it, and is not left out for that.
     pub(crate) fn accuse(&mut self, cx: &mut Context) {
         self.judge_leader(cx);
-        let given_up = if self.is_leader() { self.is_wedged() } else { self.suspects_leader(cx) };
+        let bound = self.is_wedged() && self.promised.node != cx.config.uid.node;
+        let given_up = if self.is_leader() { bound } else { self.suspects_leader(cx) };
         if self.stage == Stage::Gone || !given_up {
             return;
         }

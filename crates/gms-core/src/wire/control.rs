@@ -17,7 +17,7 @@ pub enum Control {
     JoinRequest(JoinRequest),
     /// Answer to a request: prove that you receive at the address you gave.
     JoinChallenge {
-        /// Keyed digest of request and time slot; nothing is kept for it.
+        /// Keyed digest of the request and the present view; nothing is kept for it.
         cookie: u64,
     },
     /// The request again, with the cookie.
