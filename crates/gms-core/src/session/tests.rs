@@ -27,7 +27,11 @@ impl Order {
     }
 
     fn stretches(&self) -> usize {
-        let counted = self.sessions.known.values().map(|known| known.stretches.len()).sum();
+        let known = || self.sessions.known.values();
+        for session in known() {
+            assert_eq!(session.remembered, session.stretches.iter().map(|stretch| stretch.count).sum::<u32>());
+        }
+        let counted = known().map(|known| known.stretches.len()).sum();
         assert_eq!(self.sessions.stretches, counted);
         counted
     }
@@ -104,9 +108,9 @@ fn a_table_that_holds_more_than_the_order_is_told_to_nobody() {
 #[test]
 fn the_session_unused_longest_expires_and_stays_so() {
     let mut order = Order::new(2);
-    order.fold(&[(1, 0), (2, 0), (1, 1), (3, 0)]);
+    order.fold(&[(1, 0), (2, 0), (2, 1), (1, 1), (3, 0)]);
     assert_eq!(order.fold(&[(2, 1), (1, 2), (3, 1), (2, 1)]), [UNKNOWN, None, None, UNKNOWN]);
-    assert_eq!((order.sessions.known.len(), order.sessions.by_use.len()), (2, 2));
+    assert_eq!((order.sessions.known.len(), order.sessions.by_use.len(), order.stretches()), (2, 2, 3));
 }
 
 #[test]
@@ -126,7 +130,7 @@ fn places_of_those_unused_longest_are_forgotten_first() {
     for number in 1..=9 {
         // No two places of one session follow each other.
         assert_eq!(order.fold(&[(1, number), (2, number), (3, number)]), [None; 3]);
-        assert!(order.stretches() <= 6);
+        assert_eq!(order.stretches() as u64, (3 * number).min(6));
         assert!(order.sessions.bytes() <= order.sessions.cap());
     }
     assert_eq!(order.sessions.bytes(), order.sessions.cap(), "there is no room left");
