@@ -1,0 +1,212 @@
+//! Members that cannot hear each other: who goes on, who waits, and who comes back (protocol 5.2, 7).
+
+mod world;
+
+use std::time::Duration;
+
+use gms::{Blocked, Bootstrap, Event, Outcome};
+#[cfg(debug_assertions)]
+use gms_core::Bug;
+use gms_core::Planted;
+use world::{World, busy_group, is_sound, outcomes};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn one_deaf_member_unseats_no_leader() {
+    assert_eq!(leader_of_the_others_when_one_is_deaf(Planted::default()), Some(4));
+    #[cfg(debug_assertions)]
+    assert_ne!(leader_of_the_others_when_one_is_deaf(Planted::bug(Bug::NoPreVote)), Some(4), "the test would show it");
+}
+
+fn leader_of_the_others_when_one_is_deaf(planted: Planted) -> Option<u64> {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.planted = planted;
+    (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.trouble("cut");
+    world.mute = vec![(4, 0)];
+    world.pass(Duration::from_secs(4));
+    world.view(1).map(|view| view.0)
+}
+
+/// Whether everybody is sound after a leader that was cut off, and replaced, orders something in the moment in which it
+/// is back, before it hears what has happened.
+fn an_old_leader_does_no_harm(planted: Planted) -> bool {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.planted = planted;
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.trouble("cut");
+    world.cuts = vec![2];
+    for _ in 0..5 {
+        // It goes on ordering, for nobody.
+        world.send_from(2);
+        world.pass(MS);
+    }
+    while world.view(0) != Some((1, vec![0, 1])) {
+        world.pass(MS);
+    }
+    world.cuts.clear();
+    world.send_from(2);
+    // The order of the others comes to the same places before it joins again.
+    for _ in 0..20 {
+        world.send_all();
+        world.pass(MS / 2);
+    }
+    world.pass(Duration::from_secs(3));
+    let broken = world.events.iter().flatten().any(|event| matches!(event, Event::Broken(_)));
+    !broken && world.judge().violations.is_empty() && world.view(2) == Some((1, vec![0, 1, 2]))
+}
+
+#[test]
+fn what_an_old_leader_orders_changes_nothing() {
+    assert!(an_old_leader_does_no_harm(Planted::default()));
+    #[cfg(debug_assertions)]
+    assert!(!an_old_leader_does_no_harm(Planted::bug(Bug::FrameWithoutItsView)), "the test would show it");
+}
+
+#[test]
+fn one_deaf_member_comes_back() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    world.mute = vec![(4, 0)];
+    world.pass(Duration::from_secs(4));
+    assert_eq!(world.view(1).map(|view| view.0), Some(4), "the others hear it");
+    world.mute.clear();
+    world.pass(Duration::from_secs(3));
+    for index in 0..5 {
+        assert_eq!(world.view(index), Some((4, vec![0, 1, 2, 3, 4])));
+    }
+    is_sound(&world);
+}
+
+/// Two of five are cut off, and the leader goes on with the other two, which die just before or after they have accepted
+/// that: once the cut is healed, three of five are there.
+#[test]
+fn a_plan_that_cannot_be_decided_any_more_binds_nobody() {
+    let cut = || {
+        let mut world = busy_group(5);
+        world.trouble("cut");
+        world.cuts = vec![2];
+        world
+    };
+    let mut world = cut();
+    while world.view(4).is_some_and(|(_, members)| members.len() == 5) {
+        world.step();
+    }
+    let installed = world.now;
+    let mut bound = 0;
+    for before in 1..12 {
+        let mut world = cut();
+        while world.now + before * MS / 20 < installed {
+            world.step();
+        }
+        if world.view(4).is_some_and(|(_, members)| members.len() == 3) {
+            continue;
+        }
+        world.kill(2);
+        world.kill(3);
+        world.cuts.clear();
+        world.pass(Duration::from_secs(4));
+        for index in [0, 1, 4] {
+            assert_eq!(world.view(index).map(|(_, members)| members), Some(vec![0, 1, 4]), "{before}");
+        }
+        is_sound(&world);
+        bound += 1;
+    }
+    assert!(bound > 5, "{bound}");
+}
+
+#[test]
+fn a_member_that_is_heard_but_hears_nothing_holds_up_the_others_for_seconds_only() {
+    let mut world = busy_group(3);
+    world.trouble("cut");
+    world.mute = vec![(1, 0), (2, 0)];
+    let mut blocked = false;
+    let until = world.now + Duration::from_secs(8);
+    while world.now < until {
+        world.send_from(1);
+        world.step();
+        blocked |=
+            world.events[2].iter().any(|event| matches!(event, Event::Blocked(Blocked::Window { member: 0, .. })));
+    }
+    world.pass(100 * MS);
+    assert!(blocked, "the leader says who it waits for");
+    assert_eq!(world.view(1), Some((2, vec![1, 2])));
+    let after = world.events[1].iter().rposition(|event| matches!(event, Event::View(_))).expect("views");
+    assert!(world.events[1][after..].iter().any(|event| matches!(event, Event::Message(_))), "it goes on without it");
+    world.mute.clear();
+    world.pass(Duration::from_secs(3));
+    assert!(world.events[0].contains(&Event::Excluded), "it is told as soon as it hears");
+    for index in 0..3 {
+        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
+    }
+    is_sound(&world);
+}
+
+/// A leader without a quorum does not say how far it has got, so whoever misses its last frames cannot know.
+#[test]
+fn who_misses_something_of_a_leader_without_a_quorum_is_not_given_up_for_that() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    // The last frame reaches none of the others; later 0 alone hears the leader, which says nothing by then.
+    world.mute = (0..4).map(|to| (4, to)).collect();
+    world.send_from(4);
+    world.pass(MS);
+    world.mute = (1..4).flat_map(|other| [(4, other), (other, 4), (0, other), (other, 0)]).collect();
+    for (one, other) in [(1, 2), (1, 3), (2, 3)] {
+        world.mute.extend([(one, other), (other, one)]);
+    }
+    world.mute.push((4, 0));
+    world.pass(Duration::from_secs(2));
+    world.mute.pop();
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.view(4).map(|(_, members)| members.len()), Some(5));
+    // With 1 they are a quorum, and go on without the other two.
+    world.mute.retain(|(from, to)| [2, 3].contains(from) || [2, 3].contains(to));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.view(0).map(|(_, members)| members), Some(vec![0, 1, 4]));
+    assert!(!world.events[0].contains(&Event::Excluded), "it was there all the time");
+    is_sound(&world);
+}
+
+#[test]
+fn the_minority_of_a_split_waits_and_comes_back() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    world.cuts = vec![2];
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(4), Some((4, vec![2, 3, 4])));
+    assert_eq!(world.view(0), Some((4, vec![0, 1, 2, 3, 4])));
+    assert!(world.events[0].iter().any(|event| matches!(event, Event::Blocked(_))));
+    world.send_all();
+    world.cuts.clear();
+    world.pass(Duration::from_secs(3));
+    for index in 0..5 {
+        assert_eq!(world.view(index), Some((4, vec![0, 1, 2, 3, 4])));
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn a_group_in_three_parts_without_a_quorum_goes_on_whole_once_it_is_healed() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    world.cuts = vec![1, 3];
+    world.pass(Duration::from_secs(3));
+    for index in 0..5 {
+        assert_eq!(world.view(index), Some((4, vec![0, 1, 2, 3, 4])));
+        assert!(world.events[index].iter().any(|event| matches!(event, Event::Blocked(_))));
+    }
+    world.send_all();
+    world.cuts.clear();
+    world.pass(Duration::from_secs(3));
+    for index in 0..5 {
+        assert_eq!(world.view(index).map(|(_, members)| members.len()), Some(5));
+        assert!(!world.events[index].contains(&Event::Excluded), "{index} lived, and could be reached");
+        assert!(outcomes(&world, index).iter().all(|outcome| matches!(outcome, Outcome::Ordered { .. })));
+        assert_eq!(outcomes(&world, index).len(), 21);
+    }
+    is_sound(&world);
+}

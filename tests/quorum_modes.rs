@@ -1,0 +1,208 @@
+//! How small a group may become: `min_voters`, proofs of death, and an operator that says so (protocol 7).
+
+mod world;
+
+use std::time::Duration;
+
+use gms::{Blocked, Bootstrap, Event, Outcome};
+use gms_core::wire::Control;
+use gms_core::{Input, Params, QuorumMode};
+use world::{Fate, World, address, busy_group, is_sound, outcomes};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn views_do_not_shrink_below_min_voters() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { min_voters: 3, ..Params::default() };
+    (0..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    for leader in [3, 2] {
+        world.kill(leader);
+        world.pass(Duration::from_secs(3));
+    }
+    assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
+    for events in &world.events[..2] {
+        assert!(events.contains(&Event::Blocked(Blocked::TooFew { voters: 2, min_voters: 3 })), "{events:?}");
+    }
+    is_sound(&world);
+}
+
+/// A newcomer takes the place of the dead only once it votes; until then nobody else is given up.
+#[test]
+fn however_often_servers_die_no_more_than_one_voter_is_missing() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { min_voters: 3, ..Params::default() };
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    let voters = |world: &World| world.nodes[2].view().unwrap().voters().count();
+    // The new life of 1 dies before it votes; then 0 dies, and both come back at once.
+    world.kill(1);
+    world.start(1, Bootstrap::Auto, false);
+    while !world.nodes[2].view().unwrap().contains(world.nodes[3].uid()) {
+        world.step();
+    }
+    world.kill(3);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(2), Some((2, vec![0, 2])));
+    world.kill(0);
+    world.pass(Duration::from_secs(1));
+    (0..2).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    let until = world.now + Duration::from_secs(3);
+    while world.now < until {
+        world.step();
+        assert!(voters(&world) >= 2, "{}", world.nodes[2].view().unwrap());
+    }
+    assert_eq!(world.view(2), Some((2, vec![0, 1, 2])));
+    assert_eq!(voters(&world), 3);
+    is_sound(&world);
+}
+
+#[test]
+fn a_group_that_may_not_shrink_lets_the_dead_come_back() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { min_voters: 3, ..Params::default() };
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.kill(0);
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(1), Some((2, vec![0, 1, 2])), "the dead stays a member");
+    world.start(0, Bootstrap::Auto, false);
+    world.pass(Duration::from_secs(3));
+    for index in 1..4 {
+        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
+        assert_eq!(world.nodes[index].view().unwrap().voters().count(), 3);
+    }
+    assert!(world.nodes[1].view().unwrap().contains(world.nodes[3].uid()), "in its new life");
+    world.send_all();
+    world.pass(100 * MS);
+    is_sound(&world);
+}
+
+#[test]
+fn what_is_left_of_a_group_goes_on_when_an_operator_says_so() {
+    let mut world = busy_group(5);
+    let before = world.nodes[0].view().expect("a member").gid;
+    for dead in [2, 3, 4] {
+        world.kill(dead);
+    }
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(1), Some((4, vec![0, 1, 2, 3, 4])), "two of five are no quorum");
+    world.nodes[1].force_view(world.now, true);
+    world.nodes[0].force_view(world.now, false);
+    world.pass(Duration::from_secs(1));
+    for index in [0, 1] {
+        assert_eq!(world.view(index), Some((1, vec![0, 1])));
+        assert_ne!(world.nodes[index].view().expect("a member").gid, before);
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn with_proofs_of_death_a_group_may_shrink_to_one() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+    (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    for leader in (1..5).rev() {
+        let uid = world.nodes[leader].uid();
+        world.kill(leader);
+        world.pass(Duration::from_secs(2));
+        assert_eq!(
+            world.view(0),
+            Some((leader as u64, (0..=leader as u64).collect())),
+            "a closed connection is no proof"
+        );
+        // One of those left is told; the others learn it from it.
+        world.nodes[0].handle(world.now, Input::Dead(uid));
+        world.send_all();
+        world.pass(Duration::from_secs(1));
+        assert_eq!(world.view(0), Some((leader as u64 - 1, (0..leader as u64).collect())));
+    }
+    world.send_all();
+    world.pass(50 * MS);
+    assert!(outcomes(&world, 0).iter().all(|outcome| matches!(outcome, Outcome::Ordered { .. })));
+    is_sound(&world);
+}
+
+#[test]
+fn when_all_have_the_proof_the_next_leads_within_milliseconds() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+    (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    for leader in (1..5).rev() {
+        world.send_all();
+        world.kill_for_certain(leader);
+        world.pass(5 * MS);
+        assert_eq!(world.view(0), Some((leader as u64 - 1, (0..leader as u64).collect())));
+    }
+    is_sound(&world);
+}
+
+#[test]
+fn one_that_notices_later_than_the_others_holds_up_nobody() {
+    let mut world = busy_group(5);
+    world.trouble("crash");
+    world.dead.push(4);
+    for member in [3, 2, 1, 0] {
+        // The last one still hears the leader when it is asked to promise.
+        if member == 0 {
+            world.pass(MS);
+        }
+        world.nodes[member].closed(world.now, address(4));
+    }
+    world.pass(3 * MS);
+    for index in 0..4 {
+        assert_eq!(world.view(index), Some((3, (0..4).collect())), "at {index}");
+    }
+    is_sound(&world);
+}
+
+/// A member that has promised, and not accepted, does not count for the value before. Once it is dead it does: nobody
+/// waits for the dead, and who proposed may know of the death before others do.
+#[test]
+fn a_value_that_the_dead_have_not_accepted_may_be_decided_without_them() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+    (0..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.view(0), Some((3, vec![0, 1, 2, 3])));
+    // What 2 proposes never reaches 0, and it hears late that 1 has accepted it; nobody hears that it is decided.
+    world.fate = |from, to, control| match (from, to, control) {
+        (2, 0, Control::Accept { .. }) | (2, _, Control::Install { .. }) => Fate::Lost,
+        (1, 2, Control::Accepted { .. }) => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    world.kill_for_certain(3);
+    while world.held.is_empty() {
+        world.step();
+    }
+    // After that 1 hears nothing of 2, which still asks to be accepted when 1 gives it up.
+    world.fate = |from, to, control| match (from, to, control) {
+        (2, _, Control::Accept { .. } | Control::Install { .. }) => Fate::Lost,
+        (1, 2, Control::Prepare { .. }) => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    while world.held.len() == 1 {
+        world.step();
+        world.nodes[1].handle(world.now, Input::Stand);
+    }
+    world.held.truncate(1);
+    world.pass(MS);
+    // 0 has promised 1, and dies; 2 has the proof of that first. It decides, and dies.
+    let (zero, two) = (world.nodes[0].uid(), world.nodes[2].uid());
+    world.dead.push(0);
+    world.nodes[2].died(world.now, zero);
+    world.mute.extend([(2, 0), (2, 1)]);
+    world.release();
+    assert_eq!(world.view(2), Some((2, vec![0, 1, 2])));
+    world.step();
+    world.dead.push(2);
+    world.nodes[1].died(world.now, two);
+    world.pass(50 * MS);
+    world.nodes[1].died(world.now, zero);
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.view(1), Some((1, vec![1])));
+    is_sound(&world);
+}
