@@ -105,7 +105,7 @@ impl Member {
             Input::Dissolve(into) => self.inside(|m, cx| m.on_dissolve(cx, into)),
             Input::Exclude(who) => self.inside(|m, cx| m.on_exclude(cx, who)),
             Input::Transfer(to) => self.inside(|m, cx| m.on_transfer(cx, to)),
-            Input::Forsake => self.inside(|m, cx| m.on_excluded(cx, None)),
+            Input::Forsake => self.inside(|m, cx| m.on_excluded(cx)),
             Input::Overtaken(by) => self.inside(|m, cx| m.on_overtaken(cx, by)),
             Input::Leave => self.leave(),
             Input::Abandon => self.abandon(),

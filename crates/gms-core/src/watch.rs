@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::event::{Blocked, Event, Trace};
 use crate::membership::{Membership, Stage};
 use crate::timers::Timer;
+use crate::view::{Role, ViewMember};
 
 /// How long a member may be heard without storing anything of what it is sent. Longer than any repeat takes.
 const DEAF: Duration = Duration::from_secs(5);
@@ -146,9 +147,8 @@ impl Membership {
                 return Some(Blocked::Quorum { heard, voters });
             }
             let min_voters = self.view.params.min_voters;
-            let alive =
-                self.view.voters().filter(|m| !self.view.index_of(m.uid).is_some_and(|i| self.is_suspect(cx, i)));
-            let alive = alive.count();
+            let lives = |(index, m): &(usize, &ViewMember)| m.role == Role::Voter && !self.is_suspect(cx, *index);
+            let alive = self.view.members.iter().enumerate().filter(lives).count();
             if self.leader_is_given_up(cx) && silence > patience && alive < usize::from(min_voters) {
                 return Some(Blocked::TooFew { voters: alive, min_voters });
             }

@@ -139,8 +139,7 @@ impl Membership {
         let Some((next, _, since)) = &self.installing else { return };
         let fellow = self.view.members.iter().any(|m| m.uid != cx.config.uid && next.view.contains(m.uid));
         if !next.view.contains(cx.config.uid) && (!fellow || cx.now - *since >= cx.config.timing.farewell) {
-            let next = next.clone();
-            self.on_excluded(cx, Some(next));
+            self.on_excluded(cx);
         }
     }
 
@@ -355,7 +354,7 @@ impl Membership {
         match found {
             Some((next, snapshot)) => self.tell_end(cx, to, next, snapshot),
             None if self.view.contains(who) && !self.planted.is(Bug::LaggardsAreOut) => {}
-            None => cx.tell(to, self.view.gid, self.view.vid, &Control::Excluded { next: None }),
+            None => cx.tell(to, self.view.gid, self.view.vid, &Control::Excluded),
         }
     }
 
@@ -374,10 +373,8 @@ impl Membership {
     }
 
     /// The group says I am no member any more.
-    pub(crate) fn on_excluded(&mut self, cx: &mut Context, next: Option<Next>) {
-        if self.stage == Stage::Gone
-            || next.as_ref().is_some_and(|n| n.view.contains(cx.config.uid) || n.view.gid != self.view.gid)
-        {
+    pub(crate) fn on_excluded(&mut self, cx: &mut Context) {
+        if self.stage == Stage::Gone {
             return;
         }
         self.stage = Stage::Gone;

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Ballot, Fseq, ProcessIdentity, Uid, Vid};
 use crate::params::Params;
 use crate::view::{Next, Snapshot};
-use crate::wire::successor::is_plausible;
 use crate::wire::{Limits, Successor};
 
 /// One control message. The envelope adds lineage, view and sender.
@@ -120,10 +119,7 @@ pub enum Control {
     /// I am in an older view than you.
     ViewRequest,
     /// You are not in the group any more.
-    Excluded {
-        /// The view that follows yours, where it is still known.
-        next: Option<Next>,
-    },
+    Excluded,
 }
 
 /// What a joiner says of itself.
@@ -232,7 +228,7 @@ impl Control {
             Self::InstallAck { .. } => words!("INSTALL_ACK"),
             Self::Release { .. } => words!("RELEASE"),
             Self::ViewRequest => words!("VIEW_REQ"),
-            Self::Excluded { .. } => words!("EXCLUDED"),
+            Self::Excluded => words!("EXCLUDED"),
         }
     }
 
@@ -266,7 +262,6 @@ impl Control {
                         _ => snapshot.next.len() <= limits.members && snapshot.sessions.is_none(),
                     }
             }
-            Self::Excluded { next } => next.as_ref().is_none_or(|next| is_plausible(next, limits)),
             _ => true,
         }
     }
@@ -303,10 +298,11 @@ mod tests {
         let nack = |n: u64| Control::Nack { ranges: (0..n).map(|i| (2 * i + 1, 2 * i + 1)).collect() };
         assert!(ok(&nack(2)) && !ok(&nack(3)));
         assert!(!ok(&Control::Nack { ranges: vec![(5, 4)] }));
-        let excluded = |n: u64| Control::Excluded {
-            next: Some(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0, into: None }),
+        let accept = |n: u64| Control::Accept {
+            ballot: Ballot { round: 1, node: crate::id::NodeId(1) },
+            next: Successor::Whole(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0, into: None }),
         };
-        assert!(ok(&excluded(3)) && !ok(&excluded(4)));
+        assert!(ok(&accept(3)) && !ok(&accept(4)));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Fseq, Gid, Gseq, Uid};
+use crate::random::mix;
 use crate::view::{Next, Role, View, ViewMember};
 use crate::wire::Limits;
 
@@ -35,6 +36,8 @@ pub struct Delta {
     pub promoted: Vec<u16>,
     /// Who comes in, behind the others.
     pub joined: Vec<ViewMember>,
+    /// Digest of all members of the next view and their roles: nobody takes this for a change of another view.
+    pub members: u64,
 }
 
 impl Successor {
@@ -58,7 +61,14 @@ impl Successor {
     /// Whether such a value may come from a member.
     pub(super) fn within(&self, limits: &Limits) -> bool {
         match self {
-            Self::Whole(next) => is_plausible(next, limits),
+            Self::Whole(Next { view, .. }) => {
+                view.members.len() <= limits.members
+                    && view.contains(view.leader)
+                    && view.vid > 0
+                    && view.at > 0
+                    && view.gseq > 0
+                    && view.params.check().is_ok()
+            }
             Self::Delta(Delta { at, gseq, left, promoted, joined, .. }) => {
                 *at > 0
                     && *gseq > 0
@@ -68,17 +78,6 @@ impl Successor {
             }
         }
     }
-}
-
-/// Whether such a value may come from a member.
-pub(super) fn is_plausible(next: &Next, limits: &Limits) -> bool {
-    let view = &next.view;
-    view.members.len() <= limits.members
-        && view.contains(view.leader)
-        && view.vid > 0
-        && view.at > 0
-        && view.gseq > 0
-        && view.params.check().is_ok()
 }
 
 impl Delta {
@@ -98,6 +97,7 @@ impl Delta {
             left: places(&|member| !view.contains(member.uid)),
             promoted: places(&|member| member.role == Role::Learner && votes(member.uid)),
             joined: view.members.iter().filter(|member| !ends.contains(member.uid)).cloned().collect(),
+            members: digest(&view.members),
         }
     }
 
@@ -115,8 +115,13 @@ impl Delta {
         let (gid, vid, params) = (ends.gid, ends.vid + 1, ends.params.clone());
         let view = View { gid, vid, at: self.at, gseq: self.gseq, leader: self.leader, members, params };
         let next = Next { view, cut_digest: self.cut_digest, into: self.into };
-        next.view.contains(self.leader).then_some(next)
+        (next.view.contains(self.leader) && digest(&next.view.members) == self.members).then_some(next)
     }
+}
+
+fn digest(members: &[ViewMember]) -> u64 {
+    let words = |m: &ViewMember| [m.uid.node.0, m.uid.incarnation, u64::from(m.role == Role::Voter)];
+    members.iter().flat_map(words).fold(0, |digest, word| mix(digest ^ word))
 }
 
 #[cfg(test)]
@@ -177,7 +182,8 @@ mod tests {
             change(&mut delta);
             Successor::Delta(delta).resolve(Some(&ends)).is_some()
         };
-        assert!(resolved(|_| ()) && resolved(|d| d.left = vec![1, 1, 500]));
+        assert!(resolved(|_| ()) && resolved(|d| d.left = vec![500]));
+        assert!(!resolved(|d| d.left = vec![1]), "of another view");
         assert!(!resolved(|d| d.promoted = vec![3]) && !resolved(|d| d.left = vec![0]), "nobody there, or no leader");
     }
 
