@@ -11,71 +11,87 @@ use world::{Fate, World, address, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
 
-#[test]
-fn views_do_not_shrink_below_min_voters() {
+/// A group that orders nothing while fewer than three vote.
+fn group_of_at_least_three(members: u64) -> World {
     let mut world = World::of(0, &Bootstrap::Auto);
     world.params = Params { min_voters: 3, ..Params::default() };
-    (0..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    (0..members).for_each(|node| world.start(node, Bootstrap::Auto, false));
     world.pass(Duration::from_secs(1));
-    for leader in [3, 2] {
-        world.kill(leader);
-        world.pass(Duration::from_secs(3));
-    }
+    world
+}
+
+fn voters(world: &World, index: usize) -> usize {
+    world.nodes[index].view().unwrap().voters().count()
+}
+
+#[test]
+fn while_too_few_vote_messages_wait_and_views_go_on() {
+    let mut world = group_of_at_least_three(4);
+    world.kill(3);
+    world.pass(MS);
+    world.send_all();
+    world.pass(MS);
     assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
-    for events in &world.events[..2] {
-        assert!(events.contains(&Event::Blocked(Blocked::TooFew { voters: 2, min_voters: 3 })), "{events:?}");
+    assert!((0..3).all(|index| outcomes(&world, index).len() == 1), "three are enough");
+    world.kill(2);
+    world.pass(MS);
+    world.send_all();
+    world.pass(Duration::from_secs(4));
+    let view = world.nodes[0].view().unwrap().vid;
+    for index in 0..2 {
+        assert_eq!(world.view(index), Some((1, vec![0, 1])));
+        assert_eq!(outcomes(&world, index).len(), 1, "two are not");
+        let why = Event::Blocked(Blocked::TooFew { voters: 2, min_voters: 3 });
+        assert_eq!(world.events[index].iter().filter(|event| **event == why).count(), 1, "{:?}", world.events[index]);
     }
+    world.start(2, Bootstrap::Auto, false);
+    world.pass(Duration::from_secs(1));
+    for index in 0..2 {
+        assert_eq!((world.view(index), voters(&world, index)), (Some((1, vec![0, 1, 2])), 3));
+        assert!(matches!(outcomes(&world, index)[1..], [Outcome::Ordered { .. }]));
+        assert!(world.events[index].contains(&Event::Unblocked));
+    }
+    assert_eq!(world.nodes[0].view().unwrap().vid, view + 2, "nobody blamed the leader for ordering nothing");
     is_sound(&world);
 }
 
-/// A newcomer takes the place of the dead only once it votes; until then nobody else is given up.
 #[test]
-fn however_often_servers_die_no_more_than_one_voter_is_missing() {
-    let mut world = World::of(0, &Bootstrap::Auto);
-    world.params = Params { min_voters: 3, ..Params::default() };
-    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    world.pass(Duration::from_secs(1));
-    let voters = |world: &World| world.nodes[2].view().unwrap().voters().count();
-    // The new life of 1 dies before it votes; then 0 dies, and both come back at once.
-    world.kill(1);
+fn all_who_died_come_back_to_a_group_of_too_few() {
+    let mut world = group_of_at_least_three(3);
+    for index in 0..2 {
+        world.kill(index);
+        world.pass(Duration::from_secs(1));
+    }
+    assert_eq!(world.view(2), Some((2, vec![2])));
+    // A newcomer that dies before it votes changes nothing.
     world.start(1, Bootstrap::Auto, false);
     while !world.nodes[2].view().unwrap().contains(world.nodes[3].uid()) {
         world.step();
     }
     world.kill(3);
-    world.pass(Duration::from_secs(1));
-    assert_eq!(world.view(2), Some((2, vec![0, 2])));
-    world.kill(0);
-    world.pass(Duration::from_secs(1));
+    world.send_from(2);
     (0..2).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    let until = world.now + Duration::from_secs(3);
-    while world.now < until {
-        world.step();
-        assert!(voters(&world) >= 2, "{}", world.nodes[2].view().unwrap());
-    }
-    assert_eq!(world.view(2), Some((2, vec![0, 1, 2])));
-    assert_eq!(voters(&world), 3);
+    world.pass(Duration::from_secs(2));
+    assert_eq!((world.view(2), voters(&world, 2)), (Some((2, vec![0, 1, 2])), 3));
+    assert!(matches!(outcomes(&world, 2)[..], [Outcome::Ordered { .. }]));
     is_sound(&world);
 }
 
 #[test]
-fn a_group_that_may_not_shrink_lets_the_dead_come_back() {
-    let mut world = World::of(0, &Bootstrap::Auto);
-    world.params = Params { min_voters: 3, ..Params::default() };
-    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    world.pass(Duration::from_secs(1));
-    world.kill(0);
-    world.pass(Duration::from_secs(3));
-    assert_eq!(world.view(1), Some((2, vec![0, 1, 2])), "the dead stays a member");
-    world.start(0, Bootstrap::Auto, false);
-    world.pass(Duration::from_secs(3));
-    for index in 1..4 {
-        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
-        assert_eq!(world.nodes[index].view().unwrap().voters().count(), 3);
-    }
-    assert!(world.nodes[1].view().unwrap().contains(world.nodes[3].uid()), "in its new life");
-    world.send_all();
+fn nobody_may_leave_too_few_behind() {
+    let mut world = group_of_at_least_three(4);
+    world.nodes[0].handle(world.now, Input::Leave);
     world.pass(100 * MS);
+    assert_eq!(world.view(3), Some((3, vec![1, 2, 3])));
+    world.nodes[1].handle(world.now, Input::Leave);
+    world.pass(100 * MS);
+    assert!(world.events[1].contains(&Event::LeaveRefused { min_voters: 3 }));
+    // The dead are not asked.
+    world.nodes[1].handle(world.now, Input::Leave);
+    world.kill(2);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(3), Some((3, vec![1, 3])));
+    assert_eq!(world.events[1].iter().filter(|event| matches!(event, Event::LeaveRefused { .. })).count(), 2);
     is_sound(&world);
 }
 

@@ -17,10 +17,8 @@ use crate::sender::Ordered;
 
 /// Between two servers; twice as long after each that takes nothing,
 const PAUSE: Duration = Duration::from_millis(5);
-/// so many times,
+/// so many times.
 const DOUBLED: u32 = 7;
-/// and then no longer.
-const LONGEST_PAUSE: Duration = Duration::from_millis(5 << DOUBLED);
 
 /// What the handles of a client and its task share.
 #[derive(Debug)]
@@ -45,7 +43,6 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
     let mut connection = first;
     let mut refusals = Refusals::default();
     loop {
-        let begun = Instant::now();
         shared.outgoing().connected(&connection.hello);
         // What is too long for this server has been given up.
         shared.room.notify_waiters();
@@ -57,12 +54,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
             outgoing.lost();
             (outgoing.take_refusal(), outgoing.is_busy())
         };
-        if !wanted || begun.elapsed() > LONGEST_PAUSE {
-            // What servers said before is of no meaning for what is wanted now.
-            refusals.since = None;
-        }
         // The only server there is may be about to go, and refuse everything until it has gone.
-        sleep(refusals.count(refusal.is_some())).await;
+        sleep(refusals.count(refusal.is_some(), wanted)).await;
         if let Some(reason) = refusal.filter(|_| refusals.last() >= servers.give_up()) {
             refusals = Refusals::default();
             shared.outgoing().give_up(&ClientError::NotOrdered { reason });
@@ -104,13 +97,15 @@ struct Refusals {
 }
 
 impl Refusals {
-    /// A server was left that took nothing, or for another reason. Returns how long to wait before the next.
-    fn count(&mut self, refused: bool) -> Duration {
+    /// A server was left that took nothing, or for another reason, when something was `wanted` or not. Returns how long
+    /// to wait before the next.
+    fn count(&mut self, refused: bool, wanted: bool) -> Duration {
         if !refused {
             *self = Self::default();
             return PAUSE;
         }
-        self.since.get_or_insert_with(Instant::now);
+        // What it said when nothing was wanted is of no meaning for what is wanted later.
+        self.since = wanted.then(|| self.since.unwrap_or_else(Instant::now));
         self.count += 1;
         PAUSE * (1 << (self.count - 1).min(DOUBLED))
     }

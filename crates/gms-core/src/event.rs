@@ -135,10 +135,10 @@ pub enum Blocked {
         /// All of them.
         voters: usize,
     },
-    /// The leader is dead, and the others are fewer than the group may be.
-    #[error("only {voters} voters are left, and the group keeps at least {min_voters}")]
+    /// The group orders nothing while it is so small.
+    #[error("only {voters} of at least {min_voters} voters are in the group")]
     TooFew {
-        /// Voters that are not taken to be dead.
+        /// Voters of the view.
         voters: usize,
         /// How many there have to be.
         min_voters: u16,

@@ -21,9 +21,8 @@ pub struct Params {
     pub reassembly: u64,
     /// Bytes of frames the leader keeps in flight, at most; granted receive buffers may bound it further.
     pub window: u32,
-    /// The voters do not become fewer than this: a leave is refused, and one who is dead stays in the view until another
-    /// takes its place, who votes as soon as it has caught up. Where the leader dies at that number, the others cannot go on
-    /// ([`crate::Blocked::TooFew`]).
+    /// While fewer than this vote nothing is ordered ([`crate::Blocked::TooFew`]), and a leave that would make them fewer is
+    /// refused. Views go on: the dead are removed, and newcomers come in.
     pub min_voters: u16,
     /// Client sessions known at a time; the one unused longest makes room for the next. At most
     /// [`Self::MOST_SESSIONS`].

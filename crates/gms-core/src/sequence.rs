@@ -135,7 +135,7 @@ impl Membership {
             || self.is_wedged()
             || self.installing.is_some();
         let closed = ending || self.is_dissolving() || self.stage == Stage::Gone;
-        if self.sequencer.is_none() || closed || self.blocked_by_quorum() {
+        if self.sequencer.is_none() || closed || self.blocked_by_quorum() || self.too_few_vote() {
             return;
         }
         let members = self.view.members.len();

@@ -6,7 +6,6 @@ use crate::context::Context;
 use crate::event::{Blocked, Event, Trace};
 use crate::membership::{Membership, Stage};
 use crate::timers::Timer;
-use crate::view::{Role, ViewMember};
 
 /// How long a member may be heard without storing anything of what it is sent. Longer than any repeat takes.
 const DEAF: Duration = Duration::from_secs(5);
@@ -74,6 +73,11 @@ impl Membership {
         self.paused.is_some() || matches!(self.blocked, Some(Blocked::Quorum { .. }))
     }
 
+    /// Whether the group is smaller than it is when something is ordered (`min_voters`).
+    pub(crate) fn too_few_vote(&self) -> bool {
+        self.view.voters().count() < usize::from(self.view.params.min_voters)
+    }
+
     /// Stood still: the silence of the others was mine. Who was taken to be dead before stays so until it is heard.
     /// A leader may have been replaced meanwhile.
     pub(crate) fn on_pause(&mut self, cx: &mut Context) {
@@ -138,6 +142,10 @@ impl Membership {
         let millis = |d: Duration| d.as_millis() as u64;
         let waiting = !self.pending.is_empty();
         let stuck = cx.now - self.progress;
+        let too_few = || {
+            let (voters, min_voters) = (self.view.voters().count(), self.view.params.min_voters);
+            Blocked::TooFew { voters, min_voters }
+        };
         let Some(sequencer) = &self.sequencer else {
             let leader = self.view.leader.node.0;
             let silence = self.silence(cx, self.view.index_of(self.view.leader)?);
@@ -146,14 +154,11 @@ impl Membership {
             if self.suspects_leader(cx) && !self.leader_is_given_up(cx) && silence > patience && heard > 0 {
                 return Some(Blocked::Quorum { heard, voters });
             }
-            let min_voters = self.view.params.min_voters;
-            let lives = |(index, m): &(usize, &ViewMember)| m.role == Role::Voter && !self.is_suspect(cx, *index);
-            let alive = self.view.members.iter().enumerate().filter(lives).count();
-            if self.leader_is_given_up(cx) && silence > patience && alive < usize::from(min_voters) {
-                return Some(Blocked::TooFew { voters: alive, min_voters });
-            }
             if silence > patience {
                 return Some(Blocked::Leader { leader, millis: millis(silence) });
+            }
+            if self.too_few_vote() && stuck > patience {
+                return Some(too_few());
             }
             let unordered = waiting && self.pending.awaits_order() && stuck > patience;
             return unordered.then(|| Blocked::Progress { leader, millis: millis(stuck) });
@@ -162,6 +167,9 @@ impl Membership {
         if !self.quorum(&self.view, |uid| self.silence(cx, index(uid)) <= patience) {
             let heard = self.view.voters().filter(|m| self.silence(cx, index(m.uid)) <= patience).count();
             return Some(Blocked::Quorum { heard, voters: self.view.voters().count() });
+        }
+        if self.too_few_vote() && stuck > patience {
+            return Some(too_few());
         }
         let limiting = sequencer.limiting;
         let silence = self.silence(cx, limiting).max(cx.now - self.peers[limiting].lag.2);

@@ -26,24 +26,27 @@ impl Ballots {
         let (who, instance) = (inside.envelope.sender, (inside.envelope.gid, inside.envelope.vid));
         match &inside.control {
             Some(Control::Accept { ballot, next }) => {
-                let next = self.resolve(instance, next);
-                self.values.entry((instance, *ballot)).or_insert(next);
+                if let Some(next) = self.resolve(instance, next) {
+                    self.values.entry((instance, *ballot)).or_insert(next);
+                }
                 self.bind(who, instance, *ballot);
             }
             Some(Control::Accepted { ballot }) => self.bind(who, instance, *ballot),
             // Whoever says it may be in that view already.
             Some(Control::Install { next, .. }) => {
-                let next = self.resolve(instance, next);
-                self.decided.entry((next.gid, next.vid.saturating_sub(1))).or_insert(next);
+                if let Some(next) = self.resolve(instance, next) {
+                    self.decided.entry((next.gid, next.vid.saturating_sub(1))).or_insert(next);
+                }
             }
             _ => {}
         }
     }
 
-    /// The view that is told of; `instance` is of the one the teller is in, and it knows that one.
-    fn resolve(&self, (gid, vid): Instance, told: &Successor) -> View {
+    /// The view that is told of. `instance` is of the one that ends: it was told of before, unless there were two of one
+    /// number.
+    fn resolve(&self, (gid, vid): Instance, told: &Successor) -> Option<View> {
         let ends = self.decided.get(&(gid, vid.saturating_sub(1)));
-        told.clone().resolve(ends).expect("the view that ends was told of before").view
+        told.clone().resolve(ends).map(|next| next.view)
     }
 
     fn bind(&mut self, who: Uid, instance: Instance, ballot: Ballot) {

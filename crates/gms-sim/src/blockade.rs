@@ -15,7 +15,7 @@ pub enum Blockade {
     DeathUnproved,
     /// They are bound to a next view of which they are no quorum, and the dead may have decided on it.
     Bound,
-    /// They would be fewer than the group wants.
+    /// They are fewer than the group wants when it orders anything.
     MinVoters,
     /// They are in no view, and none of them may found a group.
     NoGroup,
@@ -82,13 +82,13 @@ fn judge(
             QuorumMode::FailStop => Blockade::DeathUnproved,
         });
     }
-    if !keeps_enough(last, &lives) {
-        return Some(Blockade::MinVoters);
-    }
     // The dead may have accepted anything.
     let may_have_accepted = |uid: Uid| bound(uid) || !lives(uid);
-    let next = next.filter(|next| !suffice(next))?;
-    (quorum(last, may_have_accepted) && quorum(next, may_have_accepted)).then_some(Blockade::Bound)
+    if next.is_some_and(|n| !suffice(n) && quorum(last, may_have_accepted) && quorum(n, may_have_accepted)) {
+        return Some(Blockade::Bound);
+    }
+    let left = last.voters().filter(|member| lives(member.uid)).count();
+    (left < usize::from(last.params.min_voters)).then_some(Blockade::MinVoters)
 }
 
 /// Whether those `present` suffice.
@@ -97,13 +97,6 @@ fn quorum(view: &View, present: impl Fn(Uid) -> bool) -> bool {
         QuorumMode::Majority => is_quorum(view, present),
         QuorumMode::FailStop => view.voters().all(|member| present(member.uid)),
     }
-}
-
-/// Whether the dead can be removed: a view is not made smaller than its group wants.
-fn keeps_enough(view: &View, lives: impl Fn(Uid) -> bool) -> bool {
-    let voters = view.voters().count();
-    let left = view.voters().filter(|member| lives(member.uid)).count();
-    left == voters || left >= usize::from(view.params.min_voters)
 }
 
 #[cfg(test)]

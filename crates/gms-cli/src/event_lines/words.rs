@@ -90,7 +90,7 @@ fn until(why: &Blocked) -> &'static str {
         Blocked::Quorum { .. } => {
             "messages wait until more are heard; if they are gone for good, gms-cli force-view goes on without them"
         }
-        Blocked::TooFew { .. } => "messages wait; gms-cli force-view goes on with those who are left",
+        Blocked::TooFew { .. } => "messages wait until more have joined",
         Blocked::Window { .. } => "messages wait until it confirms",
         Blocked::Progress { .. } => "they wait until it does",
     }

@@ -81,8 +81,8 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_LEVEL", value_enum, value_name = "LEVEL")]
     pub(super) level: Option<LevelName>,
 
-    /// The group keeps at least so many voters: leaves are refused, the dead stay until others take their places, and without
-    /// its leader it waits; the same for all members [default: 1]
+    /// Messages wait while the group has fewer voters, and no leave makes them fewer; the same for all members
+    /// [default: 1]
     #[arg(long, env = "GMS_MIN_VOTERS", value_name = "N")]
     pub(super) min_voters: Option<u16>,
 

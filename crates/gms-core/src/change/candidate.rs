@@ -12,7 +12,7 @@ use crate::params::QuorumMode;
 use crate::planted::Bug;
 use crate::time::Time;
 use crate::timers::Timer;
-use crate::view::{Next, Role, View, ViewMember};
+use crate::view::{Next, View, ViewMember};
 use crate::wire::Control;
 
 /// Between two PREPAREs to those who have not answered.
@@ -263,11 +263,6 @@ impl Membership {
         let Some(Candidacy { ballot, cut: Some((cut, members)), .. }) = &self.candidacy else { return };
         let (ballot, cut) = (*ballot, *cut);
         let Some((gseq, cut_digest)) = self.order_at(cut) else { return };
-        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
-        let shrinks = voters < self.view.voters().count();
-        if shrinks && voters < usize::from(self.view.params.min_voters) {
-            return self.give_way(cx);
-        }
         let view = View {
             vid: self.view.vid + 1,
             at: cut + 1,

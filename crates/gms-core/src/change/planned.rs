@@ -138,7 +138,8 @@ impl Membership {
             return self.dissolve(cx, into);
         }
         let promotions = self.caught_up(cx);
-        let mut suspects = self.suspects(cx);
+        let dead = self.suspects(cx);
+        let mut suspects = dead.clone();
         suspects.extend(self.change.exclusions.iter().filter(|who| self.view.contains(**who)));
         let heir = self.heir(cx);
         // A leader does not go while others that left may still need its frames, nor together with all of
@@ -174,10 +175,13 @@ impl Membership {
             return self.last_one_leaves(cx);
         }
         let mut members = self.next_members(cx, &promotions, gone);
-        if self.too_few_vote(cx, &members) {
+        // Nobody chooses to make the group smaller than it may be (`min_voters`); the dead are not asked.
+        let without_the_dead = self.next_members(cx, &promotions, |m| dead.contains(&m.uid));
+        let voters = |members: &[ViewMember]| members.iter().filter(|m| m.role == Role::Voter).count();
+        let too_few = voters(&members) < usize::from(self.view.params.min_voters);
+        if too_few && voters(&members) < voters(&without_the_dead) {
             self.refuse_leaves(cx);
-            // The dead stay until others vote.
-            members = self.next_members(cx, &promotions, |m| m.role == Role::Learner && suspects.contains(&m.uid));
+            members = without_the_dead;
             if members == self.view.members && heir.is_none() && !self.has_wedged() {
                 return;
             }
@@ -226,6 +230,7 @@ impl Membership {
         }
         if self.joins_ripe(cx) {
             let room = cx.config.limits.members.saturating_sub(members.len());
+            // Of a leaver that has to stay after all, no other life comes in.
             let free = |j: &&JoinRequest| !members.iter().any(|m| m.uid.node == j.uid.node);
             let joiners = self.admissible(cx).filter(free).take(room).map(|j| ViewMember {
                 uid: j.uid,
@@ -239,19 +244,6 @@ impl Membership {
             members.extend(joiners);
         }
         members
-    }
-
-    /// Whether the group would become smaller than it may (`min_voters`); a young one is smaller. A newcomer may take the
-    /// place of one who is dead, although it does not vote yet, for the dead could never come back otherwise: one at a
-    /// time, so that no more than one voter is missing.
-    fn too_few_vote(&self, cx: &Context, members: &[ViewMember]) -> bool {
-        let least = usize::from(self.view.params.min_voters);
-        let voters = members.iter().filter(|m| m.role == Role::Voter).count();
-        let removed = |m: &ViewMember| !members.iter().any(|other| other.uid == m.uid);
-        let mut lost = self.view.members.iter().enumerate().filter(|(_, m)| m.role == Role::Voter && removed(m));
-        let replaces =
-            voters + 1 >= least && members.len() >= least && lost.all(|(index, _)| self.is_suspect(cx, index));
-        voters < least && voters < self.view.voters().count() && !replaces
     }
 
     fn refuse(&self, cx: &mut Context, who: Uid, attempt: u32) {
@@ -293,8 +285,8 @@ impl Membership {
         let me = cx.config.uid;
         let index = |uid| self.view.index_of(uid);
         // Nobody is left two views behind: whoever is to vote has confirmed the present view, and
-        // learners who have not are given up when they stay silent. The dead who may not be missing wait for nothing.
-        let here = |i: usize| (self.present(cx, i) && self.peers[i].arrived) || self.is_suspect(cx, i);
+        // learners who have not are given up when they stay silent.
+        let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
         let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
         // Without a quorum of the present view nothing could be decided, and stamping has stopped for it.
         let free = |i: usize| !self.is_suspect(cx, i) && !self.peers[i].wedged;

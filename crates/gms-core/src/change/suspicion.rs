@@ -142,7 +142,7 @@ impl Membership {
         if !self.is_wedged() {
             let since = self.progress.max(self.excused);
             let stuck = self.pending.awaits_order() && cx.now - since > cx.config.timing.flow;
-            self.gray = stuck && !self.is_leader();
+            self.gray = stuck && !self.is_leader() && !self.too_few_vote();
         }
     }
 
