@@ -11,10 +11,10 @@ use world::{Fate, World, address, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A group that orders nothing while fewer than three vote.
-fn group_of_at_least_three(members: u64) -> World {
+/// A group that orders nothing while fewer than `min_voters` vote.
+fn group_of_at_least(min_voters: u16, members: u64) -> World {
     let mut world = World::of(0, &Bootstrap::Auto);
-    world.params = Params { min_voters: 3, ..Params::default() };
+    world.params = Params { min_voters, ..Params::default() };
     (0..members).for_each(|node| world.start(node, Bootstrap::Auto, false));
     world.pass(Duration::from_secs(1));
     world
@@ -26,28 +26,28 @@ fn voters(world: &World, index: usize) -> usize {
 
 #[test]
 fn while_too_few_vote_messages_wait_and_views_go_on() {
-    let mut world = group_of_at_least_three(4);
-    world.kill(3);
+    let mut world = group_of_at_least(4, 5);
+    world.kill(4);
     world.pass(MS);
     world.send_all();
     world.pass(MS);
-    assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
-    assert!((0..3).all(|index| outcomes(&world, index).len() == 1), "three are enough");
-    world.kill(2);
+    assert_eq!(world.view(0), Some((3, vec![0, 1, 2, 3])));
+    assert!((0..4).all(|index| outcomes(&world, index).len() == 1), "four are enough");
+    world.kill(3);
     world.pass(MS);
     world.send_all();
     world.pass(Duration::from_secs(4));
     let view = world.nodes[0].view().unwrap().vid;
-    for index in 0..2 {
-        assert_eq!(world.view(index), Some((1, vec![0, 1])));
-        assert_eq!(outcomes(&world, index).len(), 1, "two are not");
-        let why = Event::Blocked(Blocked::TooFew { voters: 2, min_voters: 3 });
+    for index in 0..3 {
+        assert_eq!(world.view(index), Some((2, vec![0, 1, 2])));
+        assert_eq!(outcomes(&world, index).len(), 1, "three are not");
+        let why = Event::Blocked(Blocked::TooFew { voters: 3, min_voters: 4 });
         assert_eq!(world.events[index].iter().filter(|event| **event == why).count(), 1, "{:?}", world.events[index]);
     }
-    world.start(2, Bootstrap::Auto, false);
+    world.start(3, Bootstrap::Auto, false);
     world.pass(Duration::from_secs(1));
-    for index in 0..2 {
-        assert_eq!((world.view(index), voters(&world, index)), (Some((1, vec![0, 1, 2])), 3));
+    for index in 0..3 {
+        assert_eq!((world.view(index), voters(&world, index)), (Some((2, vec![0, 1, 2, 3])), 4));
         assert!(matches!(outcomes(&world, index)[1..], [Outcome::Ordered { .. }]));
         assert!(world.events[index].contains(&Event::Unblocked));
     }
@@ -57,7 +57,7 @@ fn while_too_few_vote_messages_wait_and_views_go_on() {
 
 #[test]
 fn all_who_died_come_back_to_a_group_of_too_few() {
-    let mut world = group_of_at_least_three(3);
+    let mut world = group_of_at_least(3, 3);
     for index in 0..2 {
         world.kill(index);
         world.pass(Duration::from_secs(1));
@@ -79,7 +79,7 @@ fn all_who_died_come_back_to_a_group_of_too_few() {
 
 #[test]
 fn nobody_may_leave_too_few_behind() {
-    let mut world = group_of_at_least_three(4);
+    let mut world = group_of_at_least(3, 4);
     world.nodes[0].handle(world.now, Input::Leave);
     world.pass(100 * MS);
     assert_eq!(world.view(3), Some((3, vec![1, 2, 3])));
