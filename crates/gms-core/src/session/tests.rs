@@ -139,6 +139,20 @@ fn places_of_those_unused_longest_are_forgotten_first() {
 }
 
 #[test]
+fn no_more_is_forgotten_than_has_to_be() {
+    let mut order = Order::new(3);
+    order.fold(&[(1, 0), (2, 0), (3, 0)]);
+    (1..=3).for_each(|number| _ = order.fold(&[(1, number), (2, number)]));
+    // One place less of the one unused longest for each new one.
+    for (row, left) in [((3, 1), 2), ((2, 4), 1), ((3, 2), 0)] {
+        order.fold(&[row]);
+        let stretches = |session| order.sessions.known[&session].stretches.len();
+        assert_eq!((stretches(1), order.stretches()), (left, 6), "{row:?}");
+    }
+    assert_eq!(order.fold(&[(1, 3), (2, 1)]), [FORGOTTEN, repeat(5)]);
+}
+
+#[test]
 fn who_loads_the_records_decides_alike_from_there_on() {
     let mut order = Order::new(4);
     for number in 0..30 {
@@ -152,6 +166,12 @@ fn who_loads_the_records_decides_alike_from_there_on() {
         assert_eq!(order.fold(&[row]), other.fold(&[row]));
         assert_eq!(other.sessions.digest(), order.sessions.digest());
     }
+    let digest_of = |session| {
+        let mut order = Order::new(4);
+        order.fold(&[(session, 0)]);
+        order.sessions.digest()
+    };
+    assert_ne!(digest_of(1 << 100), digest_of(1 << 101));
     other.sessions.known.values_mut().next().expect("a session").last += 1;
     assert_ne!(other.sessions.digest(), order.sessions.digest());
 }
