@@ -8,7 +8,8 @@ use gms::{Blocked, Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
 use gms_core::Planted;
-use world::{World, busy_group, is_sound, outcomes};
+use gms_core::wire::Control;
+use world::{Fate, World, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -116,6 +117,30 @@ fn a_plan_that_cannot_be_decided_any_more_binds_nobody() {
         bound += 1;
     }
     assert!(bound > 5, "{bound}");
+}
+
+/// The same, and one has accepted it: with the dead leader that is a quorum of the next view, but none of the present one.
+#[test]
+fn a_plan_that_one_has_accepted_leaves_nobody_out() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    world.cuts = vec![2];
+    world.fate = |from, to, control| match (from, to, control) {
+        (4, 3, Control::Accept { .. }) => Fate::Lost,
+        (2, 4, Control::Accepted { .. }) => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    while world.held.is_empty() {
+        world.step();
+    }
+    world.kill(4);
+    world.cuts.clear();
+    world.pass(Duration::from_secs(2));
+    for index in 0..4 {
+        assert_eq!(world.view(index), Some((3, vec![0, 1, 2, 3])));
+        assert!(!world.events[index].contains(&Event::Excluded));
+    }
+    is_sound(&world);
 }
 
 #[test]
