@@ -7,8 +7,9 @@ use std::time::Duration;
 use gms::{Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
+use gms_core::wire::Control;
 use gms_core::{Input, Params, Planted, Ranking};
-use world::{World, busy_group, is_sound, outcomes};
+use world::{Fate, World, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -130,6 +131,24 @@ fn an_operator_moves_the_lead_and_puts_members_out() {
     world.pass(Duration::from_secs(1));
     assert_eq!(world.view(1), Some((1, vec![0, 1, 2, 3])), "it lives, and joins again");
     assert_ne!(uid(&world, 2), out);
+    is_sound(&world);
+}
+
+/// Whoever leads next is told again by the one who left, before anybody misses something.
+#[test]
+fn a_next_leader_that_has_not_heard_of_it_yet_is_told_again_at_once() {
+    let mut world = busy_group(3);
+    world.trouble("loss");
+    world.fate = |from, _, control| match control {
+        Control::Install { .. } if from == 2 => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    world.nodes[2].handle(world.now, Input::Leave);
+    world.pass(5 * MS);
+    assert_eq!(world.view(1), Some((2, vec![0, 1, 2])));
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(10 * MS);
+    assert_eq!(world.view(1), Some((1, vec![0, 1])));
     is_sound(&world);
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use gms::{Blocked, Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
-use gms_core::Planted;
 use gms_core::wire::Control;
+use gms_core::{Input, Planted};
 use world::{Fate, World, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
@@ -193,6 +193,26 @@ fn who_misses_something_of_a_leader_without_a_quorum_is_not_given_up_for_that() 
     world.pass(Duration::from_secs(2));
     assert_eq!(world.view(0).map(|(_, members)| members), Some(vec![0, 1, 4]));
     assert!(!world.events[0].contains(&Event::Excluded), "it was there all the time");
+    is_sound(&world);
+}
+
+#[test]
+fn one_whose_fellows_have_all_left_meanwhile_comes_back_to_those_who_came() {
+    let mut world = busy_group(3);
+    world.trouble("cut");
+    world.cuts = vec![1];
+    world.pass(Duration::from_secs(1));
+    (3..5).for_each(|node| world.start(node, Bootstrap::Join, false));
+    world.pass(Duration::from_secs(1));
+    for index in [2, 1] {
+        world.nodes[index].handle(world.now, Input::Leave);
+        world.pass(Duration::from_millis(500));
+        world.dead.push(index);
+    }
+    assert_eq!(world.view(3), Some((4, vec![3, 4])));
+    world.cuts.clear();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.view(0), Some((4, vec![0, 3, 4])));
     is_sound(&world);
 }
 
