@@ -162,7 +162,8 @@ async fn a_client_that_reaches_nobody_else_is_told_why_when_its_patience_is_over
 async fn what_an_idle_client_was_told_before_does_not_count() {
     let network = MemoryNetwork::new(5, FaultRates::NONE);
     let servers = servers(&network, WhenBlocked::Refuse).await;
-    let config = ClientConfig { give_up: Duration::from_millis(300), ..at(&[&servers[3], &servers[4], &servers[1]]) };
+    let give_up = Duration::from_secs(2);
+    let config = ClientConfig { give_up, ..at(&[&servers[3], &servers[4], &servers[1]]) };
     let sender = Client::connect(config).await.expect("a server");
     let present = async || sender.status().await.expect("a server").id as usize;
     let first = present().await;
@@ -174,5 +175,7 @@ async fn what_an_idle_client_was_told_before_does_not_count() {
     let rest: Vec<_> = rest.map(|(_, server)| server.group.address()).collect();
     network.with_faults(|faults| faults.partition(&[&rest, &[servers[second].group.address()]]));
     timeout(LIMIT, refusal(&servers[second])).await.expect("in time");
+    // Idle for longer than it may take to find a server.
+    sleep(give_up).await;
     timeout(LIMIT, sender.send("again")).await.expect("in time").expect("ordered by another");
 }
