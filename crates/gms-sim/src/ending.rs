@@ -114,7 +114,8 @@ fn state<'a>(
     let lives = |node: &u64| living.iter().any(|index| host(index).uid.node == *node);
     let founds = |index: &usize| match entry(*index) {
         Entry::Auto => true,
-        Entry::Expected => expected.iter().all(lives),
+        // Of those who are expected only the highest founds, and it may have come again to join only.
+        Entry::Expected => expected.iter().all(lives) && expected.last() == Some(&host(index).uid.node),
         _ => false,
     };
     let nobody_leads = !able.iter().any(|(_, able)| *able);
