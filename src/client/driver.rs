@@ -49,11 +49,15 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
         let Err(error) = poll_fn(|cx| serve(&shared, &mut connection, cx)).await else { return };
         tracing::debug!(server = %connection.endpoint, %error, "the server is lost");
         servers.avoid(connection.endpoint.clone());
-        let (refusal, wanted) = {
+        let (refusal, rested, wanted) = {
             let mut outgoing = shared.outgoing();
             outgoing.lost();
-            (outgoing.take_refusal(), outgoing.is_busy())
+            (outgoing.take_refusal(), outgoing.rested, outgoing.is_busy())
         };
+        if rested {
+            // What was said before is of no meaning for what is wanted now.
+            refusals.since = None;
+        }
         // The only server there is may be about to go, and refuse everything until it has gone.
         sleep(refusals.count(refusal.is_some(), wanted)).await;
         if let Some(reason) = refusal.filter(|_| refusals.last() >= servers.give_up()) {
@@ -104,8 +108,9 @@ impl Refusals {
             *self = Self::default();
             return PAUSE;
         }
-        // What it said when nothing was wanted is of no meaning for what is wanted later.
-        self.since = wanted.then(|| self.since.unwrap_or_else(Instant::now));
+        if wanted {
+            self.since.get_or_insert_with(Instant::now);
+        }
         self.count += 1;
         PAUSE * (1 << (self.count - 1).min(DOUBLED))
     }
@@ -120,6 +125,7 @@ impl Refusals {
 fn is_over(shared: &Shared, cx: &mut Context<'_>) -> bool {
     let mut outgoing = shared.outgoing();
     outgoing.sleep(cx.waker());
+    outgoing.rested |= !outgoing.is_busy();
     outgoing.abandoned && !outgoing.is_busy()
 }
 

@@ -57,6 +57,8 @@ pub(super) struct Outgoing {
     /// Whether the present server has had something ordered, and what it says when it takes nothing.
     served: bool,
     refusal: Option<String>,
+    /// Whether nothing was wanted of it at some time.
+    pub(super) rested: bool,
     /// Nobody will ask for anything any more.
     pub(super) abandoned: bool,
     /// The task that talks to the server, when it sleeps.
@@ -100,6 +102,7 @@ impl Outgoing {
             message_limit: usize::MAX,
             served: false,
             refusal: None,
+            rested: false,
             abandoned: false,
             sleeper: None,
         }
@@ -306,6 +309,7 @@ impl Outgoing {
     /// A server is there, with these limits. Whatever has no answer is written to it.
     pub(super) fn connected(&mut self, hello: &HelloReply) {
         (self.line_limit, self.message_limit) = (hello.line_limit, hello.message_limit as usize);
+        self.rested = false;
         // Whatever was to be asked is asked here.
         self.asides.clear();
         if self.session == Session::Asked {
