@@ -165,12 +165,23 @@ async fn what_an_idle_client_was_told_before_does_not_count() {
     let give_up = Duration::from_secs(2);
     let config = ClientConfig { give_up, ..at(&[&servers[3], &servers[4], &servers[1]]) };
     let sender = Client::connect(config).await.expect("a server");
-    let present = async || sender.status().await.expect("a server").id as usize;
-    let first = present().await;
-    assert!(servers[first].group.leave().await.expect("may leave"));
+    let first = sender.status().await.expect("a server").id as usize;
+    let leave = tokio::spawn({
+        let group = servers[first].group.clone();
+        async move { group.leave().await }
+    });
+    // Something is wanted of the first one when it goes, and nothing later.
+    let other = async {
+        loop {
+            match sender.status().await {
+                Ok(status) if status.id as usize != first => return status.id as usize,
+                _ => {}
+            }
+        }
+    };
+    let second = timeout(LIMIT, other).await.expect("in time");
+    assert!(leave.await.expect("no panic").expect("may leave"));
     servers[0].settled(4).await;
-    let second = present().await;
-    assert_ne!(first, second);
     let rest = servers.iter().enumerate().filter(|(index, _)| *index != second);
     let rest: Vec<_> = rest.map(|(_, server)| server.group.address()).collect();
     network.with_faults(|faults| faults.partition(&[&rest, &[servers[second].group.address()]]));
