@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use gms::{Event, Message, ViewChange};
+use gms::{Event, Message, Outcome, ViewChange};
 
 /// One entry of the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) struct Record {
     pub(super) entries: Vec<Entry>,
     /// How many messages of each sender.
     pub(super) delivered: BTreeMap<u64, u64>,
+    /// Messages of its own that are not in the order, or of which it does not know.
+    pub(super) lost: u64,
     /// Whether it is still a member.
     pub(super) end: End,
 }
@@ -54,7 +56,14 @@ impl Record {
                 *self.delivered.entry(message.sender.node.0).or_default() += 1;
                 self.entries.push(Entry::of_message(message));
             }
-            Event::View(change) => self.entries.push(Entry::of_view(change)),
+            Event::View(change) => {
+                if self.end == End::Stopped {
+                    // It was left out although it lives, and is back: what it missed meanwhile it never gets.
+                    *self = Self { lost: self.lost, ..Self::default() };
+                }
+                self.entries.push(Entry::of_view(change));
+            }
+            Event::Outcome { outcome, .. } if !matches!(outcome, Outcome::Ordered { .. }) => self.lost += 1,
             Event::Left { released: true } => self.end = End::Released,
             Event::Left { released: false } => self.end = End::Unconfirmed,
             Event::Excluded | Event::Broken(_) => self.end = End::Stopped,

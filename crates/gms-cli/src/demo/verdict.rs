@@ -62,7 +62,8 @@ pub(super) fn undelivered(records: &BTreeMap<u64, Record>, sent: &BTreeMap<u64, 
         let delivered = longest.delivered.get(sender).copied().unwrap_or(0);
         // One that left unconfirmed may have taken some with it.
         let all = records.get(sender).is_none_or(|record| record.end != End::Unconfirmed);
-        if delivered > *count || (all && delivered < *count) {
+        let lost = records.get(sender).map_or(0, |record| record.lost);
+        if delivered > *count || (all && delivered + lost < *count) {
             return Some(format!("member {sender} sent {count} messages, {reference} delivered {delivered} of them"));
         }
     }
@@ -123,6 +124,32 @@ mod tests {
             (1, record(End::Present, all.to_vec())),
             (2, record(End::Present, all[3..].to_vec())),
         ])
+    }
+
+    #[test]
+    fn one_that_was_left_out_and_is_back_counts_from_then_on() {
+        let mut records = story();
+        let mut back = record(End::Stopped, vec![view(1, 1, &[0, 1]), message(2, 1, 0, 1)]);
+        let uid = gms::Uid::new(2, 7);
+        let member = gms::ViewMember {
+            uid,
+            address: "127.0.0.1:1".parse().expect("an address"),
+            role: gms::Role::Voter,
+            budget: 1,
+            weight: 0,
+            process: None,
+        };
+        let params = gms::Params::default();
+        let gid = gms::Gid(1);
+        let view = gms::View { gid, vid: 3, at: 6, gseq: 6, leader: uid, members: vec![member], params };
+        back.note(&gms::Event::Outcome { sseq: 2, outcome: gms::Outcome::Unknown });
+        back.note(&gms::Event::View(gms::ViewChange { view: view.into(), joined: vec![uid], left: vec![] }));
+        assert_eq!((back.end, back.first(), back.lost), (End::Present, 6, 1));
+        records.get_mut(&2).expect("there").lost = 1;
+        let sent = BTreeMap::from([(0, 1), (1, 2), (2, 2)]);
+        assert_eq!(undelivered(&records, &sent), None, "one is known to be lost");
+        let sent = BTreeMap::from([(0, 1), (1, 2), (2, 3)]);
+        assert!(undelivered(&records, &sent).is_some());
     }
 
     fn sent() -> BTreeMap<u64, u64> {
