@@ -29,6 +29,8 @@ pub(super) struct Record {
     pub(super) delivered: BTreeMap<u64, u64>,
     /// Messages of its own that are not in the order, or of which it does not know.
     pub(super) lost: u64,
+    /// Its former lives: it was left out although it lived, and came back.
+    pub(super) former: Vec<Record>,
     /// Whether it is still a member.
     pub(super) end: End,
 }
@@ -58,8 +60,10 @@ impl Record {
             }
             Event::View(change) => {
                 if self.end == End::Stopped {
-                    // It was left out although it lives, and is back: what it missed meanwhile it never gets.
-                    *self = Self { lost: self.lost, ..Self::default() };
+                    // What it missed meanwhile it never gets.
+                    let mut life = std::mem::take(self);
+                    (self.lost, self.former) = (life.lost, std::mem::take(&mut life.former));
+                    self.former.push(life);
                 }
                 self.entries.push(Entry::of_view(change));
             }

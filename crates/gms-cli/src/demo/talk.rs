@@ -69,7 +69,8 @@ pub(super) async fn run(settings: &DemoSettings, pause: Duration) -> Outcome {
         if let Some(played) = &played
             && open_end(&records, played).is_none()
         {
-            break judge(&records, &played.sent, settings.level).map_err(|why| format!("disagree: {why}"));
+            break judge(&records, &played.sent, settings.level, settings.loss.is_some())
+                .map_err(|why| format!("disagree: {why}"));
         }
         tokio::select! {
             Some(report) = inbox.recv() => match report {

@@ -15,37 +15,24 @@ pub(super) struct Agreement {
 }
 
 /// Compares every member with the one that was there longest, on the part of the order in which both were members;
-/// `sent` says how many messages each member sent. The error says where they part.
+/// `sent` says how many messages each member sent. Nobody is left out alive, unless the network is `lossy`. The error says
+/// where they part.
 pub(super) fn judge(
     records: &BTreeMap<u64, Record>,
     sent: &BTreeMap<u64, u64>,
     level: LevelName,
+    lossy: bool,
 ) -> Result<Agreement, String> {
     if let Some((id, _)) = records.iter().find(|(_, record)| record.end == End::Stopped) {
         return Err(format!("member {id} stopped"));
     }
+    if let Some((id, _)) = records.iter().find(|(_, record)| !lossy && !record.former.is_empty()) {
+        return Err(format!("member {id} was left out alive"));
+    }
     let Some((reference, longest)) = longest(records) else { return Err("nobody is left".to_owned()) };
     for (id, record) in records {
-        let until = match record.end {
-            End::Present => u64::MAX,
-            // It may have delivered what nobody else ever got.
-            End::Killed if level == LevelName::Agreed => record.last().min(longest.end_of(record.last_view())),
-            _ => record.last(),
-        };
-        let from = record.first().max(longest.first());
-        let common = |record: &'_ Record| -> Vec<Entry> {
-            record.entries.iter().filter(|entry| (from..=until).contains(&entry.gseq)).cloned().collect()
-        };
-        let (theirs, ours) = (common(record), common(longest));
-        if let Some(index) = (0..theirs.len().max(ours.len())).find(|index| theirs.get(*index) != ours.get(*index)) {
-            let [theirs, ours] = [theirs.get(index), ours.get(index)].map(entry);
-            return Err(format!("members {id} and {reference} part: {id} has {theirs}, {reference} has {ours}"));
-        }
-        if record.end == End::Released
-            && let Some(missed) = longest.entries.iter().find(|entry| entry.gseq > until)
-            && !is_view_without(missed, *id)
-        {
-            return Err(format!("member {id} left at #{until}, before {missed} of its last view"));
+        for life in record.former.iter().chain([record]) {
+            compare(*id, life, reference, longest, level)?;
         }
     }
     if let Some(why) = undelivered(records, sent) {
@@ -55,6 +42,32 @@ pub(super) fn judge(
     Ok(Agreement { members, messages: longest.messages() })
 }
 
+/// Whether member `id`, in one of its lives, delivered what the one that was there longest did meanwhile.
+fn compare(id: u64, life: &Record, reference: u64, longest: &Record, level: LevelName) -> Result<(), String> {
+    let until = match life.end {
+        End::Present => u64::MAX,
+        // It may have delivered what nobody else ever got.
+        End::Killed | End::Stopped if level == LevelName::Agreed => life.last().min(longest.end_of(life.last_view())),
+        _ => life.last(),
+    };
+    let from = life.first().max(longest.first());
+    let common = |record: &'_ Record| -> Vec<Entry> {
+        record.entries.iter().filter(|entry| (from..=until).contains(&entry.gseq)).cloned().collect()
+    };
+    let (theirs, ours) = (common(life), common(longest));
+    if let Some(index) = (0..theirs.len().max(ours.len())).find(|index| theirs.get(*index) != ours.get(*index)) {
+        let [theirs, ours] = [theirs.get(index), ours.get(index)].map(entry);
+        return Err(format!("members {id} and {reference} part: {id} has {theirs}, {reference} has {ours}"));
+    }
+    if life.end == End::Released
+        && let Some(missed) = longest.entries.iter().find(|entry| entry.gseq > until)
+        && !is_view_without(missed, id)
+    {
+        return Err(format!("member {id} left at #{until}, before {missed} of its last view"));
+    }
+    Ok(())
+}
+
 /// Who has not delivered what: as long as there is something, it is too early to judge.
 pub(super) fn undelivered(records: &BTreeMap<u64, Record>, sent: &BTreeMap<u64, u64>) -> Option<String> {
     let (reference, longest) = longest(records)?;
@@ -62,7 +75,9 @@ pub(super) fn undelivered(records: &BTreeMap<u64, Record>, sent: &BTreeMap<u64, 
         let delivered = longest.delivered.get(sender).copied().unwrap_or(0);
         // One that left unconfirmed may have taken some with it.
         let all = records.get(sender).is_none_or(|record| record.end != End::Unconfirmed);
-        let lost = records.get(sender).map_or(0, |record| record.lost);
+        // So may one that was left out alive, and it is told so.
+        let left_out = records.get(sender).filter(|record| !record.former.is_empty());
+        let lost = left_out.map_or(0, |record| record.lost);
         if delivered > *count || (all && delivered + lost < *count) {
             return Some(format!("member {sender} sent {count} messages, {reference} delivered {delivered} of them"));
         }
@@ -88,6 +103,8 @@ fn is_view_without(entry: &Entry, id: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use gms::{Event, Outcome, ViewChange};
+
     use super::*;
 
     fn view(gseq: u64, view: u64, members: &[u64]) -> Entry {
@@ -126,39 +143,13 @@ mod tests {
         ])
     }
 
-    #[test]
-    fn one_that_was_left_out_and_is_back_counts_from_then_on() {
-        let mut records = story();
-        let mut back = record(End::Stopped, vec![view(1, 1, &[0, 1]), message(2, 1, 0, 1)]);
-        let uid = gms::Uid::new(2, 7);
-        let member = gms::ViewMember {
-            uid,
-            address: "127.0.0.1:1".parse().expect("an address"),
-            role: gms::Role::Voter,
-            budget: 1,
-            weight: 0,
-            process: None,
-        };
-        let params = gms::Params::default();
-        let gid = gms::Gid(1);
-        let view = gms::View { gid, vid: 3, at: 6, gseq: 6, leader: uid, members: vec![member], params };
-        back.note(&gms::Event::Outcome { sseq: 2, outcome: gms::Outcome::Unknown });
-        back.note(&gms::Event::View(gms::ViewChange { view: view.into(), joined: vec![uid], left: vec![] }));
-        assert_eq!((back.end, back.first(), back.lost), (End::Present, 6, 1));
-        records.get_mut(&2).expect("there").lost = 1;
-        let sent = BTreeMap::from([(0, 1), (1, 2), (2, 2)]);
-        assert_eq!(undelivered(&records, &sent), None, "one is known to be lost");
-        let sent = BTreeMap::from([(0, 1), (1, 2), (2, 3)]);
-        assert!(undelivered(&records, &sent).is_some());
-    }
-
     fn sent() -> BTreeMap<u64, u64> {
         BTreeMap::from([(0, 1), (1, 2), (2, 1)])
     }
 
     #[test]
     fn members_that_come_and_go_agree_on_what_they_saw() {
-        assert_eq!(judge(&story(), &sent(), LevelName::Uniform), Ok(Agreement { members: 2, messages: 4 }));
+        assert_eq!(judge(&story(), &sent(), LevelName::Uniform, false), Ok(Agreement { members: 2, messages: 4 }));
     }
 
     #[test]
@@ -173,7 +164,7 @@ mod tests {
         for (change, words) in cases {
             let mut story = story();
             change(&mut story);
-            let error = judge(&story, &sent(), LevelName::Uniform).expect_err(words);
+            let error = judge(&story, &sent(), LevelName::Uniform, false).expect_err(words);
             assert!(error.contains(words), "{error}");
         }
     }
@@ -184,7 +175,40 @@ mod tests {
         let dead = story.get_mut(&0).unwrap();
         dead.end = End::Killed;
         dead.entries.push(message(6, 2, 0, 2));
-        assert!(judge(&story, &sent(), LevelName::Uniform).expect_err("not uniform").contains("0 has #6 \"0.2\""));
-        assert!(judge(&story, &sent(), LevelName::Agreed).is_ok());
+        assert!(
+            judge(&story, &sent(), LevelName::Uniform, false).expect_err("not uniform").contains("0 has #6 \"0.2\"")
+        );
+        assert!(judge(&story, &sent(), LevelName::Agreed, false).is_ok());
+    }
+
+    /// Member 2 has come, said something, and been left out; now it comes back, in view 3.
+    fn one_that_is_back() -> BTreeMap<u64, Record> {
+        let mut story = story();
+        let mut back = record(End::Present, vec![view(4, 2, &[0, 1, 2]), message(5, 2, 2, 1)]);
+        let uid = gms::Uid::new(2, 7);
+        let (gid, params) = (gms::Gid(1), gms::Params::default());
+        let view = gms::View { gid, vid: 3, at: 6, gseq: 6, leader: uid, members: vec![], params };
+        back.note(&Event::Outcome { sseq: 2, outcome: Outcome::Unknown });
+        back.note(&Event::Excluded);
+        back.note(&Event::View(ViewChange { view: view.into(), joined: vec![], left: vec![] }));
+        assert_eq!((back.end, back.first(), back.lost, back.former.len()), (End::Present, 6, 1, 1));
+        back.entries = story[&1].entries[5..].to_vec();
+        story.insert(2, back);
+        story
+    }
+
+    #[test]
+    fn one_that_was_left_out_and_is_back_may_have_lost_what_it_was_told_of() {
+        let sent = |by_2| BTreeMap::from([(0, 1), (1, 2), (2, by_2)]);
+        let judged = |story, by_2, lossy| judge(&story, &sent(by_2), LevelName::Uniform, lossy);
+        assert!(judged(one_that_is_back(), 2, true).is_ok(), "one is known to be lost");
+        assert!(judged(one_that_is_back(), 3, true).expect_err("two").contains("2 sent 3 messages"));
+        assert!(judged(one_that_is_back(), 2, false).expect_err("nothing was lost").contains("2 was left out alive"));
+        let mut other = one_that_is_back();
+        other.get_mut(&2).unwrap().former[0].entries[1] = message(5, 2, 2, 9);
+        assert!(judged(other, 2, true).expect_err("another order").contains("members 2 and 1 part"));
+        let mut present = story();
+        present.get_mut(&2).unwrap().lost = 1;
+        assert!(judged(present, 2, true).expect_err("it was there all the time").contains("2 sent 2 messages"));
     }
 }

@@ -176,14 +176,15 @@ impl Membership {
         }
         let mut members = self.next_members(cx, &promotions, gone);
         // Nobody chooses to make the group smaller than it may be (`min_voters`); the dead are not asked.
-        let without_the_dead = self.next_members(cx, &promotions, |m| dead.contains(&m.uid));
         let voters = |members: &[ViewMember]| members.iter().filter(|m| m.role == Role::Voter).count();
-        let too_few = voters(&members) < usize::from(self.view.params.min_voters);
-        if too_few && voters(&members) < voters(&without_the_dead) {
-            self.refuse_leaves(cx);
-            members = without_the_dead;
-            if members == self.view.members && heir.is_none() && !self.has_wedged() {
-                return;
+        if voters(&members) < usize::from(self.view.params.min_voters) {
+            let without_the_dead = self.next_members(cx, &promotions, |m| dead.contains(&m.uid));
+            if voters(&members) < voters(&without_the_dead) {
+                self.refuse_leaves(cx);
+                members = without_the_dead;
+                if members == self.view.members && heir.is_none() && !self.has_wedged() {
+                    return;
+                }
             }
         }
         let heir = heir.filter(|heir| members.iter().any(|m| m.uid == *heir));

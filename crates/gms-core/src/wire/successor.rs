@@ -44,9 +44,8 @@ impl Successor {
     /// `next` for the members of the view `ends`, which it follows.
     pub fn of(next: &Next, ends: &View) -> Self {
         let delta = Delta::between(ends, next);
-        // Nothing depends on which sort of view follows which.
-        let whole = || Self::Whole(next.clone());
-        if delta.over(ends).as_ref() == Some(next) { Self::Delta(delta) } else { whole() }
+        // Whatever else may follow a view one day, a new order of its members, say, is told whole.
+        if delta.over(ends).as_ref() == Some(next) { Self::Delta(delta) } else { Self::Whole(next.clone()) }
     }
 
     /// The value for one to whom the view that it ends is `ends`. `None` if that is needed and unknown, or is not what
