@@ -170,6 +170,33 @@ fn a_member_that_is_heard_but_hears_nothing_holds_up_the_others_for_seconds_only
     is_sound(&world);
 }
 
+/// What lets a process in does not reach it, although the rest does: it is in, and stores nothing.
+#[test]
+fn one_that_cannot_be_let_in_holds_up_the_others_less_and_less_often() {
+    let mut world = busy_group(3);
+    world.trouble("cut");
+    world.fate = |_, to, control| match control {
+        Control::Install { .. } if to == 3 => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    world.start(3, Bootstrap::Auto, false);
+    let (began, mut entered, mut was_in) = (world.now, 0, false);
+    while world.now - began < Duration::from_secs(33) {
+        world.send_from(1);
+        world.pass(20 * MS);
+        let is_in = world.view(2).is_some_and(|(_, members)| members.contains(&3));
+        entered += u32::from(is_in && !was_in);
+        was_in = is_in;
+    }
+    // For five seconds each, and not for one, two, four and eight seconds in between.
+    assert_eq!(entered, 4);
+    // Once it can be reached, it comes in and stays.
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.view(3), Some((2, vec![0, 1, 2, 3])));
+    is_sound(&world);
+}
+
 /// A leader without a quorum does not say how far it has got, so whoever misses its last frames cannot know.
 #[test]
 fn who_misses_something_of_a_leader_without_a_quorum_is_not_given_up_for_that() {

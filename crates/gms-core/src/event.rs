@@ -23,7 +23,8 @@ pub enum Event {
         /// What became of it.
         outcome: Outcome,
     },
-    /// No progress at present, and why. Own messages wait.
+    /// No progress at present, and why. Own messages wait. Comes again before [`Unblocked`](Self::Unblocked) if the reason
+    /// becomes one of another kind.
     Blocked(Blocked),
     /// Progress again.
     Unblocked,

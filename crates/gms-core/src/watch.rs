@@ -45,7 +45,8 @@ impl Membership {
         self.give_up_on_cut(cx);
     }
 
-    /// Reports the beginning and the end of every time without progress.
+    /// Reports the beginning and the end of every time without progress, and if it comes to have another reason: what has
+    /// to be done about it is another thing then.
     pub(crate) fn watch(&mut self, cx: &mut Context) {
         let why = self.why_blocked(cx);
         let lacks_quorum = |why: &Option<Blocked>| matches!(why, Some(Blocked::Quorum { .. }));
@@ -54,16 +55,17 @@ impl Membership {
             self.peers.iter_mut().for_each(|peer| peer.heard = cx.now);
             self.change.wait_anew(cx.now);
         }
-        match (&self.blocked, &why) {
-            (None, Some(why)) => {
+        let kind = |why: &Option<Blocked>| why.as_ref().map(std::mem::discriminant);
+        match &why {
+            _ if kind(&self.blocked) == kind(&why) => {}
+            Some(why) => {
                 cx.trace(|| Trace::Blocked(why.to_string()));
                 cx.events.push_back(Event::Blocked(why.clone()));
             }
-            (Some(_), None) => {
+            None => {
                 cx.trace(|| Trace::Unblocked);
                 cx.events.push_back(Event::Unblocked);
             }
-            _ => {}
         }
         self.blocked = why;
     }

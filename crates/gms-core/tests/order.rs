@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms_core::wire::{Control, ENVELOPE_LEN, Envelope, Kind, Successor};
 use gms_core::{
-    Addressing, Config, Destination, Event, Input, Level, Member, Next, Outcome, Refusal, SendError, SessionNumber,
-    Snapshot, Start, Time, Uid,
+    Addressing, Blocked, Config, Destination, Event, Input, Level, Member, Next, Outcome, Refusal, SendError,
+    SessionNumber, Snapshot, Start, Time, Uid,
 };
 
 /// Members on a perfect network whose every hop takes a tenth of a millisecond; `drop` may lose datagrams.
@@ -302,7 +302,14 @@ fn a_message_bound_to_a_view_is_delivered_there_or_not_at_all() {
 fn a_dead_leader_is_reported_and_so_is_its_return() {
     let mut world = World::group_of(2);
     world.drop = |_| true;
-    world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(_))));
+    world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(Blocked::Leader { .. }))));
+    // What is to be done about it is another thing once it is taken to be dead.
+    let (now, leader) = (world.now, world.members[0].uid());
+    world.members[1].handle(now, Input::Suspect(leader));
+    world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(Blocked::Quorum { .. }))));
+    let until = world.now + Duration::from_secs(5);
+    world.run_until(|w| w.now > until);
+    assert_eq!(world.events[1].iter().filter(|event| matches!(event, Event::Blocked(_))).count(), 2);
     world.drop = |_| false;
     world.run_until(|w| matches!(w.events[1].last(), Some(Event::Unblocked)));
 }

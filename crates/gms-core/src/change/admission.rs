@@ -23,10 +23,39 @@ pub(crate) struct Candidate {
     asked: Time,
 }
 
+/// One that was let in and given up without ever having arrived: it hears of the group, and what lets it in does not reach
+/// it. As long as it is in, it holds up the others.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Unreached {
+    uid: Uid,
+    /// It is not let in again before this,
+    until: Time,
+    /// which was so long.
+    pause: Duration,
+}
+
 /// Who has not asked again for so long is gone.
 const ASKS_AGAIN: Duration = Duration::from_secs(3);
+/// How long one that was not reached waits for the next attempt: at first,
+const UNREACHED_FIRST: Duration = Duration::from_secs(1);
+/// and after many of them.
+const UNREACHED_LONGEST: Duration = Duration::from_secs(60);
 
 impl Change {
+    /// This process did not arrive in the view that had let it in.
+    pub(super) fn note_unreached(&mut self, uid: Uid, now: Time, most: usize) {
+        let known = self.unreached.iter().position(|u| u.uid == uid).map(|at| self.unreached.remove(at));
+        let pause = known.map_or(UNREACHED_FIRST, |known| (2 * known.pause).min(UNREACHED_LONGEST));
+        if self.unreached.len() >= most {
+            self.unreached.remove(0);
+        }
+        self.unreached.push(Unreached { uid, until: now + pause, pause });
+    }
+
+    fn is_unreached(&self, uid: Uid, now: Time) -> bool {
+        self.unreached.iter().any(|u| u.uid == uid && now < u.until)
+    }
+
     /// Nobody has really been heard yet: who waits for the id of a member waits from now on.
     pub(crate) fn wait_anew(&mut self, now: Time) {
         self.joins.iter_mut().for_each(|candidate| (candidate.since, candidate.asked) = (now, now));
@@ -42,6 +71,8 @@ impl Membership {
             self.peers[index].heard = cx.now;
         } else if let Some(refusal) = self.refusal(cx, &request) {
             cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+        } else if self.change.is_unreached(request.uid, cx.now) {
+            // It asks again.
         } else if let Some(known) = self.change.joins.iter_mut().find(|j| j.request.uid == request.uid) {
             known.asked = cx.now;
         } else if self.change.joins.len() < cx.config.limits.joiners {

@@ -220,6 +220,11 @@ impl Membership {
         }
         cx.timers.stop(Timer::Accept);
         self.dead.retain(|who| next.view.contains(*who));
+        for (member, peer) in before.members.iter().zip(&self.peers) {
+            if member.role == Role::Learner && !peer.arrived && !next.view.contains(member.uid) {
+                self.change.note_unreached(member.uid, cx.now, cx.config.limits.joiners);
+            }
+        }
         let suspects: Vec<bool> = (0..before.members.len()).map(|index| self.is_suspect(cx, index)).collect();
         let peers: Vec<_> = before.members.iter().map(|m| m.uid).zip(self.peers.drain(..)).collect();
         self.view = Arc::new(next.view);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::change::admission::Candidate;
+use crate::change::admission::{Candidate, Unreached};
 use crate::change::proposal::Proposal;
 use crate::context::Context;
 use crate::event::Event;
@@ -29,6 +29,8 @@ pub(crate) struct Change {
     refused: Vec<(Uid, u32)>,
     /// When the first of `joins` came.
     pub(super) since: Option<Time>,
+    /// Who came, was let in, and did not arrive; the latest last.
+    pub(super) unreached: Vec<Unreached>,
     /// The lineage to dissolve into, and since when.
     pub(super) dissolve: Option<(Gid, Time)>,
     /// Members that an operator wants out.
