@@ -243,6 +243,31 @@ fn one_whose_fellows_have_all_left_meanwhile_comes_back_to_those_who_came() {
     is_sound(&world);
 }
 
+/// The last frames of its view are lost to one who is left out: it waits for those who have them, not for ever.
+#[test]
+fn one_that_is_left_out_waits_a_second_for_its_last_messages() {
+    let mut world = busy_group(3);
+    world.trouble("cut");
+    world.mute = vec![(1, 0), (2, 0)];
+    world.fate = |_, to, control| match control {
+        Control::Install { .. } if to == 0 => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    world.send_from(1);
+    world.pass(5 * MS);
+    let out = world.nodes[0].uid();
+    world.nodes[2].handle(world.now, Input::Exclude(out));
+    world.pass(5 * MS);
+    assert_eq!(world.view(2), Some((2, vec![1, 2])));
+    world.fate = |_, _, _| Fate::Arrives;
+    world.release();
+    world.pass(950 * MS);
+    assert!(!world.events[0].contains(&Event::Excluded), "1 and 2 have what it lacks");
+    world.pass(200 * MS);
+    assert!(world.events[0].contains(&Event::Excluded), "they do not answer");
+    is_sound(&world);
+}
+
 #[test]
 fn the_minority_of_a_split_waits_and_comes_back() {
     let mut world = busy_group(5);

@@ -44,7 +44,7 @@ pub(crate) struct World {
 pub(crate) enum Fate {
     Arrives,
     Lost,
-    /// Arrives with [`World::release`].
+    /// Arrives with [`World::release`], whatever is cut off.
     Held,
 }
 
@@ -135,9 +135,8 @@ impl World {
             while let Some(transmit) = self.nodes[index].poll_transmit(self.now, 16, &mut out) {
                 for datagram in out.chunks(transmit.segment_size) {
                     let side = |index: usize| self.cuts.partition_point(|cut| *cut <= index);
-                    let connected =
-                        |to: &&usize| **to != index && side(index) == side(**to) && !self.mute.contains(&(index, **to));
-                    for &to in alive.iter().filter(connected) {
+                    let connected = |to: usize| side(index) == side(to) && !self.mute.contains(&(index, to));
+                    for &to in alive.iter().filter(|to| **to != index) {
                         let wanted = match transmit.destination {
                             Destination::Data => !self.data_lost && !self.nodes[to].is_leader(),
                             Destination::Control => true,
@@ -145,7 +144,7 @@ impl World {
                         };
                         let datagram = Bytes::copy_from_slice(datagram);
                         match control(&datagram).map_or(Fate::Arrives, |control| (self.fate)(index, to, &control)) {
-                            Fate::Arrives if wanted => {
+                            Fate::Arrives if wanted && connected(to) => {
                                 self.flying.push((self.now + HOP, to, address(index), datagram));
                             }
                             Fate::Held if wanted => self.held.push((to, address(index), datagram)),
