@@ -4,7 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use gms::{Bootstrap, Event, Outcome};
+use gms::{Blocked, Bootstrap, Event, Outcome};
 #[cfg(debug_assertions)]
 use gms_core::Bug;
 use gms_core::wire::Control;
@@ -211,4 +211,57 @@ fn what_lies_above_a_hole_that_nobody_can_fill_is_ordered_again() {
     assert!(a_hole_at_the_end_does_not_stop_the_others(Planted::default()));
     #[cfg(debug_assertions)]
     assert!(!a_hole_at_the_end_does_not_stop_the_others(Planted::bug(Bug::CutAboveAHole)), "the test would show it");
+}
+
+/// A learner will vote as soon as it has said where it is: until then the leader that leaves has nobody to hand over to.
+#[test]
+fn a_leader_that_leaves_waits_for_its_learner() {
+    let mut world = World::of(1, &Bootstrap::Auto);
+    world.pass(Duration::from_secs(1));
+    world.fate = |_, _, control| match control {
+        Control::Install { .. } => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    world.start(1, Bootstrap::Auto, false);
+    while world.view(0) != Some((0, vec![0, 1])) {
+        world.step();
+    }
+    world.nodes[0].handle(world.now, Input::Leave);
+    world.pass(100 * MS);
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.events[0].last(), Some(&Event::Left { released: true }), "{:?}", world.events[0]);
+    assert_eq!(world.view(1), Some((1, vec![1])));
+    is_sound(&world);
+}
+
+#[test]
+fn one_that_asks_to_leave_again_while_that_is_decided_leaves_once() {
+    let mut world = busy_group(3);
+    let before = world.nodes[2].view().expect("a member").vid;
+    world.fate = |_, _, control| match control {
+        Control::Accept { .. } => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    world.nodes[0].handle(world.now, Input::Leave);
+    world.pass(50 * MS);
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.view(2), Some((2, vec![1, 2])));
+    assert_eq!(world.nodes[2].view().expect("a member").vid, before + 1);
+    is_sound(&world);
+}
+
+#[test]
+fn a_learner_whose_only_voter_is_dead_says_so() {
+    let mut world = World::of(1, &Bootstrap::Auto);
+    world.pass(Duration::from_secs(1));
+    world.start(1, Bootstrap::Auto, false);
+    while world.view(1).is_none() {
+        world.step();
+    }
+    world.kill(0);
+    world.pass(Duration::from_secs(4));
+    let last = world.events[1].last();
+    assert!(matches!(last, Some(Event::Blocked(Blocked::Quorum { heard: 0, voters: 1 }))), "{last:?}");
 }

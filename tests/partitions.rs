@@ -2,6 +2,7 @@
 
 mod world;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use gms::{Blocked, Bootstrap, Event, Outcome};
@@ -9,7 +10,7 @@ use gms::{Blocked, Bootstrap, Event, Outcome};
 use gms_core::Bug;
 use gms_core::wire::Control;
 use gms_core::{Input, Planted};
-use world::{Fate, World, busy_group, is_sound, outcomes};
+use world::{Fate, World, address, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -173,8 +174,16 @@ fn a_member_that_is_heard_but_hears_nothing_holds_up_the_others_for_seconds_only
 /// What lets a process in does not reach it, although the rest does: it is in, and stores nothing.
 #[test]
 fn one_that_cannot_be_let_in_holds_up_the_others_less_and_less_often() {
+    // Who asks somebody else in between is heard less often.
+    for contacts in [vec![], vec![address(0)]] {
+        holds_up_less_and_less_often(contacts);
+    }
+}
+
+fn holds_up_less_and_less_often(contacts: Vec<SocketAddr>) {
     let mut world = busy_group(3);
     world.trouble("cut");
+    world.contacts = contacts;
     world.fate = |_, to, control| match control {
         Control::Install { .. } if to == 3 => Fate::Lost,
         _ => Fate::Arrives,
@@ -304,6 +313,27 @@ fn a_group_in_three_parts_without_a_quorum_goes_on_whole_once_it_is_healed() {
         assert!(!world.events[index].contains(&Event::Excluded), "{index} lived, and could be reached");
         assert!(outcomes(&world, index).iter().all(|outcome| matches!(outcome, Outcome::Ordered { .. })));
         assert_eq!(outcomes(&world, index).len(), 21);
+    }
+    is_sound(&world);
+}
+
+/// When two parts meet again, those who knew that their leader is dead need not find that out anew.
+#[test]
+fn parts_that_meet_again_without_their_leader_go_on_at_once() {
+    let mut world = busy_group(5);
+    world.trouble("cut");
+    world.dead.push(4);
+    world.cuts = vec![2];
+    world.pass(Duration::from_secs(4));
+    for index in 0..4 {
+        let last = world.events[index].last();
+        assert!(matches!(last, Some(Event::Blocked(Blocked::Quorum { heard: 2, voters: 5 }))), "{last:?}");
+    }
+    // A member says it at its next look; a watch of the leader's silence would take far longer.
+    world.cuts.clear();
+    world.pass(250 * MS);
+    for index in 0..4 {
+        assert_eq!(world.view(index), Some((3, vec![0, 1, 2, 3])), "at {index}");
     }
     is_sound(&world);
 }

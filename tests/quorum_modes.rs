@@ -44,11 +44,18 @@ fn while_too_few_vote_messages_wait_and_views_go_on() {
         let why = Event::Blocked(Blocked::TooFew { voters: 3, min_voters: 4 });
         assert_eq!(world.events[index].iter().filter(|event| **event == why).count(), 1, "{:?}", world.events[index]);
     }
+    // To send something changes nothing, nor does it that somebody stood still.
+    world.send_all();
+    world.nodes[2].handle(world.now, Input::Paused);
+    world.pass(Duration::from_secs(2));
+    for index in 0..3 {
+        assert!(!world.events[index].contains(&Event::Unblocked), "{:?}", world.events[index]);
+    }
     world.start(3, Bootstrap::Auto, false);
     world.pass(Duration::from_secs(1));
     for index in 0..3 {
         assert_eq!((world.view(index), voters(&world, index)), (Some((2, vec![0, 1, 2, 3])), 4));
-        assert!(matches!(outcomes(&world, index)[1..], [Outcome::Ordered { .. }]));
+        assert!(matches!(outcomes(&world, index)[1..], [Outcome::Ordered { .. }, Outcome::Ordered { .. }]));
         assert!(world.events[index].contains(&Event::Unblocked));
     }
     assert_eq!(world.nodes[0].view().unwrap().vid, view + 2, "nobody blamed the leader for ordering nothing");
@@ -60,7 +67,7 @@ fn all_who_died_come_back_to_a_group_of_too_few() {
     let mut world = group_of_at_least(3, 3);
     for index in 0..2 {
         world.kill(index);
-        world.pass(Duration::from_secs(1));
+        world.pass(Duration::from_millis(1500));
     }
     assert_eq!(world.view(2), Some((2, vec![2])));
     // A newcomer that dies before it votes changes nothing.
@@ -74,6 +81,9 @@ fn all_who_died_come_back_to_a_group_of_too_few() {
     world.pass(Duration::from_secs(2));
     assert_eq!((world.view(2), voters(&world, 2)), (Some((2, vec![0, 1, 2])), 3));
     assert!(matches!(outcomes(&world, 2)[..], [Outcome::Ordered { .. }]));
+    let told = |what: fn(&Event) -> bool| world.events[2].iter().filter(|event| what(event)).count();
+    assert_eq!(told(|event| matches!(event, Event::Blocked(Blocked::TooFew { .. }))), 1, "views alone lift nothing");
+    assert_eq!(told(|event| *event == Event::Unblocked), 1);
     is_sound(&world);
 }
 
@@ -220,5 +230,27 @@ fn a_value_that_the_dead_have_not_accepted_may_be_decided_without_them() {
     world.nodes[1].died(world.now, zero);
     world.pass(Duration::from_secs(3));
     assert_eq!(world.view(1), Some((1, vec![1])));
+    is_sound(&world);
+}
+
+/// The leader need not wait for the acceptance of one who is proved dead, however late the proof.
+#[test]
+fn a_death_that_completes_the_quorum_of_a_plan_lets_it_be_decided() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    world.fate = |_, to, control| match control {
+        Control::Accept { .. } if to == 1 => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    world.start(3, Bootstrap::Auto, false);
+    while world.held.is_empty() {
+        world.step();
+    }
+    world.pass(MS);
+    world.kill_for_certain(1);
+    world.pass(150 * MS);
+    assert_eq!(world.view(2), Some((2, vec![0, 2, 3])));
     is_sound(&world);
 }

@@ -22,6 +22,8 @@ pub(crate) struct World {
     /// Members a view may have.
     pub(crate) most: usize,
     pub(crate) planted: Planted,
+    /// Whom those who start ask first.
+    pub(crate) contacts: Vec<SocketAddr>,
     /// What is multicast to the followers arrives nowhere.
     pub(crate) data_lost: bool,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
@@ -97,6 +99,7 @@ impl World {
             weight: 0,
             most: Limits::default().members,
             planted: Planted::default(),
+            contacts: vec![],
             data_lost: false,
             flying: vec![],
             dead: vec![],
@@ -122,7 +125,8 @@ impl World {
             limits: Limits { members: self.most, ..Limits::default() },
             ..Config::new("test", Uid::new(node, 100 + index as u64), address(index))
         };
-        let config = NodeConfig { bootstrap, drawn_id, ..NodeConfig::new(core) };
+        let contacts = self.contacts.clone();
+        let config = NodeConfig { bootstrap, drawn_id, contacts, ..NodeConfig::new(core) };
         self.nodes.push(Node::new(config, self.now).expect("settings that fit"));
         self.events.push(vec![]);
     }

@@ -128,7 +128,8 @@ impl Member {
         if m.pending.bytes() >= self.cx.config.pending {
             return Err(SendError::Full);
         }
-        if m.pending.is_empty() {
+        // What is ordered and only waits for its delivery does not wait for the leader.
+        if !m.pending.awaits_order() && !m.pending.wants_packing() {
             m.progress = self.cx.now;
         }
         // What a session has been told to be ordered may not be lost: all that follows in it would be one short.

@@ -239,7 +239,8 @@ impl Membership {
         self.acks.due = !leads;
         self.gaps = Gaps::new(self.log.have());
         self.paused = None;
-        if self.blocked.take().is_some() {
+        let still_too_few = matches!(self.blocked, Some(Blocked::TooFew { .. })) && self.too_few_vote();
+        if !still_too_few && self.blocked.take().is_some() {
             cx.trace(|| Trace::Unblocked);
             cx.events.push_back(Event::Unblocked);
         }

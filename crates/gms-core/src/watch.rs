@@ -50,7 +50,7 @@ impl Membership {
     pub(crate) fn watch(&mut self, cx: &mut Context) {
         let why = self.why_blocked(cx);
         let lacks_quorum = |why: &Option<Blocked>| matches!(why, Some(Blocked::Quorum { .. }));
-        if lacks_quorum(&self.blocked) && !lacks_quorum(&why) {
+        if self.is_leader() && lacks_quorum(&self.blocked) && !lacks_quorum(&why) {
             // Whoever is not heard yet may have been cut off with the others, and gets the same time to return.
             self.peers.iter_mut().for_each(|peer| peer.heard = cx.now);
             self.change.wait_anew(cx.now);
@@ -123,7 +123,8 @@ impl Membership {
         for (member, peer) in self.view.members.iter().zip(&mut self.peers) {
             let (have, edge, since) = peer.lag;
             let keeps_up = peer.have >= sent && peer.edge >= charge + frame;
-            let silent = cx.now - peer.heard > cx.config.timing.presence;
+            // A joiner is heard only when it asks again.
+            let silent = cx.now - peer.heard > cx.config.timing.quorum;
             if keeps_up || silent || mute || (have, edge) != (peer.have, peer.edge) || member.uid == cx.config.uid {
                 peer.lag = (peer.have, peer.edge, cx.now);
             } else if peer.have < sent && !peer.wedged && cx.now - since >= patience {
@@ -144,6 +145,9 @@ impl Membership {
         let millis = |d: Duration| d.as_millis() as u64;
         let waiting = !self.pending.is_empty();
         let stuck = cx.now - self.progress;
+        // Said once, it holds until enough vote: to send something is no progress, nor is a view that is too small, too.
+        let said = matches!(self.blocked, Some(Blocked::TooFew { .. }));
+        let too_few_for_long = self.too_few_vote() && (said || stuck > patience);
         let too_few = || {
             let (voters, min_voters) = (self.view.voters().count(), self.view.params.min_voters);
             Blocked::TooFew { voters, min_voters }
@@ -153,13 +157,13 @@ impl Membership {
             let silence = self.silence(cx, self.view.index_of(self.view.leader)?);
             // Without the leader the others can go on only if enough of them agree that it is gone.
             let (voters, heard) = (self.view.voters().count(), self.accusers(cx));
-            if self.suspects_leader(cx) && !self.leader_is_given_up(cx) && silence > patience && heard > 0 {
+            if self.suspects_leader(cx) && !self.leader_is_given_up(cx) && silence > patience {
                 return Some(Blocked::Quorum { heard, voters });
             }
             if silence > patience {
                 return Some(Blocked::Leader { leader, millis: millis(silence) });
             }
-            if self.too_few_vote() && stuck > patience {
+            if too_few_for_long {
                 return Some(too_few());
             }
             let unordered = waiting && self.pending.awaits_order() && stuck > patience;
@@ -170,7 +174,7 @@ impl Membership {
             let heard = self.view.voters().filter(|m| self.silence(cx, index(m.uid)) <= patience).count();
             return Some(Blocked::Quorum { heard, voters: self.view.voters().count() });
         }
-        if self.too_few_vote() && stuck > patience {
+        if too_few_for_long {
             return Some(too_few());
         }
         let limiting = sequencer.limiting;

@@ -55,6 +55,8 @@ pub(crate) struct Application {
     level: Option<Level>,
     /// Asked to leave.
     pub(crate) leaving: bool,
+    /// Told that there is no progress, and not yet that there is some again.
+    pub(crate) blocked: bool,
     pub(crate) end: Option<End>,
 }
 
@@ -76,6 +78,7 @@ impl Application {
             situations: SituationCounts::new(),
             level: None,
             leaving: false,
+            blocked: false,
             end: None,
         }
     }
@@ -149,10 +152,12 @@ impl Application {
                 Event::Broken(what) => self.end = Some(End::Broken(what)),
                 // It joins the other lineage by itself.
                 Event::Dissolved { .. } => {
-                    (self.vid, self.leader) = (None, None);
+                    (self.vid, self.leader, self.blocked) = (None, None, false);
                     again = true;
                 }
-                Event::Blocked(_) | Event::Unblocked | Event::Rival { .. } => {}
+                Event::Blocked(_) => self.blocked = true,
+                Event::Unblocked => self.blocked = false,
+                Event::Rival { .. } => {}
             }
         }
         if again && self.leaving {
@@ -178,7 +183,7 @@ impl Application {
 
     /// The group went on without this process, which may come again by itself.
     fn excluded(&mut self, lives_on: bool) {
-        (self.vid, self.leader) = (None, None);
+        (self.vid, self.leader, self.blocked) = (None, None, false);
         if self.outcomes != self.sent {
             let what = format!("excluded with the outcomes of {} of {} messages", self.outcomes, self.sent);
             self.end = Some(End::Broken(what));

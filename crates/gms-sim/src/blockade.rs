@@ -13,9 +13,11 @@ pub enum Blockade {
     MajorityDead,
     /// Some of their last view are dead, and nobody proves it where that is asked for.
     DeathUnproved,
+    /// Whoever votes in their last view is dead: they were only learning.
+    NobodyVotes,
     /// They are bound to a next view of which they are no quorum, and the dead may have decided on it.
     Bound,
-    /// They are fewer than the group wants when it orders anything.
+    /// They are one view, and fewer than the group wants when it orders anything.
     MinVoters,
     /// They are in no view, and none of them may found a group.
     NoGroup,
@@ -23,13 +25,15 @@ pub enum Blockade {
 
 impl Blockade {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::MajorityDead, Self::DeathUnproved, Self::Bound, Self::MinVoters, Self::NoGroup];
+    pub const ALL: [Self; 6] =
+        [Self::MajorityDead, Self::DeathUnproved, Self::NobodyVotes, Self::Bound, Self::MinVoters, Self::NoGroup];
 
     /// What the closing table calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::MajorityDead => "  majority dead",
             Self::DeathUnproved => "  death not proved",
+            Self::NobodyVotes => "  no voter lives",
             Self::Bound => "  bound to a view",
             Self::MinVoters => "  fewer than wanted",
             Self::NoGroup => "  no group to join",
@@ -74,6 +78,9 @@ fn judge(
     proved: impl Fn(Uid) -> bool,
     bound: impl Fn(Uid) -> bool,
 ) -> Option<Blockade> {
+    if !last.voters().any(|member| lives(member.uid)) {
+        return Some(Blockade::NobodyVotes);
+    }
     let suffice =
         |view: &View| quorum(view, |uid| lives(uid) || view.params.quorum == QuorumMode::FailStop && proved(uid));
     if !suffice(last) {
@@ -84,11 +91,8 @@ fn judge(
     }
     // The dead may have accepted anything.
     let may_have_accepted = |uid: Uid| bound(uid) || !lives(uid);
-    if next.is_some_and(|n| !suffice(n) && quorum(last, may_have_accepted) && quorum(n, may_have_accepted)) {
-        return Some(Blockade::Bound);
-    }
-    let left = last.voters().filter(|member| lives(member.uid)).count();
-    (left < usize::from(last.params.min_voters)).then_some(Blockade::MinVoters)
+    next.is_some_and(|n| !suffice(n) && quorum(last, may_have_accepted) && quorum(n, may_have_accepted))
+        .then_some(Blockade::Bound)
 }
 
 /// Whether those `present` suffice.
@@ -144,14 +148,15 @@ mod tests {
     }
 
     #[test]
-    fn a_group_may_want_proofs_or_more_members() {
+    fn a_group_may_want_proofs() {
         let proofs = Params { quorum: QuorumMode::FailStop, ..Params::default() };
         let lives = |uid: Uid| uid.node.0 > 1;
         let of_three =
             |params: &Params, proved| judge(&view(1, &[1, 2, 3], params), None, lives, |_| proved, |_| false);
         assert_eq!(of_three(&proofs, false), Some(Blockade::DeathUnproved));
         assert_eq!(of_three(&proofs, true), None);
-        let many = Params { min_voters: 3, ..Params::default() };
-        assert_eq!(of_three(&many, false), Some(Blockade::MinVoters));
+        let mut learners = view(1, &[1, 2, 3], &proofs);
+        learners.members[1..].iter_mut().for_each(|member| member.role = Role::Learner);
+        assert_eq!(judge(&learners, None, lives, |_| true, |_| false), Some(Blockade::NobodyVotes));
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gms_check::Event;
-use gms_core::Time;
+use gms_core::{Time, View};
 
 use crate::ballots::Ballots;
-use crate::blockade::blockade;
+use crate::blockade::{Blockade, blockade};
 use crate::clients;
 use crate::host::Host;
 use crate::report::Ending;
@@ -18,6 +18,7 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What was safe before may still be delivered for this long.
 const GRACE: Duration = Duration::from_millis(1500);
+
 /// What the processes have come to.
 enum State {
     /// All that can go on are at rest: see [`unsettled`].
@@ -57,7 +58,8 @@ impl World<'_> {
                 return Err(dump(&self.hosts, self.now, &why));
             }
         };
-        if !up.is_empty() {
+        let too_few = self.too_few_vote(&up);
+        if !up.is_empty() && !too_few {
             let open = clients::unanswered(&self.clients).filter(|_| blocked.is_empty());
             match open.or_else(|| self.untried(&up)) {
                 Some(_) if !is_late => return Ok(None),
@@ -73,14 +75,28 @@ impl World<'_> {
         if self.now - since < PATIENCE {
             return Ok(None);
         }
-        self.rest(&up, &blocked);
-        self.blockade = Some(self.blockade_of(&blocked));
-        let goes_on = |index: &&usize| self.hosts[**index].as_ref().is_some_and(|host| host.uniform_at > since + GRACE);
-        match blocked.iter().find(goes_on) {
-            Some(_) if self.scenario.params.min_voters > 1 => Ok(Some(Ending::Blocked)),
-            Some(_) => Err(dump(&self.hosts, self.now, "delivered at a uniform level without a quorum")),
+        let waiting: Vec<usize> = if too_few { up.iter().chain(&blocked).copied().collect() } else { blocked };
+        self.rest(if too_few { &[] } else { &up }, &waiting);
+        self.blockade = Some(if too_few { Blockade::MinVoters } else { self.blockade_of(&waiting) });
+        let host = |index: &usize| self.hosts[*index].as_ref().expect("it lives");
+        let goes_on = |index: &&usize| host(index).uniform_at > since + GRACE;
+        let is_silent = |index: &&usize| host(index).node.view().is_some() && !host(index).app.blocked;
+        if waiting.iter().any(|index| goes_on(&index)) {
+            return Err(dump(&self.hosts, self.now, "delivered at a uniform level without a quorum"));
+        }
+        match waiting.iter().find(is_silent) {
+            Some(index) => {
+                let why = format!("{} does not say that it is blocked", host(index).uid);
+                Err(dump(&self.hosts, self.now, &why))
+            }
             None => Ok(Some(Ending::Blocked)),
         }
+    }
+
+    /// Whether those who are at rest are fewer than their group wants when it orders anything.
+    fn too_few_vote(&self, up: &[usize]) -> bool {
+        let view = up.first().and_then(|index| self.hosts[*index].as_ref()?.node.view());
+        view.is_some_and(|view| waits(view))
     }
 
     /// Writes down who lives at the end, and could go on.
@@ -131,7 +147,8 @@ fn state<'a>(
 }
 
 /// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,
-/// have handled the same order to its end, and know the outcome of every message they sent.
+/// have handled the same order to its end, say that nothing blocks them, and know the outcome of every message they sent;
+/// or they are so few that nothing is ordered.
 fn unsettled(members: &[&Host]) -> Option<String> {
     if let Some(host) = members.iter().find(|host| host.app.leaving) {
         return Some(format!("{} has not left", host.uid));
@@ -146,12 +163,20 @@ fn unsettled(members: &[&Host]) -> Option<String> {
         if host.app.vid != Some(view.vid) || host.reached != first.reached {
             return Some(format!("{uid} has handled {} and {} has handled {}", host.reached, first.uid, first.reached));
         }
-        if host.app.outcomes != host.app.sent {
+        if host.app.outcomes != host.app.sent && !waits(view) {
             return Some(format!("{uid} knows the outcome of {} of {} messages", host.app.outcomes, host.app.sent));
         }
     }
+    if let Some(host) = members.iter().find(|host| host.app.blocked && !waits(view)) {
+        return Some(format!("{} says that it is blocked", host.uid));
+    }
     (view.voters().count() != members.len() || view.members.len() != members.len())
         .then(|| format!("view {view} is not of the {} who stay", members.len()))
+}
+
+/// Whether the group orders nothing because it is so small.
+fn waits(view: &View) -> bool {
+    view.voters().count() < usize::from(view.params.min_voters)
 }
 
 /// The state of all processes, for a run that stalled.

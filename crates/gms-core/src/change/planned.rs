@@ -136,6 +136,8 @@ impl Membership {
             return;
         }
         self.sort_out_joins(cx);
+        // Who is gone may have asked again before it heard so.
+        self.change.leaves.retain(|(who, _)| self.view.contains(*who));
         if let Some(into) = self.wish_to_dissolve(cx) {
             return self.dissolve(cx, into);
         }
@@ -182,9 +184,16 @@ impl Membership {
         if voters(&members) < usize::from(self.view.params.min_voters) {
             let without_the_dead = self.next_members(cx, &promotions, |m| dead.contains(&m.uid));
             if voters(&members) < voters(&without_the_dead) {
-                self.refuse_leaves(cx);
+                // Learners may be about to vote.
+                let may_do = members.len() >= usize::from(self.view.params.min_voters);
+                if !may_do {
+                    self.refuse_leaves(cx);
+                }
                 members = without_the_dead;
                 if members == self.view.members && heir.is_none() && !self.has_wedged() {
+                    if may_do {
+                        cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
+                    }
                     return;
                 }
             }
@@ -304,10 +313,11 @@ impl Membership {
         let ballot = Ballot { round: 0, node: cx.config.uid.node };
         let next = Next { view, cut_digest: self.digest, into };
         self.trace_accepted(cx, ballot, &next);
+        // Who has to wait, for learners to vote, say, is not forgotten.
+        self.change.leaves.retain(|(who, _)| next.view.contains(*who));
+        self.change.exclusions.retain(|who| next.view.contains(*who));
         self.accepted = Some((ballot, next.clone()));
         self.proposal = Some(Proposal::new(ballot, next, vec![cx.config.uid], cx.now));
-        self.change.leaves.clear();
-        self.change.exclusions.clear();
         self.send_accepts(cx);
         self.count_accepts(cx);
     }

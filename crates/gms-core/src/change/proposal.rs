@@ -36,6 +36,8 @@ impl Membership {
     /// Repeats what is proposed. A ballot that is not decided in time has to make way for a higher one: the
     /// leader cannot take back that it has stopped stamping.
     pub(crate) fn on_accept_timer(&mut self, cx: &mut Context) {
+        // With fail-stop those who have accepted may suffice by now: who has not may be proved dead.
+        self.count_accepts(cx);
         let Some(proposal) = &self.proposal else { return };
         if cx.now - proposal.since <= cx.config.timing.attempt {
             if self.is_wedged() {
