@@ -329,9 +329,15 @@ fn parts_that_meet_again_without_their_leader_go_on_at_once() {
         let last = world.events[index].last();
         assert!(matches!(last, Some(Event::Blocked(Blocked::Quorum { heard: 2, voters: 5 }))), "{last:?}");
     }
-    // A member says it at its next look; a watch of the leader's silence would take far longer.
+    // All have looked who is heard, and see a quorum again, before anybody gets anywhere.
     world.cuts.clear();
-    world.pass(250 * MS);
+    world.fate = |_, _, control| match control {
+        Control::Prepare { .. } => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    world.pass(150 * MS);
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(50 * MS);
     for index in 0..4 {
         assert_eq!(world.view(index), Some((3, vec![0, 1, 2, 3])), "at {index}");
     }
