@@ -106,6 +106,25 @@ fn nobody_may_leave_too_few_behind() {
 }
 
 #[test]
+fn who_waits_to_be_ordered_in_a_group_of_too_few_is_refused_to_leave() {
+    let mut world = group_of_at_least(3, 3);
+    world.kill(0);
+    world.pass(MS);
+    for index in [1, 2] {
+        world.send_from(index);
+        world.nodes[index].handle(world.now, Input::Leave);
+        world.pass(50 * MS);
+        assert!(world.events[index].contains(&Event::LeaveRefused { min_voters: 3 }), "{:?}", world.events[index]);
+    }
+    world.start(0, Bootstrap::Auto, false);
+    world.pass(Duration::from_secs(1));
+    for index in [1, 2] {
+        assert!(matches!(outcomes(&world, index)[..], [Outcome::Ordered { .. }]), "its message is ordered");
+    }
+    is_sound(&world);
+}
+
+#[test]
 fn what_is_left_of_a_group_goes_on_when_an_operator_says_so() {
     let mut world = busy_group(5);
     let before = world.nodes[0].view().expect("a member").gid;

@@ -208,6 +208,10 @@ impl Membership {
         if self.stage != Stage::Leaving {
             return;
         }
+        if self.too_few_vote() && !self.pending.is_empty() {
+            // Nothing of it will be ordered before others come: the leave is refused like any below `min_voters`.
+            return self.stay(cx, self.view.params.min_voters);
+        }
         if self.is_leader() {
             self.consider(cx);
         } else if self.pending.is_empty() {

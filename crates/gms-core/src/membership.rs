@@ -313,6 +313,11 @@ impl Membership {
                 ));
                 break;
             };
+            if header.vid != self.view.vid && !self.planted.is(Bug::FrameWithoutItsView) {
+                // I11.
+                broken = Some(format!("frame {} is of view {}, not {}", header.fseq, header.vid, self.view.vid));
+                break;
+            }
             if header.gseq != self.next_gseq || header.first != self.next[index] {
                 broken = Some(format!(
                     "frame {} of {} is stamped {} at {:?}, expected {} at {:?}",

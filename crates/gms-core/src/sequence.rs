@@ -206,6 +206,11 @@ impl Membership {
         if header.flags.wants_stable() {
             sequencer.wants_stable = header.fseq;
         }
+        if self.accepted.is_some() || self.is_wedged() {
+            // I3.
+            self.stop(cx, format!("frame {} was stamped after what ends view {}", header.fseq, self.view.vid));
+            return false;
+        }
         cx.stats.stamped += 1;
         let gid = self.view.gid;
         cx.trace(|| Trace::Stamp {

@@ -103,6 +103,12 @@ impl Membership {
         if !self.leavers_need_frames(cx) {
             self.stable = self.stable.max(stable);
         }
+        if let Some(index) = (0..self.peers.len()).find(|index| have(*index).max(self.view.at) < self.stable) {
+            // I12: whoever is behind may need it. What came before this view nobody in it does.
+            let (stable, behind) = (self.stable, self.view.members[index].uid);
+            return self
+                .stop(cx, format!("frames up to {stable} are about to be freed, and {behind} has not stored them"));
+        }
         // First free, then count the room: in a group of one there is no ack to count it again.
         self.free();
         let window = self.window_charge();

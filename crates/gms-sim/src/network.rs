@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use gms_net::{FaultRates, Faults};
 
+use crate::draw::Draw;
 use crate::scenario::{NetworkPlan, Shape};
 
 /// Faults injected, by kind.
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
 /// All kinds of faults.
-pub const FAULT_KINDS: [&str; 27] = [
+pub const FAULT_KINDS: [&str; 28] = [
     "lost",
     "duplicated",
     "held back",
+    "again much later",
     "overrun",
     "spike",
     "burst of loss",
@@ -55,6 +57,8 @@ struct Severed {
 pub(crate) struct Network {
     faults: Faults,
     plan: NetworkPlan,
+    /// What arrives again.
+    echoes: Draw,
     /// Those under way, by the number of cuts before.
     cuts: BTreeMap<usize, Severed>,
     cuts_made: usize,
@@ -69,6 +73,7 @@ impl Network {
         Self {
             faults: Faults::with_rates(seed, calm),
             plan: plan.clone(),
+            echoes: Draw::new(seed, 0),
             cuts: BTreeMap::new(),
             cuts_made: 0,
             counts: FaultCounts::new(),
@@ -185,6 +190,7 @@ impl Network {
     /// No more faults of any kind.
     pub(crate) fn calm_down(&mut self) {
         self.cuts.clear();
+        self.plan.echoes = 0.0;
         self.faults.heal();
         self.faults.set_rates(FaultRates { delay: self.plan.rates.delay.clone(), ..FaultRates::NONE });
     }
@@ -212,6 +218,15 @@ impl Network {
         (0..held).for_each(|_| self.count("held back"));
         let delays = [fate.delays().first().copied(), fate.delays().get(1).copied()];
         delays.into_iter().flatten()
+    }
+
+    /// How much later a datagram arrives once more, if it does.
+    pub(crate) fn echo(&mut self) -> Option<Duration> {
+        if !self.echoes.chance(self.plan.echoes) {
+            return None;
+        }
+        self.count("again much later");
+        Some(Duration::from_micros(self.echoes.magnitude(50_000..=5_000_000)))
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {

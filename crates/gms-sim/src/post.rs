@@ -73,6 +73,12 @@ impl World<'_> {
                 let arrival = Happening::Arrive { to: place, from: source, datagram, strike: after.take() };
                 self.queue.push(self.now + delay, arrival);
             }
+            if let Some(after) = self.network.echo() {
+                // To whoever is there then.
+                let datagram = datagram.clone();
+                let arrival = Happening::Arrive { to: place, from: source, datagram, strike: None };
+                self.queue.push(self.now + after, arrival);
+            }
             self.show(inside.as_ref(), from, place, first);
         }
         if let Some((index, Whom::Sender, false)) = falls {

@@ -124,13 +124,14 @@ fn remove_birth(scenario: &mut Scenario, index: usize) -> bool {
 }
 
 /// Simpler worlds.
-const CHANGES: [Change; 15] = [
+const CHANGES: [Change; 16] = [
     |s| *s = s.clone().ungoverned(),
     |s| s.mortality = None,
     |s| s.mortality = s.mortality.take().map(|m| Mortality { noticed: false, quick: false, ..m }),
     |s| s.network.rates.loss = 0.0,
     |s| s.network.rates.duplicate = 0.0,
     |s| s.network.rates.reorder = 0.0,
+    |s| s.network.echoes = 0.0,
     |s| s.network = NetworkPlan { rates: s.network.rates.clone(), ..calm(&s.network) },
     |s| s.rejoin = false,
     |s| s.wake = Duration::ZERO,

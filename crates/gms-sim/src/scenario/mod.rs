@@ -133,6 +133,7 @@ impl Scenario {
         let calm = draw.chance(0.15);
         let size = Size { fewest: 2, lasts: 300_000..=2_500_000, messages: 2400 };
         let mut scenario = Self::draw_with(&mut draw, seed, calm, size);
+        scenario.network.draw_echoes(seed);
         scenario.govern();
         scenario
     }
@@ -159,6 +160,7 @@ impl Scenario {
         let times = (scenario.network.from + young, scenario.chaos);
         let mortality = Mortality::draw(&mut draw, &mut scenario.network, times, places);
         scenario.mortality = Some(mortality);
+        scenario.network.draw_echoes(seed);
         scenario.govern();
         scenario
     }

@@ -25,6 +25,8 @@ pub struct NetworkPlan {
     pub bursts: Vec<Burst>,
     /// Kinds of datagram that are lost for a while.
     pub silences: Vec<Silence>,
+    /// Probability that a datagram arrives once more, up to seconds later, whoever is there then: even one that was lost.
+    pub echoes: f64,
 }
 
 /// A time of long delays.
@@ -153,6 +155,7 @@ impl NetworkPlan {
             pauses: Vec::new(),
             bursts: Vec::new(),
             silences: Vec::new(),
+            echoes: 0.0,
         };
         if calm {
             return plan;
@@ -193,10 +196,19 @@ impl NetworkPlan {
         plan
     }
 
+    /// Lets some datagrams arrive again where there are faults at all. Drawn by itself, so that older seeds stay what they
+    /// were but for that.
+    pub(crate) fn draw_echoes(&mut self, seed: u64) {
+        let mut draw = Draw::new(seed, 7);
+        if !self.is_calm() && draw.chance(0.3) {
+            self.echoes = draw.pick(&[0.002, 0.01, 0.05]);
+        }
+    }
+
     /// Whether it never does anything but take its time.
     pub fn is_calm(&self) -> bool {
         let FaultRates { loss, duplicate, reorder, .. } = self.rates;
-        loss + duplicate + reorder == 0.0
+        loss + duplicate + reorder + self.echoes == 0.0
             && self.spikes.is_empty()
             && self.cuts.is_empty()
             && self.pauses.is_empty()
