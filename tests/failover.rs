@@ -2,9 +2,11 @@
 
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gms::{Blocked, Bootstrap, Event, Outcome};
+use gms_check::Property;
 #[cfg(debug_assertions)]
 use gms_core::Bug;
 use gms_core::wire::Control;
@@ -35,6 +37,67 @@ fn when_the_leader_dies_the_next_rank_leads_within_milliseconds_and_nothing_is_l
             assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Ordered { .. })));
         }
         is_sound(&world);
+    }
+}
+
+/// Everybody sends all the while; one joins, the leader dies, then a follower. The views in which each survivor was
+/// given its messages, from the first message that all of them were given.
+fn deliveries_of_a_flood(planted: Planted) -> (World, Vec<Vec<(u64, u64)>>) {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    world.planted = planted;
+    (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(Duration::from_secs(1));
+    let flood = |world: &mut World| {
+        for _ in 0..100 {
+            world.send_all();
+            world.pass(MS / 4);
+        }
+    };
+    flood(&mut world);
+    world.start(5, Bootstrap::Join, false);
+    flood(&mut world);
+    // Not all know the same when they lose it.
+    for (dies, deaf) in [(4, [3, 5]), (0, [2, 3])] {
+        world.trouble("cut");
+        world.mute = deaf.map(|deaf| (dies, deaf)).to_vec();
+        for _ in 0..12 {
+            world.send_all();
+            world.pass(MS / 4);
+        }
+        world.mute.clear();
+        world.kill(dies);
+        flood(&mut world);
+    }
+    world.pass(Duration::from_secs(1));
+    let mut deliveries: Vec<Vec<(u64, u64)>> = Vec::new();
+    for index in [1, 2, 3, 5] {
+        let messages = world.events[index].iter().filter_map(|event| match event {
+            Event::Message(message) => Some((message.gseq, message.vid)),
+            _ => None,
+        });
+        deliveries.push(messages.collect());
+    }
+    let from = deliveries.iter().filter_map(|all| all.first()).map(|first| first.0).max().unwrap_or(0);
+    deliveries.iter_mut().for_each(|all| all.retain(|(gseq, _)| *gseq >= from));
+    (world, deliveries)
+}
+
+#[test]
+fn a_flood_over_a_join_and_two_deaths_is_delivered_in_the_same_views() {
+    let (world, deliveries) = deliveries_of_a_flood(Planted::default());
+    for index in [1, 2, 3, 5] {
+        assert_eq!(world.view(index).map(|view| view.1), Some(vec![1, 2, 3, 5]));
+    }
+    assert!(deliveries.iter().all(|all| *all == deliveries[0]));
+    let views: BTreeSet<u64> = deliveries[0].iter().map(|(_, view)| *view).collect();
+    assert!(views.len() >= 3 && deliveries[0].len() > 1000, "{views:?}, {} messages", deliveries[0].len());
+    is_sound(&world);
+    let report = world.judge();
+    assert!(report.exercised(Property::P8) > 0 && report.exercised(Property::P9) > 0, "{report}");
+    #[cfg(debug_assertions)]
+    for bug in [Bug::CutByMyOwnLog, Bug::CutByTheMinimum, Bug::StampsAfterProposing] {
+        let (_, deliveries) = deliveries_of_a_flood(Planted::bug(bug));
+        assert!(deliveries.iter().any(|all| *all != deliveries[0]), "the test would show {bug:?}");
     }
 }
 

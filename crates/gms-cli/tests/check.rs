@@ -1,7 +1,8 @@
-//! Judging traces, and replaying seeds.
+//! Judging traces, and repeating runs of the simulator.
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use common::run;
@@ -63,6 +64,17 @@ fn a_replay_ends_with_a_diagram_and_only_what_fails_is_shrunk() {
     let lines: Vec<&str> = replayed.stdout.lines().rev().skip(1).take(13).collect();
     assert!(lines[..12].iter().all(|line| line.contains(" s  ") && line.len() <= 120), "{lines:#?}");
     assert!(lines[12].split_whitespace().all(|node| node == "-" || node.parse::<u64>().is_ok()), "{lines:#?}");
+    // Of the same seed, other runs.
+    let digest = |name: &str| {
+        let replayed = run(&["sim", "--replay", name, "--last", "0"]);
+        assert_eq!(replayed.code, 0, "{name}: {}", replayed.stderr);
+        assert!(replayed.stdout.starts_with(&format!("seed {name}: ")), "{}", replayed.stdout);
+        let last = replayed.stdout.lines().last().expect("the report").to_owned();
+        last.rsplit_once("digest ").expect("it has one").1.to_owned()
+    };
+    let digests: BTreeSet<String> = ["m542", "m542-ungoverned", "i542", "m542-followers"].map(digest).into();
+    assert_eq!(digests.len(), 4, "{digests:?}");
+    assert_eq!(run(&["sim", "--shrink", "m542"]).stdout, "seed m542 passes: there is nothing to shrink\n");
     let shrunk = run(&["sim", "--shrink", "7"]);
     assert_eq!((shrunk.code, shrunk.stdout.as_str()), (0, "seed 7 passes: there is nothing to shrink\n"));
 }

@@ -35,6 +35,8 @@ fn unknown_flags_and_values_are_usage_errors() {
         &["sim", "--shrink", "1", "--trace", "x"],
         &["sim", "--seeds", "1", "--last", "5"],
         &["sim", "--replay", "1", "--last", "few"],
+        &["sim", "--replay", "x7"],
+        &["sim", "--shrink", "m7-unwatched"],
         &["check"],
         &["dance"],
         &[],
@@ -43,6 +45,8 @@ fn unknown_flags_and_values_are_usage_errors() {
         assert_eq!((finished.code, finished.stdout.as_str()), (2, ""), "{arguments:?}: {finished:?}");
         assert!(!finished.stderr.is_empty());
     }
+    let unread = run(&["sim", "--replay", "m7-dead"]).stderr;
+    assert!(unread.contains("'m7-dead'") && unread.contains("give a seed, as 17, m542"), "{unread}");
     assert_eq!(run(&["--help"]).code, 0);
     assert_eq!(run(&["--version"]).code, 0);
 }

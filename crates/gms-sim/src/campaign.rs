@@ -9,6 +9,7 @@ use gms_check::{Counters, Property};
 use crate::blockade::Blockade;
 use crate::network::FaultCounts;
 use crate::report::{Ending, HitCounts, Hits, RunReport};
+use crate::scenario::RunName;
 use crate::situation::{Situation, SituationCounts, add_situations};
 
 /// The sum of many runs. Runs are independent: sum those of one thread, then add the campaigns of all threads up.
@@ -34,14 +35,14 @@ pub struct Campaign {
     pub counters: Counters,
     /// Violations of each property.
     pub violations: BTreeMap<Property, u64>,
-    /// The run that took longest to come to rest once the faults were over: how long, and its seed.
-    pub slowest: Option<(Duration, u64)>,
+    /// The run that took longest to come to rest once the faults were over: how long, and its name.
+    pub slowest: Option<(Duration, RunName)>,
     /// How the runs ended.
     pub endings: BTreeMap<Ending, u64>,
     /// Why nobody could go on, of those that ended so.
     pub blockades: BTreeMap<Blockade, u64>,
-    /// Seeds of the runs that failed, and how.
-    pub failed: BTreeMap<u64, String>,
+    /// The runs that failed, and how.
+    pub failed: BTreeMap<RunName, String>,
 }
 
 impl Campaign {
@@ -67,10 +68,10 @@ impl Campaign {
             situations: run.situations.clone(),
             counters: run.report.counters.clone(),
             violations,
-            slowest: run.settled.map(|settled| (settled, run.seed)),
+            slowest: run.settled.map(|settled| (settled, run.name)),
             endings: BTreeMap::from([(run.ending, 1)]),
             blockades: run.blockade.map(|blockade| (blockade, 1)).into_iter().collect(),
-            failed: run.failure().map(|failure| (run.seed, failure)).into_iter().collect(),
+            failed: run.failure().map(|failure| (run.name, failure)).into_iter().collect(),
         });
     }
 
@@ -98,7 +99,7 @@ impl Campaign {
         for (ending, count) in &other.endings {
             *self.endings.entry(*ending).or_default() += count;
         }
-        self.failed.extend(other.failed.iter().map(|(seed, failure)| (*seed, failure.clone())));
+        self.failed.extend(other.failed.iter().map(|(name, failure)| (*name, failure.clone())));
     }
 
     /// Whether no run failed.
@@ -154,11 +155,11 @@ impl fmt::Display for Campaign {
                 writeln!(f, "{:<24}{:>14}", blockade.name(), self.blockades.get(blockade).copied().unwrap_or(0))?;
             }
         }
-        if let Some((settled, seed)) = self.slowest {
-            writeln!(f, "{:<24}{:>12.2} s  seed {seed}", "at rest within", settled.as_secs_f64())?;
+        if let Some((settled, name)) = self.slowest {
+            writeln!(f, "{:<24}{:>12.2} s  seed {name}", "at rest within", settled.as_secs_f64())?;
         }
-        for (seed, failure) in &self.failed {
-            writeln!(f, "failed: seed {seed}, {failure}; gms-cli sim --replay {seed}")?;
+        for (name, failure) in &self.failed {
+            writeln!(f, "failed: seed {name}, {failure}; {}", name.replay())?;
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ pub(crate) struct Client {
 pub(crate) fn born(scenario: &Scenario) -> Vec<Client> {
     let client = |(index, plan): (usize, &ClientPlan)| Client {
         plan: plan.clone(),
-        draw: Draw::new(scenario.seed, 1000 + index as u64),
+        draw: Draw::new(scenario.name.seed(), 1000 + index as u64),
         session: 0,
         open: false,
         made: 0,

@@ -59,7 +59,7 @@ pub(crate) fn address(place: usize) -> SocketAddr {
 impl Host {
     /// Starts process `index` of `scenario` the way `birth` says.
     pub(crate) fn start(scenario: &Scenario, index: usize, birth: &Birth, now: Time) -> Self {
-        let mut draw = Draw::new(scenario.seed, 100 + index as u64);
+        let mut draw = Draw::new(scenario.name.seed(), 100 + index as u64);
         let uid = gms_core::Uid::new(birth.node, draw.bits());
         let core = Config {
             params: scenario.params.clone(),

@@ -7,7 +7,7 @@
 //!
 //! | module | subject |
 //! |---|---|
-//! | `scenario` | [`Scenario`]: what a run does, and how that is drawn |
+//! | `scenario` | [`Scenario`]: what a run does, and how that is drawn; [`RunName`]: what it is called |
 //! | `world` | the run: what happens, in the order of time |
 //! | `upheaval` | departures, returns, cuts, pauses |
 //! | `mortality` | deaths, and returns from death |
@@ -55,7 +55,7 @@ pub use blockade::Blockade;
 pub use campaign::Campaign;
 pub use network::{FAULT_KINDS, FaultCounts};
 pub use report::{Ending, HitCounts, Hits, RunReport};
-pub use scenario::Scenario;
+pub use scenario::{NoSuchRun, RunName, Scenario};
 pub use shrink::shrink;
 pub use situation::{Situation, SituationCounts};
 

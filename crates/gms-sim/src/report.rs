@@ -8,7 +8,7 @@ use gms_check::Report;
 
 use crate::blockade::Blockade;
 use crate::network::FaultCounts;
-use crate::scenario::Label;
+use crate::scenario::{Label, RunName};
 use crate::situation::SituationCounts;
 
 /// What happened to datagrams of a kind because they were of it.
@@ -52,8 +52,8 @@ impl Ending {
 /// What came of one run.
 #[derive(Debug, Clone)]
 pub struct RunReport {
-    /// The seed that repeats it.
-    pub seed: u64,
+    /// What the run is called: [`RunName::replay`] repeats it.
+    pub name: RunName,
     /// The checker's verdict.
     pub report: Report,
     /// How it ended.
@@ -101,7 +101,7 @@ impl fmt::Display for RunReport {
         write!(
             f,
             "seed {}: {} deliveries, {} views, {} datagrams in {:.3} s, digest {:016x}",
-            self.seed,
+            self.name,
             self.deliveries,
             self.views,
             self.datagrams,

@@ -125,7 +125,8 @@ fn remove_birth(scenario: &mut Scenario, index: usize) -> bool {
 
 /// Simpler worlds.
 const CHANGES: [Change; 16] = [
-    |s| *s = s.clone().ungoverned(),
+    // What is left is of the run that fails, and called like it.
+    |s| *s = Scenario { name: s.name, ..s.clone().ungoverned() },
     |s| s.mortality = None,
     |s| s.mortality = s.mortality.take().map(|m| Mortality { noticed: false, quick: false, ..m }),
     |s| s.network.rates.loss = 0.0,

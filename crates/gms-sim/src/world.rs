@@ -95,7 +95,7 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(crate) fn new(scenario: &'a Scenario, watcher: &'a mut dyn Watcher) -> Self {
-        let mut draw = Draw::new(scenario.seed, 2);
+        let mut draw = Draw::new(scenario.name.seed(), 2);
         let mut world = Self {
             scenario,
             now: Time::ZERO,
@@ -127,7 +127,7 @@ impl<'a> World<'a> {
         };
         let born = || self.hosts.iter().flatten();
         RunReport {
-            seed: self.scenario.seed,
+            name: self.scenario.name,
             ending,
             stalled,
             deliveries: born().map(|h| h.app.delivered).sum(),

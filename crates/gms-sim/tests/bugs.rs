@@ -72,8 +72,8 @@ fn every_planted_bug_is_found() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
     for bug in Bug::ALL {
-        // Theirs are moments that hardly come by chance, see tests/failover.rs of gms: a single deaf member and no other
-        // trouble; an old leader that orders something when it is back; a hole that nobody can fill.
+        // Theirs are moments that hardly come by chance, see tests/partitions.rs and tests/failover.rs of gms: a single deaf
+        // member and no other trouble, an old leader that orders something when it is back; a hole that nobody can fill.
         if matches!(bug, Bug::NoPreVote | Bug::FrameWithoutItsView | Bug::CutAboveAHole) {
             continue;
         }

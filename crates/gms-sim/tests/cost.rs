@@ -83,6 +83,7 @@ fn sent(members: u64, change: Change) -> Cost {
             pauses: Vec::new(),
             bursts: Vec::new(),
             silences: Vec::new(),
+            echoes: 0.0,
         },
         mortality: Some(Mortality { crashes, noticed: true, ..Mortality::default() }),
         watchful: true,

@@ -1,38 +1,54 @@
 //! Runs of many seeds, each judged by the checker.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gms_check::Property;
-use gms_sim::scenario::{Entry, Victim};
-use gms_sim::{Campaign, Ending, FAULT_KINDS, Hits, Scenario, Situation, run};
+use gms_sim::{Campaign, Ending, FAULT_KINDS, Hits, RunName, Scenario, Situation, run};
 
-/// Runs all seeds on two threads and returns their sum; fails with the reports of those that failed.
-fn campaign(scenarios: &[Scenario]) -> Campaign {
+fn named(name: &str) -> RunName {
+    name.parse().unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The seeds of `range` between what stands before and behind each.
+fn names(before: &str, range: RangeInclusive<u64>, behind: &str) -> Vec<RunName> {
+    range.map(|seed| named(&format!("{before}{seed}{behind}"))).collect()
+}
+
+/// Runs all on two threads and returns their sum; fails with the reports of those that failed, and what repeats them.
+fn campaign(names: &[RunName]) -> Campaign {
     let (next, total) = (AtomicU64::new(0), Mutex::new((Campaign::new(), String::new())));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    let report = run(scenario);
+                while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let report = catch_unwind(|| run(&name.scenario()));
                     let mut total = total.lock().expect("nobody panics with it");
-                    total.0.add(&report);
-                    if !report.passed() {
-                        total.1 += &format!("{report}\n  gms-cli sim --replay {}\n", scenario.seed);
+                    let failure = match &report {
+                        Ok(report) => {
+                            total.0.add(report);
+                            (!report.passed()).then(|| report.to_string())
+                        }
+                        Err(_) => Some(format!("seed {name}: panicked")),
+                    };
+                    if let Some(failure) = failure {
+                        total.1 += &format!("{failure}\n  {}\n", name.replay());
                     }
                 }
             });
         }
     });
     let (campaign, failures) = total.into_inner().expect("all threads are done");
-    assert!(campaign.passed(), "{failures}");
+    assert!(failures.is_empty(), "{failures}");
     campaign
 }
 
 #[test]
 fn no_seed_breaks_a_property_and_everything_is_exercised() {
-    let scenarios: Vec<Scenario> = (1..=2200).map(Scenario::draw).collect();
-    let campaign = campaign(&scenarios);
+    let campaign = campaign(&names("", 1..=2200, ""));
     for property in Property::ALL {
         assert!(campaign.counters.exercised(property) > 0, "{property} was never exercised\n{campaign}");
     }
@@ -80,13 +96,12 @@ fn no_seed_breaks_a_property_and_everything_is_exercised() {
 
 #[test]
 fn no_seed_in_which_processes_die_breaks_a_property() {
-    campaign(&(10_001..=10_600).map(Scenario::mortal).collect::<Vec<_>>());
+    campaign(&names("m", 10_001..=10_600, ""));
 }
 
 #[test]
 fn followers_die_and_come_again() {
-    let scenarios: Vec<Scenario> = (1..=300).map(|seed| only_followers_die(Scenario::mortal(seed))).collect();
-    let campaign = campaign(&scenarios);
+    let campaign = campaign(&names("m", 1..=300, "-followers"));
     for kind in ["crash", "restart"] {
         assert!(campaign.faults.get(kind).is_some_and(|count| *count > 0), "no fault '{kind}'\n{campaign}");
     }
@@ -97,49 +112,20 @@ fn followers_die_and_come_again() {
     }
 }
 
-/// Leaves nothing of what happens to a leader.
-fn only_followers_die(mut scenario: Scenario) -> Scenario {
-    let mortality = scenario.mortality.as_mut().expect("a mortal one");
-    mortality.strikes.clear();
-    mortality.crashes.iter_mut().for_each(|crash| crash.victim = Victim::Follower);
-    scenario.departures.clear();
-    let network = &mut scenario.network;
-    (network.cuts, network.pauses, network.silences, network.bursts) = Default::default();
-    scenario
-}
-
 #[test]
 fn seeds_that_once_failed_pass() {
     let listed = include_str!("../regressions.txt").lines().filter(|line| !line.starts_with('#'));
-    let (mut mortal, mut immortal) = (Vec::new(), Vec::new());
-    for line in listed {
-        let name = line.split(' ').next().expect("a seed");
-        let (kind, seed) = (&name[..1], name[1..].parse().expect("a seed"));
-        match kind {
-            "i" => immortal.push(Scenario::immortal(seed)),
-            "m" => mortal.push(Scenario::mortal(seed)),
-            _ => panic!("a seed of no kind: {line}"),
-        }
-    }
-    assert!(mortal.len() > 15 && immortal.len() > 50);
-    campaign(&with_plain_ones(mortal));
-    let immortal = with_plain_ones(immortal);
-    campaign(&immortal);
-    // Most were found when nobody gave up the silent, which brings about other views.
-    let patient =
-        immortal.iter().filter(|s| s.births.iter().all(|b| ![Entry::Auto, Entry::Expected].contains(&b.entry)));
-    let patient: Vec<Scenario> = patient
-        .filter(|s| s.orders.is_empty())
-        .map(|scenario| Scenario { watchful: false, ..scenario.clone() })
-        .collect();
-    campaign(&patient);
-}
-
-/// Each also as it was when operators had nothing to say.
-fn with_plain_ones(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {
-    let plain: Vec<Scenario> = scenarios.iter().cloned().map(Scenario::ungoverned).collect();
-    scenarios.extend(plain);
-    scenarios
+    let listed: Vec<RunName> = listed.map(|line| named(line.split(' ').next().expect("a name"))).collect();
+    let mortal = listed.iter().filter(|name| name.to_string().starts_with('m')).count();
+    assert!(mortal > 15 && listed.len() - mortal > 50);
+    // Each also as it was when operators had nothing to say. Most were found when nobody gave up the silent, too, which
+    // brings about other views.
+    let scenarios = listed.iter().map(|name| name.scenario());
+    let scenarios: Vec<Scenario> = scenarios.flat_map(|scenario| [scenario.clone(), scenario.ungoverned()]).collect();
+    let patient = scenarios.iter().filter(|scenario| scenario.orders.is_empty()).cloned();
+    let patient: Vec<Scenario> = patient.filter_map(Scenario::unwatched).collect();
+    assert!(patient.len() > 50, "{}", patient.len());
+    campaign(&scenarios.iter().chain(&patient).map(|scenario| scenario.name).collect::<Vec<_>>());
 }
 
 #[test]
@@ -147,6 +133,49 @@ fn a_seed_repeats_itself_and_others_differ() {
     let digest = |seed| run(&Scenario::draw(seed)).digest;
     assert_eq!(digest(17), digest(17));
     assert_ne!(digest(17), digest(18));
+}
+
+/// What a report says is enough to see the same again, whatever was run.
+#[test]
+fn the_name_in_a_report_repeats_the_run() {
+    let first = |which: &dyn Fn(u64) -> Option<Scenario>| (1..).find_map(which).expect("there is one");
+    let scenarios = [
+        Scenario::draw(5),
+        Scenario::mortal(5),
+        Scenario::immortal(5),
+        Scenario::mortal(5).only_followers_die(),
+        first(&|seed| Some(Scenario::mortal(seed)).filter(|s| !s.orders.is_empty())).ungoverned(),
+        first(&|seed| Some(Scenario::immortal(seed)).filter(|s| s.watchful)?.ungoverned().unwatched()),
+    ];
+    let mut digests = BTreeSet::new();
+    for scenario in &scenarios {
+        let report = run(scenario);
+        let text = report.to_string();
+        let name = text.strip_prefix("seed ").and_then(|text| text.split(':').next()).expect("its name");
+        assert_eq!(run(&named(name).scenario()).digest, report.digest, "{name}");
+        digests.insert(report.digest);
+    }
+    // The drawn one is one of the other two.
+    assert_eq!(digests.len(), scenarios.len() - 1);
+}
+
+/// The same of a run that fails, here because a bug is planted.
+#[cfg(debug_assertions)]
+#[test]
+fn the_name_in_a_failure_repeats_the_run() {
+    use gms_core::{Bug, Planted};
+    let planted = Planted::bug(Bug::SafeByTheLeaderAlone);
+    let fails = |scenario: Scenario| {
+        let report = run(&Scenario { planted, ..scenario });
+        (!report.passed()).then_some(report)
+    };
+    let report = (1..).find_map(|seed| fails(Scenario::mortal(seed).ungoverned())).expect("one that finds it");
+    let mut campaign = Campaign::new();
+    campaign.add(&report);
+    let table = campaign.to_string();
+    let name = table.trim_end().rsplit("gms-cli sim --replay ").next().expect("the last line");
+    assert!(name.starts_with('m') && name.ends_with("-ungoverned"), "{table}");
+    assert_eq!(fails(named(name).scenario()).map(|again| again.digest), Some(report.digest));
 }
 
 /// In the end everybody has to show that it still can.

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use gms_sim::{Campaign, RunReport, Scenario};
+use gms_sim::{Campaign, RunName, RunReport, Scenario};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::seeds::Seeds;
 use crate::failure::Outcome;
 
-/// What became of a seed.
+/// What became of a run.
 struct Done {
-    seed: u64,
+    name: RunName,
     /// Nothing when the run panicked.
     report: Option<RunReport>,
 }
@@ -35,7 +35,7 @@ pub(super) fn run(seeds: Seeds) -> Outcome {
             scope.spawn(move || work(seeds, count, next, &sender));
         }
         drop(sender);
-        for Done { seed, report } in &finished {
+        for Done { name, report } in &finished {
             let failure = match &report {
                 Some(report) => {
                     campaign.add(report);
@@ -43,11 +43,11 @@ pub(super) fn run(seeds: Seeds) -> Outcome {
                 }
                 None => {
                     panicked += 1;
-                    Some(format!("seed {seed}: panicked"))
+                    Some(format!("seed {name}: panicked"))
                 }
             };
             if let Some(failure) = failure {
-                bar.suspend(|| writeln!(stdout(), "{failure}\n  replay: {}", replay(seed)))?;
+                bar.suspend(|| writeln!(stdout(), "{failure}\n  replay: {}", name.replay()))?;
                 bar.set_message(format!(", {} failed", campaign.failed.len() as u64 + panicked));
             }
             bar.inc(1);
@@ -68,16 +68,12 @@ fn work(seeds: Seeds, count: u64, next: &AtomicU64, finished: &mpsc::SyncSender<
         if index >= count {
             return;
         }
-        let seed = seeds.first + index;
-        let report = catch_unwind(|| gms_sim::run(&Scenario::draw(seed))).ok();
-        if finished.send(Done { seed, report }).is_err() {
+        let scenario = Scenario::draw(seeds.first + index);
+        let report = catch_unwind(|| gms_sim::run(&scenario)).ok();
+        if finished.send(Done { name: scenario.name, report }).is_err() {
             return;
         }
     }
-}
-
-fn replay(seed: u64) -> String {
-    format!("gms-cli sim --replay {seed}")
 }
 
 /// A bar on a terminal, nothing elsewhere.

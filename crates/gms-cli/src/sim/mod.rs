@@ -11,6 +11,7 @@ mod shrink;
 use std::path::PathBuf;
 
 use clap::Args;
+use gms_sim::RunName;
 
 use self::seeds::Seeds;
 use crate::failure::Outcome;
@@ -37,21 +38,24 @@ struct What {
     #[arg(long, value_name = "A..B")]
     seeds: Option<Seeds>,
 
-    /// Runs one again and prints what it is and everything that happens
-    #[arg(long, value_name = "SEED")]
-    replay: Option<u64>,
+    /// Runs one again and prints what it is and everything that happens. NAME is a seed, as 17; with an m before it
+    /// processes may die, with an i none does; behind it -followers leaves out what happens to a leader, -ungoverned
+    /// what operators choose and order, -unwatched the directory
+    #[arg(long, value_name = "NAME")]
+    replay: Option<RunName>,
 
     /// Leaves out of one that fails what does not matter, and prints the rest
-    #[arg(long, value_name = "SEED")]
-    shrink: Option<u64>,
+    #[arg(long, value_name = "NAME")]
+    shrink: Option<RunName>,
 }
 
 /// Runs what was asked for.
 pub(crate) fn run(flags: &SimFlags) -> Outcome {
     let What { seeds, replay, shrink } = flags.what;
-    match (seeds, shrink, replay) {
+    match (seeds, replay, shrink) {
         (Some(seeds), ..) => campaign::run(seeds),
-        (None, Some(seed), _) => shrink::run(seed),
-        (None, None, seed) => replay::run(seed.unwrap_or_default(), flags.trace.as_deref(), flags.last),
+        (None, Some(name), _) => replay::run(name, flags.trace.as_deref(), flags.last),
+        (None, None, Some(name)) => shrink::run(name),
+        (None, None, None) => unreachable!("one of them is required"),
     }
 }

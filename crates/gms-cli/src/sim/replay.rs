@@ -1,4 +1,4 @@
-//! One seed again, with everything that happens.
+//! One run again, with everything that happens.
 
 use std::fs::File;
 use std::io::{BufWriter, Write, stdout};
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use gms_check::Record;
-use gms_sim::{Passage, Scenario, Watcher};
+use gms_sim::{Passage, RunName, Watcher};
 
 use super::diagram::Diagram;
 use super::record_words::in_words;
@@ -16,9 +16,9 @@ use crate::failure::Outcome;
 
 /// Prints the scenario, every record, the `last` steps before the failure, or the end, as a diagram, and what was
 /// found; writes the records to `trace` too.
-pub(super) fn run(seed: u64, trace: Option<&Path>, last: usize) -> Outcome {
+pub(super) fn run(name: RunName, trace: Option<&Path>, last: usize) -> Outcome {
     let file = trace.map(TraceFile::create).transpose()?;
-    let scenario = Scenario::draw(seed);
+    let scenario = name.scenario();
     let mut out = BufWriter::new(stdout().lock());
     for line in scenario_in_words(&scenario) {
         writeln!(out, "{line}")?;

@@ -12,7 +12,7 @@ pub(super) fn scenario_in_words(scenario: &Scenario) -> Vec<String> {
     let mut lines = vec![
         format!(
             "seed {}: {} processes, faults and messages for {}",
-            scenario.seed,
+            scenario.name,
             scenario.births.len(),
             time(scenario.chaos)
         ),

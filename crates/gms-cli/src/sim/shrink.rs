@@ -1,21 +1,21 @@
-//! What is left of a seed that fails.
+//! What is left of a run that fails.
 
 use std::io::{Write, stdout};
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use gms_sim::Scenario;
+use gms_sim::{RunName, Scenario};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::scenario_words::scenario_in_words;
 use crate::failure::Outcome;
 
-/// Makes the scenario of `seed` smaller as long as it fails in the same way, and prints what is left and how it fails.
-pub(super) fn run(seed: u64) -> Outcome {
-    let scenario = Scenario::draw(seed);
+/// Makes the scenario of `name` smaller as long as it fails in the same way, and prints what is left and how it fails.
+pub(super) fn run(name: RunName) -> Outcome {
+    let scenario = name.scenario();
     let Some(failure) = failure(&scenario) else {
-        writeln!(stdout(), "seed {seed} passes: there is nothing to shrink")?;
+        writeln!(stdout(), "seed {name} passes: there is nothing to shrink")?;
         return Ok(ExitCode::SUCCESS);
     };
     let style =

@@ -3,6 +3,7 @@
 mod clients;
 mod label;
 mod mortality;
+mod name;
 mod network;
 mod policy;
 mod traffic;
@@ -18,6 +19,7 @@ pub use clients::ClientPlan;
 pub(crate) use label::Inside;
 pub use label::Label;
 pub use mortality::{Blow, Crash, Death, Mortality, Strike, Whom};
+pub use name::{NoSuchRun, RunName};
 pub use network::{Burst, Cut, NetworkPlan, Pause, Shape, Silence, Spike, Victim};
 pub use policy::{Order, Proofs, Wish};
 pub use traffic::{Reader, Sizes, Traffic};
@@ -25,8 +27,8 @@ pub use traffic::{Reader, Sizes, Traffic};
 /// Everything that happens in one run. The same scenario always gives the same run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
-    /// The seed it was drawn from, and from which the run draws the rest.
-    pub seed: u64,
+    /// What it is called. The run draws from the seed in it what the scenario leaves open.
+    pub name: RunName,
     /// What the group agrees on.
     pub params: Params,
     /// The processes, in the order of their starts.
@@ -124,7 +126,9 @@ struct Size {
 impl Scenario {
     /// The scenario of `seed`.
     pub fn draw(seed: u64) -> Self {
-        if Draw::new(seed, 3).chance(MORTAL) { Self::mortal(seed) } else { Self::immortal(seed) }
+        let mortal = Draw::new(seed, 3).chance(MORTAL);
+        let scenario = if mortal { Self::mortal(seed) } else { Self::immortal(seed) };
+        Self { name: RunName::draw(seed), ..scenario }
     }
 
     /// The scenario of `seed` in which nobody dies: processes leave, and a live leader removes who is silent.
@@ -132,7 +136,7 @@ impl Scenario {
         let mut draw = Draw::new(seed, 1);
         let calm = draw.chance(0.15);
         let size = Size { fewest: 2, lasts: 300_000..=2_500_000, messages: 2400 };
-        let mut scenario = Self::draw_with(&mut draw, seed, calm, size);
+        let mut scenario = Self::draw_with(&mut draw, RunName::immortal(seed), calm, size);
         scenario.network.draw_echoes(seed);
         scenario.govern();
         scenario
@@ -144,7 +148,7 @@ impl Scenario {
         let calm = draw.chance(0.6);
         // Of two, hardly one can go on without the other.
         let size = Size { fewest: if draw.chance(0.1) { 2 } else { 3 }, lasts: 800_000..=3_000_000, messages: 1000 };
-        let mut scenario = Self::draw_with(&mut draw, seed, calm, size);
+        let mut scenario = Self::draw_with(&mut draw, RunName::mortal(seed), calm, size);
         let places = scenario.births.len();
         scenario.watchful = true;
         // Whoever is asked may be dead: each asks all in turn.
@@ -165,7 +169,7 @@ impl Scenario {
         scenario
     }
 
-    fn draw_with(draw: &mut Draw, seed: u64, calm: bool, size: Size) -> Self {
+    fn draw_with(draw: &mut Draw, name: RunName, calm: bool, size: Size) -> Self {
         let Size { fewest, lasts, messages } = size;
         let initial = if draw.chance(0.06) { draw.within(8..=MOST) } else { draw.within(fewest..=7) };
         let late = if draw.chance(0.6) { draw.within(1..=3).min(MOST.saturating_sub(initial)) } else { 0 };
@@ -175,7 +179,7 @@ impl Scenario {
         let anchor = draw.within(0..=initial - 1) as usize;
         let settled = if auto { Duration::from_millis(1500) } else { Duration::ZERO };
         let mut params = draw_params(draw);
-        let clients = ClientPlan::draw_all(seed, &mut params, settled, settled + chaos);
+        let clients = ClientPlan::draw_all(name.seed(), &mut params, settled, settled + chaos);
         let network = NetworkPlan::draw(draw, calm, settled, settled + chaos);
         let style = traffic::Style::draw(draw, &params, chaos, messages / (initial + late));
         let small_budget = draw.chance(0.2).then(|| draw.pick(&[64 << 10, 100 << 10, 256 << 10]));
@@ -231,7 +235,7 @@ impl Scenario {
         let rejoin = draw.chance(0.4);
         let wake = if draw.chance(0.5) { Duration::ZERO } else { draw.micros(5..=200) };
         Self {
-            seed,
+            name,
             params,
             births,
             clients,
@@ -248,6 +252,33 @@ impl Scenario {
             limit: Duration::from_secs(60),
             planted: Planted::default(),
         }
+    }
+}
+
+impl Scenario {
+    /// The same with nothing of what happens to a leader: followers die, and come again.
+    pub fn only_followers_die(mut self) -> Self {
+        self.name.followers = true;
+        if let Some(mortality) = &mut self.mortality {
+            mortality.strikes.clear();
+            mortality.crashes.iter_mut().for_each(|crash| crash.victim = Victim::Follower);
+        }
+        self.departures.clear();
+        let network = &mut self.network;
+        (network.cuts, network.pauses, network.silences, network.bursts) = Default::default();
+        self
+    }
+
+    /// The same with nobody [`watchful`](Self::watchful); `None` where that would leave somebody waiting for ever:
+    /// where processes die, look for each other or are excluded by an operator.
+    pub fn unwatched(mut self) -> Option<Self> {
+        let looks = |birth: &Birth| matches!(birth.entry, Entry::Auto | Entry::Expected);
+        if self.mortality.is_some() || self.births.iter().any(looks) || self.orders_exclusions() {
+            return None;
+        }
+        self.name.unwatched = true;
+        self.watchful = false;
+        Some(self)
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Proofs {
 impl Scenario {
     /// Chooses and orders, from a source of its own: what else happens in a seed is the same without.
     pub(super) fn govern(&mut self) {
-        let mut draw = Draw::new(self.seed, 6);
+        let mut draw = Draw::new(self.name.seed(), 6);
         self.params.ranking =
             draw.pick(&[Ranking::Bully, Ranking::Bully, Ranking::Seniority, Ranking::Priority, Ranking::Priority]);
         if self.params.ranking == Ranking::Priority {
@@ -78,6 +78,7 @@ impl Scenario {
 
     /// The same without anything that an operator chooses or orders.
     pub fn ungoverned(mut self) -> Self {
+        self.name.ungoverned = true;
         let (quorum, ranking, preempt) = Default::default();
         self.params = gms_core::Params { quorum, ranking, preempt, ..self.params };
         self.births.iter_mut().for_each(|birth| birth.weight = 0);
