@@ -61,6 +61,8 @@ pub enum Bug {
     FragmentsInTheSnapshot,
     /// Joiners are not told of the client sessions.
     SessionsNotInTheSnapshot,
+    /// A client's message is delivered although one of its session before it is missing.
+    DeliveredOverAGap,
     /// A message bound to a view is delivered in later ones.
     LateForItsView,
     /// Who is out answers nobody.
@@ -75,7 +77,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::AnyTwoAreAQuorum,
         Self::BothHalvesOfATie,
         Self::LearnersVote,
@@ -104,6 +106,7 @@ impl Bug {
         Self::PartialsKept,
         Self::FragmentsInTheSnapshot,
         Self::SessionsNotInTheSnapshot,
+        Self::DeliveredOverAGap,
         Self::LateForItsView,
         Self::NoLinger,
         Self::GoneNotUnderstood,
