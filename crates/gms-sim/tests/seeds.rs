@@ -40,6 +40,7 @@ fn no_seed_breaks_a_property_and_everything_is_exercised() {
     for (property, part) in [
         (P1, "quorums"),
         (P1, "ballots"),
+        (P1, "proved"),
         (P4, "next leaders"),
         (P6, "over views"),
         (P6, "repeats left out"),
