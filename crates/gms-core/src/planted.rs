@@ -73,11 +73,13 @@ pub enum Bug {
     LaggardsAreOut,
     /// What is heard of the dead after their death counts as life.
     NewLifeRefused,
+    /// A closed connection is taken for a proof of death.
+    ClosedIsProof,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::AnyTwoAreAQuorum,
         Self::BothHalvesOfATie,
         Self::LearnersVote,
@@ -112,6 +114,7 @@ impl Bug {
         Self::GoneNotUnderstood,
         Self::LaggardsAreOut,
         Self::NewLifeRefused,
+        Self::ClosedIsProof,
     ];
 }
 

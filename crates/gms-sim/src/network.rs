@@ -12,7 +12,7 @@ use crate::scenario::{NetworkPlan, Shape};
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
 /// All kinds of faults.
-pub const FAULT_KINDS: [&str; 27] = [
+pub const FAULT_KINDS: [&str; 28] = [
     "lost",
     "duplicated",
     "held back",
@@ -27,6 +27,7 @@ pub const FAULT_KINDS: [&str; 27] = [
     "crash of a leader",
     "restart",
     "connection closed",
+    "connection reset",
     "proof of death",
     "cut one-way",
     "cut link",

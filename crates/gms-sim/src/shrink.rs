@@ -89,12 +89,13 @@ macro_rules! list {
     };
 }
 
-const LISTS: [List; 11] = [
+const LISTS: [List; 12] = [
     list!(clients),
     list!(orders),
     list!(departures),
     list!(mortality.strikes),
     list!(mortality.crashes),
+    list!(mortality.closings),
     list!(network.silences),
     list!(network.cuts),
     list!(network.pauses),

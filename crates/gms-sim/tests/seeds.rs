@@ -137,10 +137,12 @@ fn seeds_that_once_failed_pass() {
     campaign(&patient);
 }
 
-/// Each also as it was when operators had nothing to say and clients kept to the order of their messages.
+/// Each also as it was when operators had nothing to say and clients kept to the order of their messages, and
+/// no connection closed but those of the dead.
 fn with_plain_ones(mut scenarios: Vec<Scenario>) -> Vec<Scenario> {
     let plain = |scenario: &Scenario| {
         let mut plain = scenario.clone().ungoverned();
+        plain.mortality.iter_mut().for_each(|mortality| mortality.closings.clear());
         plain.clients.iter_mut().for_each(|client| client.hasty = 0.0);
         plain
     };

@@ -114,6 +114,10 @@ mod tests {
         assert!(some(|s| s.params.preempt) && some(|s| s.params.quorum == QuorumMode::FailStop));
         assert!(some(|s| !s.expected().is_empty()) && some(Scenario::orders_exclusions));
         assert!(some(|s| s.mortality.as_ref().is_some_and(|mortality| mortality.proofs.is_some())));
+        for mode in [QuorumMode::Majority, QuorumMode::FailStop] {
+            let closes = |s: &Scenario| s.mortality.as_ref().is_some_and(|mortality| !mortality.closings.is_empty());
+            assert!(scenarios.iter().any(|s| s.params.quorum == mode && closes(s)), "{mode:?}");
+        }
         let plain: Vec<Scenario> = scenarios.iter().cloned().map(Scenario::ungoverned).collect();
         assert!(plain.iter().all(|s| s.orders.is_empty() && !s.params.preempt && s.expected().is_empty()));
     }
