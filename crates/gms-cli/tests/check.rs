@@ -72,7 +72,7 @@ fn a_replay_ends_with_a_diagram_and_only_what_fails_is_shrunk() {
         let last = replayed.stdout.lines().last().expect("the report").to_owned();
         last.rsplit_once("digest ").expect("it has one").1.to_owned()
     };
-    let digests: BTreeSet<String> = ["m542", "m542-ungoverned", "i542", "m542-followers"].map(digest).into();
+    let digests: BTreeSet<String> = ["m542", "m542-plain", "i542", "m542-followers"].map(digest).into();
     assert_eq!(digests.len(), 4, "{digests:?}");
     assert_eq!(run(&["sim", "--shrink", "m542"]).stdout, "seed m542 passes: there is nothing to shrink\n");
     let shrunk = run(&["sim", "--shrink", "7"]);

@@ -94,10 +94,7 @@ impl Member {
                 let silent = Suspicion::Silent(self.cx.now);
                 self.inside(|m, cx| m.suspect(cx, who, silent));
             }
-            Input::Closed(who) => {
-                let closed = Suspicion::Closed(self.cx.now);
-                self.inside(|m, cx| m.suspect(cx, who, closed));
-            }
+            Input::Closed(who) => self.inside(|m, cx| m.on_closed(cx, who)),
             Input::Dead(who) => self.inside(|m, cx| m.on_death(cx, who)),
             Input::Trust(who) => self.inside(|m, cx| m.trust(cx, who)),
             Input::Paused => self.inside(|m, cx| m.on_pause(cx)),

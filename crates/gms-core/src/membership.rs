@@ -207,6 +207,7 @@ impl Membership {
             view,
         };
         membership.pending.planted = membership.planted;
+        membership.sessions.planted = membership.planted;
         membership.take_seats(cx, &[], true);
         membership
     }

@@ -61,6 +61,8 @@ pub enum Bug {
     FragmentsInTheSnapshot,
     /// Joiners are not told of the client sessions.
     SessionsNotInTheSnapshot,
+    /// A client's message is delivered although one of its session before it is missing.
+    DeliveredOverAGap,
     /// A message bound to a view is delivered in later ones.
     LateForItsView,
     /// Who is out answers nobody.
@@ -71,11 +73,13 @@ pub enum Bug {
     LaggardsAreOut,
     /// What is heard of the dead after their death counts as life.
     NewLifeRefused,
+    /// A closed connection is taken for a proof of death.
+    ClosedIsProof,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::AnyTwoAreAQuorum,
         Self::BothHalvesOfATie,
         Self::LearnersVote,
@@ -104,11 +108,13 @@ impl Bug {
         Self::PartialsKept,
         Self::FragmentsInTheSnapshot,
         Self::SessionsNotInTheSnapshot,
+        Self::DeliveredOverAGap,
         Self::LateForItsView,
         Self::NoLinger,
         Self::GoneNotUnderstood,
         Self::LaggardsAreOut,
         Self::NewLifeRefused,
+        Self::ClosedIsProof,
     ];
 }
 

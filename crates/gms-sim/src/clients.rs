@@ -124,10 +124,13 @@ impl Client {
         while self.cursor <= self.last && !self.unanswered.contains_key(&self.cursor) {
             self.cursor += 1;
         }
-        if self.cursor > self.last {
-            if self.made >= self.plan.count || self.unanswered.len() as u64 >= self.plan.window {
-                return None;
-            }
+        (self.cursor <= self.last || self.make()).then(|| self.numbered(self.cursor))
+    }
+
+    /// Makes another message, if there is to be one.
+    fn make(&mut self) -> bool {
+        let may = self.made < self.plan.count && (self.unanswered.len() as u64) < self.plan.window;
+        if may {
             self.made += 1;
             self.last += 1;
             let size = self.draw.within(0..=self.plan.size) as usize;
@@ -135,8 +138,19 @@ impl Client {
             let level = self.draw.pick(&[Level::Agreed, Level::Uniform, Level::Uniform, Level::Stable]);
             self.unanswered.insert(self.last, (payload.into(), level));
         }
-        let (payload, level) = &self.unanswered[&self.cursor];
-        Some((self.cursor, payload.clone(), *level))
+        may
+    }
+
+    fn numbered(&self, number: u64) -> (u64, Bytes, Level) {
+        let (payload, level) = &self.unanswered[&number];
+        (number, payload.clone(), *level)
+    }
+
+    /// In its haste, the message after `number`, which has not been handed over yet.
+    fn hurry(&mut self, number: u64) -> Option<(u64, Bytes, Level)> {
+        let hurries = number > 0 && self.plan.hasty > 0.0 && self.draw.chance(self.plan.hasty);
+        let there = hurries && (number < self.last || self.make());
+        (there && self.unanswered.contains_key(&(number + 1))).then(|| self.numbered(number + 1))
     }
 }
 
@@ -176,19 +190,39 @@ impl World<'_> {
     fn hand_over(&mut self, which: usize, client: &mut Client, through: usize) {
         let mut counted = false;
         for _ in 0..client.plan.burst {
-            let Some((number, payload, level)) = client.next() else { break };
-            let session = SessionNumber { session: client.session, number };
-            let again = client.copies.values().any(|copy| *copy == (session.session, number));
-            let mut accepted = None;
-            self.act(through, |host, _, now| {
-                accepted = host.app.send_for(which, &mut host.node, now, payload, level, session);
-                if accepted.is_some() && again && !std::mem::replace(&mut counted, true) {
-                    host.app.met(Situation::SentTwice);
-                }
-            });
-            let Some(sseq) = accepted else { break };
-            client.copies.insert((through, sseq), (session.session, number));
+            let Some(next) = client.next() else { break };
+            let number = next.0;
+            let early = client.hurry(number);
+            // The early one comes again in its turn.
+            if !early
+                .into_iter()
+                .chain([next])
+                .all(|message| self.hand_in(which, client, message, &mut counted, through))
+            {
+                break;
+            }
             client.cursor = number + 1;
         }
+    }
+
+    /// Whether the process accepts the message; what is sent for another time is `counted` once.
+    fn hand_in(
+        &mut self,
+        which: usize,
+        client: &mut Client,
+        (number, payload, level): (u64, Bytes, Level),
+        counted: &mut bool,
+        through: usize,
+    ) -> bool {
+        let session = SessionNumber { session: client.session, number };
+        let again = client.copies.values().any(|copy| *copy == (session.session, number));
+        let mut accepted = None;
+        self.act(through, |host, _, now| {
+            accepted = host.app.send_for(which, &mut host.node, now, payload, level, session);
+            if accepted.is_some() && again && !std::mem::replace(counted, true) {
+                host.app.met(Situation::SentTwice);
+            }
+        });
+        accepted.inspect(|sseq| _ = client.copies.insert((through, *sseq), (session.session, number))).is_some()
     }
 }

@@ -7,8 +7,8 @@ use gms_check::{Event, Record};
 use gms_core::Ranking;
 
 use crate::application::End;
-use crate::host::Host;
-use crate::scenario::{Birth, Death, Entry, Victim};
+use crate::host::{Host, address};
+use crate::scenario::{Birth, Closing, Death, Entry, Victim};
 use crate::situation::Situation;
 use crate::world::{Happening, World};
 
@@ -63,14 +63,14 @@ impl World<'_> {
         }
         host.app.end = Some(End::Crashed);
         host.gone = true;
-        let (process, uid, address, place) = (host.uid, host.node.uid(), host.address, host.place);
+        let (process, uid, from, place) = (host.uid, host.node.uid(), host.address, host.place);
         self.network.count(if leads { "crash of a leader" } else { "crash" });
         let record = Record { at_us: self.now.as_nanos() / 1000, process, event: Event::Crash };
         self.witness.take(&record, Some(place));
         if self.scenario.mortality.as_ref().is_some_and(|mortality| mortality.noticed) {
             for other in self.living(|_| true) {
                 let at = self.now + self.draw.micros(50..=NOTICED.as_micros() as u64);
-                self.queue.push(at, Happening::Close { at: other, address });
+                self.queue.push(at, Happening::Close { at: other, address: from });
             }
         }
         self.prove_death(uid);
@@ -118,6 +118,38 @@ impl World<'_> {
             Ranking::Bully => (0, node),
             Ranking::Priority => (weight as usize, node),
             Ranking::Seniority => (usize::MAX - place().unwrap_or(usize::MAX), 0),
+        }
+    }
+
+    /// Connections of a process close that nobody has left.
+    pub(crate) fn reset(&mut self, index: usize) {
+        let closing = self.scenario.mortality.as_ref().map(|mortality| mortality.closings[index].clone());
+        let Some(Closing { victim, all, .. }) = closing.filter(|_| !self.calm) else { return };
+        let Some(victim) = self.find(victim) else { return };
+        let mut others = self.living(|_| true);
+        others.retain(|other| *other != victim);
+        if !all && !others.is_empty() {
+            others = vec![self.draw.pick(&others)];
+        }
+        if others.is_empty() {
+            return;
+        }
+        self.note(Event::Fault { kind: "connection reset".to_owned() });
+        for other in others {
+            for (at, of) in [(victim, other), (other, victim)] {
+                let when = self.now + self.draw.micros(50..=NOTICED.as_micros() as u64);
+                let address = address(self.births[of].place);
+                self.queue.push(when, Happening::Noticed { at, address });
+            }
+        }
+    }
+
+    /// The process `at` notices that its connection to `address` has closed.
+    pub(crate) fn notice(&mut self, at: usize, address: SocketAddr) {
+        let watched = self.hosts[at].as_ref().is_some_and(|host| host.node.watched().contains(&address));
+        if watched && !self.calm {
+            self.network.count("connection reset");
+            self.act(at, |host, _, now| host.node.closed(now, address));
         }
     }
 

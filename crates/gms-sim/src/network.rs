@@ -13,7 +13,7 @@ use crate::scenario::{NetworkPlan, Shape};
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
 /// All kinds of faults.
-pub const FAULT_KINDS: [&str; 28] = [
+pub const FAULT_KINDS: [&str; 29] = [
     "lost",
     "duplicated",
     "held back",
@@ -29,6 +29,7 @@ pub const FAULT_KINDS: [&str; 28] = [
     "crash of a leader",
     "restart",
     "connection closed",
+    "connection reset",
     "proof of death",
     "cut one-way",
     "cut link",

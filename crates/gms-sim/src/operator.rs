@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gms_check::Event;
+use gms_check::{Event, Record};
 use gms_core::{Input, Uid};
 
 use crate::host::Host;
@@ -64,6 +64,13 @@ impl World<'_> {
         self.queue.push(self.now + after, Happening::Prove(self.proofs.len() - 1));
     }
 
+    /// A proof that the process `to` is given now: the first of its kind, if none was given before.
+    fn proved_since(&self, to: usize) -> Option<Event> {
+        let gid = self.hosts[to].as_ref()?.node.view()?.gid;
+        let views = self.hosts.iter().flatten().filter_map(|host| host.node.view()).filter(|view| view.gid == gid);
+        views.map(|view| view.vid).max().map(|view| Event::Proved { gid: gid.0, view })
+    }
+
     /// Tells some of those who can be told by now.
     pub(crate) fn prove(&mut self, index: usize) {
         let who = self.proofs[index].who;
@@ -74,11 +81,17 @@ impl World<'_> {
                 continue;
             }
             let mut done = false;
+            let proved = self.proved_since(host);
             self.act(host, |host, _, now| {
                 host.node.handle(now, Input::Dead(who));
                 done = true;
             });
             if done {
+                if self.proofs[index].told.is_empty() {
+                    let process = gms_check::Uid { node: who.node.0, incarnation: who.incarnation };
+                    let at_us = self.now.as_nanos() / 1000;
+                    proved.into_iter().for_each(|event| self.witness.take(&Record { at_us, process, event }, None));
+                }
                 self.proofs[index].told.insert(host);
                 self.network.count("proof of death");
             }

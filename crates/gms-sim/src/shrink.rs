@@ -89,12 +89,13 @@ macro_rules! list {
     };
 }
 
-const LISTS: [List; 11] = [
+const LISTS: [List; 12] = [
     list!(clients),
     list!(orders),
     list!(departures),
     list!(mortality.strikes),
     list!(mortality.crashes),
+    list!(mortality.closings),
     list!(network.silences),
     list!(network.cuts),
     list!(network.pauses),
@@ -126,7 +127,7 @@ fn remove_birth(scenario: &mut Scenario, index: usize) -> bool {
 /// Simpler worlds.
 const CHANGES: [Change; 16] = [
     // What is left is of the run that fails, and called like it.
-    |s| *s = Scenario { name: s.name, ..s.clone().ungoverned() },
+    |s| *s = Scenario { name: s.name, ..s.clone().plain() },
     |s| s.mortality = None,
     |s| s.mortality = s.mortality.take().map(|m| Mortality { noticed: false, quick: false, ..m }),
     |s| s.network.rates.loss = 0.0,

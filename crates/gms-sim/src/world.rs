@@ -60,6 +60,13 @@ pub(crate) enum Happening {
         at: usize,
         address: SocketAddr,
     },
+    /// Connections between processes that live.
+    Reset(usize),
+    /// At one end of such a connection.
+    Noticed {
+        at: usize,
+        address: SocketAddr,
+    },
     Calm,
     Look,
 }
@@ -177,6 +184,10 @@ impl<'a> World<'a> {
         for (index, crash) in crashes.enumerate() {
             self.queue.push(crash.at, Happening::Crash(index));
         }
+        let closings = self.scenario.mortality.iter().flat_map(|mortality| &mortality.closings);
+        for (index, closing) in closings.enumerate() {
+            self.queue.push(closing.at, Happening::Reset(index));
+        }
         self.queue.push(Time::ZERO + self.scenario.chaos, Happening::Calm);
         self.queue.push(Time::ZERO, Happening::Look);
     }
@@ -263,6 +274,8 @@ impl<'a> World<'a> {
                 }
             }
             Happening::Close { at, address } => self.close(at, address),
+            Happening::Reset(index) => self.reset(index),
+            Happening::Noticed { at, address } => self.notice(at, address),
             Happening::Calm => self.calm_down(),
             Happening::Look => self.queue.push(self.now + LOOK, Happening::Look),
         }

@@ -45,7 +45,7 @@ impl Watcher for Cost {
 
 /// What is sent then by a group of `members` to which that happens.
 fn sent(members: u64, change: Change) -> Cost {
-    let drawn = Scenario::immortal(1).ungoverned();
+    let drawn = Scenario::immortal(1).plain();
     let mut birth = Birth { reader: Reader::Eager, budget: 4 << 20, pending: 4 << 20, ..drawn.births[0].clone() };
     birth.traffic.count = 0;
     let mut births: Vec<Birth> = (0..members)

@@ -3,17 +3,20 @@
 //!
 //! A `send` names its client. Copies of one message are those that have the same client number; their places are looked
 //! up at the end, all processes together, and those that are lost with the end of a view do not count. Per lineage and
-//! session, more than one delivered copy of a number is a breach, and so is a number behind a higher one. Whoever was
+//! session, more than one delivered copy of a number is a breach, and so is a number behind a higher one, or one above 1
+//! without the one before it anywhere before. That is judged only where it is known what is at every place between it and
+//! the message of its session before: nobody may have come to tell of a place, and a lineage may go on from another. Whoever was
 //! told `ordered` for any copy must have been told the place of the delivered one; where none is known to be delivered, a
 //! place at which there is one of the copies, if it is known what is there. Exercised: messages of clients
 //! delivered; parts `repeats`, `gaps` and `expired` (entries passed for it, by all processes) and `resumed` (sessions that were sent
 //! through several processes).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::Invariant;
 use crate::findings::{Findings, Place};
-use crate::world::{Class, Id, Placed, ProcessId, Step, World, ordered};
+use crate::world::{Class, Id, Lineage, Placed, ProcessId, Step, World, ordered};
 use crate::{Event, Property, SessionNumber};
 
 #[derive(Debug, Default)]
@@ -41,25 +44,28 @@ impl Invariant for ClientSessions {
     fn finish(&mut self, world: &World, out: &mut Findings) {
         let resumed = self.through.values().filter(|through| through.len() > 1).count();
         out.part(Property::P26, "resumed", resumed as u64);
-        // By lineage and session: the place of the message before.
-        let mut before: BTreeMap<(u128, u128), Placed> = BTreeMap::new();
+        // By lineage and session: the message before, and its place.
+        let mut before: BTreeMap<(u128, u128), (u64, Placed)> = BTreeMap::new();
         for (client, ids) in self.sent.iter().filter(|(client, _)| client.number > 0) {
             let mut found: BTreeMap<u128, (Id, Placed)> = BTreeMap::new();
             for (id, placed) in ids.iter().flat_map(|id| world.places(*id).map(|placed| (*id, placed))) {
                 let Some(lineage) = world.lineage_of(placed.by).filter(|_| !world.lost(placed)) else { continue };
                 out.exercised(Property::P26, 1);
-                let what = match (found.insert(lineage.gid, (id, placed)), before.get(&(lineage.gid, client.session))) {
-                    (Some((_, first)), _) => format!("delivered again, after gseq {}", first.gseq.min(placed.gseq)),
-                    (None, Some(last)) if last.gseq > placed.gseq => {
-                        format!("delivered before an earlier one, at gseq {}", last.gseq)
+                let last = before.get(&(lineage.gid, client.session));
+                let (number, after) = last.map_or((0, 0), |(number, placed)| (*number, placed.gseq));
+                let what = match found.insert(lineage.gid, (id, placed)) {
+                    Some((_, first)) => format!("delivered again, after gseq {}", first.gseq.min(placed.gseq)),
+                    None if after > placed.gseq => format!("delivered before an earlier one, at gseq {after}"),
+                    None if number + 1 < client.number && all_known(lineage, after + 1..placed.gseq) => {
+                        format!("delivered, and {} nowhere before it", client.number - 1)
                     }
-                    _ => continue,
+                    None => continue,
                 };
                 breach(world, out, *client, id, placed, &what);
             }
             self.judge_places(world, out, *client, ids);
             for (gid, (_, placed)) in found {
-                before.insert((gid, client.session), placed);
+                before.insert((gid, client.session), (client.number, placed));
                 let told = ids.iter().filter_map(|id| Some((id, ordered(world.message(*id)?.outcome)?)));
                 for (id, (gseq, view)) in
                     told.filter(|(id, _)| world.lineage_of(id.sender).is_some_and(|l| l.gid == gid))
@@ -89,6 +95,19 @@ impl ClientSessions {
             }
         }
     }
+}
+
+/// Whether it is known what the history has at each of some places: no message without a name can be at one.
+fn all_known(lineage: &Lineage, places: Range<u64>) -> bool {
+    if places.is_empty() {
+        return true;
+    }
+    let named = |class: Class, id: Option<Id>| class != Class::Message || id.is_some();
+    let slots = lineage.slots_at(places.start..=places.end - 1);
+    let kept = slots.filter(|(gseq, view, slot)| named(slot.class, slot.id) && !lineage.lost(*view, *gseq));
+    let mut known: BTreeSet<u64> = kept.map(|(gseq, ..)| gseq).collect();
+    known.extend(lineage.views.values().map(|view| view.gseq).filter(|gseq| places.contains(gseq)));
+    known.len() as u64 == places.end - places.start
 }
 
 /// Whether a place that a sender was told is behind the end of its view: P16 judges that.
@@ -138,9 +157,72 @@ mod tests {
     fn delivered_out_of_order() {
         let mut story = opened();
         story.send_for((7, 3), 1, 3).deliver(&[1, 2, 3], 1, 4, (1, 3), Agreed);
-        story.passes(Property::P26);
         story.send_for((7, 2), 2, 1).deliver(&[1, 2, 3], 1, 5, (2, 1), Agreed);
         story.caught_alone(Property::P26, &[1], "gseq 4 in view 1");
+    }
+
+    /// Number 2 was sent, or was not, and is nowhere; the one after 3 follows it.
+    #[test]
+    fn delivered_over_a_gap() {
+        for sent in [true, false] {
+            let mut story = opened();
+            if sent {
+                story.send_for((7, 2), 2, 1);
+            }
+            story.send_for((7, 3), 1, 3).deliver(&[1, 2, 3], 1, 4, (1, 3), Agreed);
+            story.send_for((7, 4), 1, 4).deliver(&[1, 2, 3], 1, 5, (1, 4), Agreed);
+            story.caught_alone(Property::P26, &[1], "gseq 4 in view 1");
+            assert_eq!(story.report().of(Property::P26).count(), 1);
+        }
+        let mut story = opened();
+        story.send_for((8, 2), 1, 3).deliver(&[1, 2, 3], 1, 4, (1, 3), Agreed);
+        story.caught_alone(Property::P26, &[1], "gseq 4 in view 1");
+    }
+
+    #[test]
+    fn what_comes_after_a_gap_is_passed() {
+        let mut story = opened();
+        story.send_for((7, 3), 1, 3).pass(&[1, 2, 3], 1, 4, (1, 3), PassReason::Gap).outcome(1, 3, Outcome::NotOrdered);
+        story.send_for((7, 2), 2, 1).deliver(&[1, 2, 3], 1, 5, (2, 1), Agreed);
+        story.send_for((7, 3), 1, 4).deliver(&[1, 2, 3], 1, 6, (1, 4), Agreed);
+        let report = story.passes(Property::P26);
+        assert_eq!(report.counters.part(Property::P26, "gaps"), 3);
+    }
+
+    /// The one before was delivered at a place that is behind the end of its view.
+    #[test]
+    fn the_one_before_is_lost() {
+        let mut story = opened();
+        story.send_for((7, 2), 1, 3).deliver(&[1], 1, 4, (1, 3), Agreed).add(1, crate::Event::Crash);
+        story.accept(&[2, 3], 2).view(&[2, 3], 2, 4, 3, &[2, 3]);
+        story.send_for((7, 3), 2, 1).deliver(&[2, 3], 2, 5, (2, 1), Agreed);
+        story.caught_alone(Property::P26, &[2], "gseq 5 in view 2");
+    }
+
+    /// All who had the one before died before they came to it: one who came in later tells of what follows only.
+    #[test]
+    fn nobody_is_left_to_tell_of_the_one_before() {
+        let mut story = opened();
+        story.send_for((7, 2), 1, 3).send_for((7, 3), 2, 1);
+        (1..=3).for_each(|node| _ = story.add(node, crate::Event::Crash));
+        story.accept(&[1, 2, 3], 2).view(&[4], 2, 5, 3, &[1, 2, 3, 4]).deliver(&[4], 2, 6, (2, 1), Agreed);
+        story.passes(Property::P26);
+        // Somebody was there, and passed something without a name; or it was for sure nothing of the kind.
+        for (why, sound) in [(PassReason::NotAddressed, true), (PassReason::Fragment, false)] {
+            let mut story = story.clone();
+            story.pass(&[1], 1, 4, (0, 0), why);
+            assert_eq!(story.report().of(Property::P26).next().is_none(), sound, "{why:?}");
+        }
+    }
+
+    /// A session that went unused for too long begins anew under another name.
+    #[test]
+    fn one_that_expired_begins_anew() {
+        let mut story = opened();
+        story.send_for((7, 2), 1, 3).pass(&[1, 2, 3], 1, 4, (1, 3), PassReason::SessionExpired);
+        story.send_for((8, 0), 1, 4).pass(&[1, 2, 3], 1, 5, (1, 4), PassReason::Control);
+        story.send_for((8, 1), 1, 5).deliver(&[1, 2, 3], 1, 6, (1, 5), Agreed);
+        story.passes(Property::P26);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! history has that message; where nobody handled that place, it must at least lie inside its view, and the message
 //! nowhere else. If the place is behind the end of its view, that is honest only for an agreed message whose sender never
 //! came past that view. `not_ordered` needs a message that is nowhere in the history (a lost place does not count),
-//! and that is bound to a view or a client's, or whose sender left. `unknown` needs a sender that was excluded, left,
-//! crashed, or whose trace shows no later `send`, `deliver` or `view`, and that is not `up` at `rest`.
+//! and that is bound to a view or a client's, or whose sender left. `unknown` is the last that a sender hears before its
+//! end: no `send`, `deliver`, `pass` or `view` of its may follow, however it ends, and it must not be `up` at `rest`.
 //! A message passed as a repeat is reported at the place of the first one, which is not compared. Who left must have an
 //! outcome for every send; other sends without one are counted. Exercised: outcomes; parts `ordered`, `not ordered`,
 //! `unknown`, `open` (sends without).
@@ -19,23 +19,19 @@ use crate::{Event, Outcome, Property};
 
 #[derive(Debug, Default)]
 pub(crate) struct HonestOutcome {
-    /// The first message each process called unknown, and whether it went on after that.
-    gave_up: BTreeMap<ProcessId, GaveUp>,
-}
-
-#[derive(Debug)]
-struct GaveUp {
-    place: Place,
-    went_on: bool,
+    /// The first message each process called unknown, until it goes on after that.
+    gave_up: BTreeMap<ProcessId, Place>,
 }
 
 impl Invariant for HonestOutcome {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
         match step.event {
             Event::Outcome { sseq, result } => self.told(step, *sseq, *result, out),
-            Event::Send { .. } | Event::Deliver { .. } | Event::View { .. } => {
-                if let Some(gave_up) = self.gave_up.get_mut(&step.who) {
-                    gave_up.went_on = true;
+            // How the process ends later does not matter: while it goes on, it can learn what became of its message.
+            Event::Send { .. } | Event::Deliver { .. } | Event::Pass { .. } | Event::View { .. } => {
+                if let Some(place) = self.gave_up.remove(&step.who) {
+                    let what = "called unknown by a process that went on".to_owned();
+                    out.violated(Property::P16, &[step.uid()], place, what);
                 }
             }
             _ => {}
@@ -43,13 +39,6 @@ impl Invariant for HonestOutcome {
     }
 
     fn finish(&mut self, world: &World, out: &mut Findings) {
-        for (who, gave_up) in &self.gave_up {
-            let process = world.process(*who);
-            if gave_up.went_on && !(process.excluded || process.left || process.crashed) {
-                let what = "called unknown by a process that went on".to_owned();
-                out.violated(Property::P16, &[process.uid], gave_up.place, what);
-            }
-        }
         for (id, message) in world.messages() {
             if let Some(what) = judge(world, id, message, out) {
                 let after = message.sent.map_or(0, |sent| sent.after);
@@ -71,7 +60,7 @@ impl HonestOutcome {
         out.part(Property::P16, name, 1);
         let place = Place::Send { sseq, after: step.process.reached() };
         if result == Outcome::Unknown {
-            self.gave_up.entry(step.who).or_insert(GaveUp { place, went_on: false });
+            self.gave_up.entry(step.who).or_insert(place);
         }
         let what = match step.message {
             Some(Message { outcome: Some(_), .. }) => "a second outcome",
@@ -201,22 +190,46 @@ mod tests {
         story.rest(&[], &[1, 2, 3]).passes(Property::P16);
     }
 
+    /// Whatever goes on after it, and however the process ends then: it gave up too early.
     #[test]
     fn unknown_only_at_the_end() {
+        let mut given_up = sent();
+        given_up.outcome(1, 1, HERE).outcome(1, 2, Outcome::Unknown).passes(Property::P16);
+        let going_on: [fn(&mut Story); 4] = [
+            |story| _ = story.send(1, 3, Level::Agreed).outcome(1, 3, Outcome::Unknown),
+            |story| _ = story.send(2, 1, Level::Agreed).deliver(&[1, 2, 3], 1, 3, (2, 1), Level::Agreed),
+            |story| _ = story.pass(&[1, 2, 3], 1, 3, (0, 0), PassReason::Fragment),
+            |story| _ = story.accept(&[1, 2, 3], 2).view(&[1, 2, 3], 2, 3, 3, &[1, 2, 3]),
+        ];
+        for go_on in going_on {
+            let mut story = given_up.clone();
+            go_on(&mut story);
+            story.caught_alone(Property::P16, &[1], "send 2");
+        }
+    }
+
+    fn gives_up_too_early_and_ends(end: Event) {
         let mut story = sent();
-        story.outcome(1, 2, Outcome::Unknown).passes(Property::P16);
-        story.send(1, 3, Level::Agreed).caught_alone(Property::P16, &[1], "send 2");
-        story.add(1, Event::Crash).passes(Property::P16);
+        story.add(1, Event::Fault { kind: "cut".into() }).outcome(1, 1, HERE);
+        let mut at_the_end = story.clone();
+        at_the_end.outcome(1, 2, Outcome::Unknown).add(1, end.clone()).passes(Property::P16);
+        story.outcome(1, 2, Outcome::Unknown).send(1, 3, Level::Agreed).outcome(1, 3, Outcome::Unknown);
+        story.add(1, end).caught_alone(Property::P16, &[1], "send 2");
     }
 
     #[test]
-    fn unknown_to_one_that_is_out_afterwards() {
-        for end in [Event::Left, Event::Excluded] {
-            let mut story = sent();
-            story.outcome(1, 1, HERE).outcome(1, 2, Outcome::Unknown).send(1, 3, Level::Agreed);
-            story.outcome(1, 3, Outcome::Unknown).caught_alone(Property::P16, &[1], "send 2");
-            story.add(1, Event::Fault { kind: "cut".into() }).add(1, end).passes(Property::P16);
-        }
+    fn unknown_too_early_to_one_that_leaves() {
+        gives_up_too_early_and_ends(Event::Left);
+    }
+
+    #[test]
+    fn unknown_too_early_to_one_that_is_excluded() {
+        gives_up_too_early_and_ends(Event::Excluded);
+    }
+
+    #[test]
+    fn unknown_too_early_to_one_that_crashes() {
+        gives_up_too_early_and_ends(Event::Crash);
     }
 
     /// The sender alone has delivered it, behind the end of the view.

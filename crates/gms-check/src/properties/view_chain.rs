@@ -4,11 +4,12 @@
 //! members with their roles must be the same. A ballot must have one value wherever it is accepted. At the end, for every
 //! view whose predecessor V was also seen, the voters of V with an `accepted` record for that very view in one and the
 //! same ballot must be more than half of V's voters, or exactly half with V's leader among them, and so must its own
-//! voters (5.1, 5.2); in a fail-stop group, all of them that show a sign of life after, by a later view, by their
+//! voters (5.1, 5.2); in a fail-stop group, all of them but those whose death was `proved` before anybody came to
+//! the view. Where the records tell of no proof, all of them that show a sign of life after, by a later view, by their
 //! exclusion or by being there at `rest`, for the others have to be dead. Acceptances of processes that crashed count.
 //! Exercised: views compared with those of another process; part `quorums`: views whose acceptance was counted; part
 //! `ballots`: those of them proposed by another than the leader, in a round of its own; part `rejected`: acceptances of
-//! what did not become the view.
+//! what did not become the view; part `proved`: views accepted without voters whose death was proved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ type Ballot = (u32, u64);
 pub(crate) struct ViewChain {
     /// What was accepted as the view of this gid and number, and who did so in which ballot.
     accepted: BTreeMap<(u128, u64), BTreeMap<Ballot, Accepted>>,
+    /// Whose death was proved, and the last view before of each lineage in which it was.
+    proved: BTreeMap<Uid, BTreeMap<u128, u64>>,
 }
 
 /// What became of one ballot.
@@ -48,6 +51,10 @@ impl Invariant for ViewChain {
                     let what = format!("accepts another value than {first} in round {round} of node {by}");
                     out.violated(Property::P1, &[step.uid(), first], place, what);
                 }
+            }
+            Event::Proved { gid, view } => {
+                let before = self.proved.entry(step.uid()).or_default().entry(*gid).or_insert(*view);
+                *before = (*view).min(*before);
             }
             Event::View { gid, view, at, gseq, leader, members, .. } => {
                 let Some(first) = step.world.lineage_named(*gid).and_then(|lineage| lineage.views.get(view)) else {
@@ -81,16 +88,22 @@ impl Invariant for ViewChain {
                     continue;
                 };
                 out.part(Property::P1, "quorums", 1);
-                // Whoever came past a view was not dead when the next one was decided.
-                let enough = |of: &ViewInfo, past: u64, accepted: &BTreeSet<Uid>| {
-                    let lives_on =
-                        |uid: &Uid| at_rest(uid) || world.find(*uid).is_some_and(|p| p.came_past(past) || p.excluded);
-                    match of.fail_stop {
-                        true => voters(of).filter(lives_on).all(|voter| accepted.contains(&voter)),
-                        false => is_quorum(of, accepted),
-                    }
+                let proved = |uid: &Uid| {
+                    self.proved.get(uid).and_then(|of| of.get(&lineage.gid)).is_some_and(|before| before < view)
                 };
-                let (mut old, mut own, mut balloted, mut most) = (false, false, false, 0);
+                // Whoever came past a view was not dead when the next one was decided.
+                let lives_on = |uid: &Uid, past: u64| {
+                    at_rest(uid) || world.find(*uid).is_some_and(|p| p.came_past(past) || p.excluded)
+                };
+                let needed = |uid: &Uid, past: u64| match self.proved.is_empty() {
+                    true => lives_on(uid, past),
+                    false => !proved(uid),
+                };
+                let enough = |of: &ViewInfo, past: u64, accepted: &BTreeSet<Uid>| match of.fail_stop {
+                    true => voters(of).filter(|voter| needed(voter, past)).all(|voter| accepted.contains(&voter)),
+                    false => is_quorum(of, accepted),
+                };
+                let (mut old, mut own, mut balloted, mut without, mut most) = (false, false, false, false, 0);
                 for (ballot, accepted) in self.accepted.get(&(lineage.gid, *view)).into_iter().flatten() {
                     if accepted.first.is_some_and(|(_, value)| value != info.value) {
                         out.part(Property::P1, "rejected", accepted.by.len() as u64);
@@ -101,9 +114,11 @@ impl Invariant for ViewChain {
                         (old, balloted) = (true, balloted || ballot.0 > 0);
                         // So that it begins with its history: whatever follows is decided by those who hold it.
                         own |= enough(info, *view, &accepted.by);
+                        without |= before.fail_stop && voters(before).any(|v| proved(&v) && !accepted.by.contains(&v));
                     }
                 }
                 out.part(Property::P1, "ballots", u64::from(balloted));
+                out.part(Property::P1, "proved", u64::from(without));
                 let what = match (old, own) {
                     (true, true) => continue,
                     (true, false) => "accepted by too few of its own voters".to_owned(),
@@ -190,6 +205,50 @@ mod tests {
         story.records.pop();
         story.rest(&[1, 2], &[3]);
         assert!(story.report().of(Property::P1).next().is_some());
+    }
+
+    /// A harness that tells of proofs: whoever does not accept has to be one of those, and in time.
+    #[test]
+    fn without_a_proof_nobody_is_dead_in_a_fail_stop_group() {
+        // Of whom there is a proof, and since the end of which view of which lineage; what 3 does.
+        let lately = |node| (node, GID, 1);
+        for (proofs, end, sound) in [
+            (&[lately(3)][..], Event::Crash, true),
+            (&[lately(2)], Event::Crash, false),
+            (&[(3, GID, 2)], Event::Crash, false),
+            (&[(3, GID, 2), lately(3)], Event::Crash, true),
+            (&[(3, GID + 1, 1)], Event::Crash, false),
+            (&[lately(2)], Event::Excluded, false),
+        ] {
+            let mut story = three();
+            story.fail_stop().add(1, fault()).accept(&[1, 2], 2).view(&[1, 2], 2, 2, 1, &[1, 2]).add(3, end);
+            proofs.iter().for_each(|(node, gid, view)| _ = story.add(*node, Event::Proved { gid: *gid, view: *view }));
+            let report = story.report();
+            assert_eq!(report.of(Property::P1).next().is_none(), sound, "{proofs:?}");
+            assert_eq!(report.counters.part(Property::P1, "proved"), u64::from(sound));
+        }
+    }
+
+    /// The dead that are left in the next view, too, need a proof.
+    #[test]
+    fn voters_of_the_next_view_need_a_proof_as_well() {
+        for (proof, sound) in [(3, true), (1, false)] {
+            let mut story = three();
+            story.add(1, fault()).accept(&[1, 2], 2).view(&[1, 2], 2, 2, 1, &[1, 2, 3]).fail_stop();
+            story.add(3, Event::Crash).add(proof, Event::Proved { gid: GID, view: 1 });
+            assert_eq!(story.report().of(Property::P1).next().is_none(), sound);
+        }
+    }
+
+    /// With a majority, a proof is neither needed nor of any use.
+    #[test]
+    fn proofs_do_not_count_in_a_majority_group() {
+        for (accepted, sound) in [(&[1, 2][..], true), (&[1], false)] {
+            let mut story = three();
+            story.add(1, fault()).accept(accepted, 2).view(&[1], 2, 2, 1, &[1, 2]);
+            story.add(3, Event::Crash).add(3, Event::Proved { gid: GID, view: 1 });
+            assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{accepted:?}");
+        }
     }
 
     #[test]

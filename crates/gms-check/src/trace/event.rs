@@ -9,7 +9,7 @@ use super::{Uid, digest, hex};
 pub struct Record {
     /// The process's own clock in microseconds. For readers only: no property looks at it.
     pub at_us: u64,
-    /// Who did it. For `crash`, the process that crashed.
+    /// Who did it. For `crash` and `proved`, the process that crashed.
     pub process: Uid,
     /// What it did.
     #[serde(flatten)]
@@ -244,6 +244,15 @@ pub enum Event {
     },
     /// Harness: the process was killed.
     Crash,
+    /// Harness: that the process is dead can be proved from now on (P1). A harness that says so of one death has to say
+    /// it of all: without a proof, nobody may be taken for dead in a fail-stop group.
+    Proved {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
+        /// The last view of it that any process had come to before: whatever follows it may rest on the proof.
+        view: u64,
+    },
     /// Harness: a process was started again.
     Restart,
     /// Harness: the link from this process was cut.
@@ -298,6 +307,7 @@ mod tests {
             Event::Stamp { gid: u128::MAX, view: 1, fseq: 2, gseq: 3, count: 4, sender: uid, sseq: 5 },
             Event::Accepted { gid: u128::MAX, view: 2, round: 3, by: 5, value: Some(6), unstable: 4 },
             Event::Repeated { gid: u128::MAX, view: 1, sender: uid, sseq: 2 },
+            Event::Proved { gid: u128::MAX, view: 1 },
         ] {
             let line = back(event);
             assert!(line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#), "{line}");

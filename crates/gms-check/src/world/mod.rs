@@ -195,6 +195,7 @@ impl World {
             | Event::Blocked { .. }
             | Event::Unblocked
             | Event::Memory { .. }
+            | Event::Proved { .. }
             | Event::Restart
             | Event::Heal => {}
         }

@@ -43,6 +43,7 @@ pub(super) fn in_words(record: &Record) -> Option<String> {
         Event::Unblocked => "goes on".to_owned(),
         Event::Memory { .. } => return None,
         Event::Crash => "crashes".to_owned(),
+        Event::Proved { .. } => "can be proved to be dead".to_owned(),
         Event::Restart => "starts again".to_owned(),
         Event::CutLink { to } => format!("is cut off from {to}"),
         Event::Heal => "all links work again".to_owned(),

@@ -99,6 +99,11 @@ fn happenings(scenario: &Scenario) -> Vec<(Time, String)> {
     }));
     let crashes = scenario.mortality.iter().flat_map(|mortality| &mortality.crashes);
     events.extend(crashes.map(|c| (c.at, format!("{} dies{}", victim(c.victim), death(&c.death)))));
+    let closings = scenario.mortality.iter().flat_map(|mortality| &mortality.closings);
+    events.extend(closings.map(|closing| {
+        let which = if closing.all { "all connections" } else { "a connection" };
+        (closing.at, format!("{which} of {} close{}", victim(closing.victim), if closing.all { "" } else { "s" }))
+    }));
     events
         .extend(network.spikes.iter().map(|s| (s.at, format!("delays up to {} for {}", time(s.delay), time(s.lasts)))));
     events.extend(network.cuts.iter().map(|cut| (cut.at, format!("{} for {}", shape(cut.shape), time(cut.lasts)))));

@@ -56,6 +56,14 @@ impl Membership {
         }
     }
 
+    /// Its connection has closed, and it refuses another one: no proof of its death.
+    pub(crate) fn on_closed(&mut self, cx: &mut Context, who: Uid) {
+        if self.planted.is(Bug::ClosedIsProof) && self.view.params.quorum == QuorumMode::FailStop {
+            return self.on_death(cx, who);
+        }
+        self.suspect(cx, who, Suspicion::Closed(cx.now));
+    }
+
     /// Its host says that it is dead.
     pub(crate) fn on_death(&mut self, cx: &mut Context, who: Uid) {
         if self.view.contains(who) && who != cx.config.uid {

@@ -24,6 +24,9 @@ pub struct ClientPlan {
     /// How often, at a burst, it goes to another process without a reason, and sends what is under way once
     /// more; not before its session is open.
     pub fickle: f64,
+    /// How often it sends a message before the one that comes before it: the group lets it through only when that one
+    /// is there.
+    pub hasty: f64,
     /// Without an answer for so long, it goes to another process; there it waits twice as long, until there is one.
     pub patience: Duration,
 }
@@ -41,6 +44,9 @@ impl ClientPlan {
         }
         let size = draw.pick(&[20, 20, 200, 5000]).min(u64::from(params.message_limit));
         let fickle = draw.pick(&[0.0, 0.02, 0.1, 0.5]);
+        // This one, too: most clients keep to the order of their messages.
+        let mut rush = Draw::new(seed, 7);
+        let hasty = if rush.chance(0.3) { rush.pick(&[0.05, 0.3]) } else { 0.0 };
         let (from, to) = (from.as_micros() as u64, to.as_micros() as u64);
         let mut one = || Self {
             at: Time::ZERO + draw.micros(from..=from + (to - from) / 2),
@@ -50,6 +56,7 @@ impl ClientPlan {
             size,
             window: draw.magnitude(1..=100),
             fickle,
+            hasty,
             patience: draw_patience(&mut draw),
         };
         let mut all = vec![one()];

@@ -18,7 +18,7 @@ use crate::draw::Draw;
 pub use clients::ClientPlan;
 pub(crate) use label::Inside;
 pub use label::Label;
-pub use mortality::{Blow, Crash, Death, Mortality, Strike, Whom};
+pub use mortality::{Blow, Closing, Crash, Death, Mortality, Strike, Whom};
 pub use name::{NoSuchRun, RunName};
 pub use network::{Burst, Cut, NetworkPlan, Pause, Shape, Silence, Spike, Victim};
 pub use policy::{Order, Proofs, Wish};
@@ -162,7 +162,8 @@ impl Scenario {
         let young = if draw.chance(0.1) { 20_000..=100_000 } else { 200_000..=400_000 };
         let young = draw.micros(young);
         let times = (scenario.network.from + young, scenario.chaos);
-        let mortality = Mortality::draw(&mut draw, &mut scenario.network, times, places);
+        let mut mortality = Mortality::draw(&mut draw, &mut scenario.network, times, places);
+        mortality.draw_closings(seed, times);
         scenario.mortality = Some(mortality);
         scenario.network.draw_echoes(seed);
         scenario.govern();
@@ -290,7 +291,9 @@ impl Scenario {
 
     /// Whether processes die, and nothing else happens to them: then nobody who lives need be excluded.
     pub(crate) fn spares_the_living(&self) -> bool {
-        let only_deaths = |mortality: &Mortality| mortality.strikes.iter().all(|s| matches!(s.blow, Blow::Crash(_)));
+        let only_deaths = |mortality: &Mortality| {
+            mortality.closings.is_empty() && mortality.strikes.iter().all(|s| matches!(s.blow, Blow::Crash(_)))
+        };
         self.network.is_calm() && self.mortality.as_ref().is_some_and(only_deaths) && !self.orders_exclusions()
     }
 

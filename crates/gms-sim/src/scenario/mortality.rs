@@ -16,6 +16,8 @@ pub struct Mortality {
     pub crashes: Vec<Crash>,
     /// Blows that fall at one datagram.
     pub strikes: Vec<Strike>,
+    /// Connections between two that live, and that close all the same.
+    pub closings: Vec<Closing>,
     /// Datagrams before do not count for them.
     pub struck_from: Time,
     /// The death of a process breaks its connections at once, as that of a process on a living host does.
@@ -35,6 +37,18 @@ pub struct Crash {
     pub victim: Victim,
     /// How.
     pub death: Death,
+}
+
+/// Connections of a process close, and are refused for a moment, although both ends live: by a middlebox, or a queue that
+/// is full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// When.
+    pub at: Time,
+    /// Whose.
+    pub victim: Victim,
+    /// All that it has, rather than the one to some other process.
+    pub all: bool,
 }
 
 /// How a process dies.
@@ -135,6 +149,21 @@ impl Mortality {
             }
         }
         mortality
+    }
+
+    /// Draws the connections that close between `from` and `to`, from a source of its own: without them, a seed's
+    /// scenario is what it was before there were any.
+    pub(super) fn draw_closings(&mut self, seed: u64, (from, to): (Duration, Duration)) {
+        let mut draw = Draw::new(seed, 8);
+        if !draw.chance(0.15) {
+            return;
+        }
+        let (from, to) = (from.as_micros() as u64, to.as_micros() as u64);
+        for _ in 0..draw.within(1..=4) {
+            let at = Time::ZERO + draw.micros(from.min(to)..=to);
+            let victim = draw.pick(&[Victim::Leader, Victim::Successor, Victim::Follower, Victim::Any]);
+            self.closings.push(Closing { at, victim, all: draw.chance(0.5) });
+        }
     }
 }
 

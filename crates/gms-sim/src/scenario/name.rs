@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::Scenario;
 
 /// The name of a run: which scenario is drawn, from which seed, and what is left out of it. It is read from, and written
-/// as, `17`, `m542` or `i12-ungoverned`:
+/// as, `17`, `m542` or `i12-plain`:
 ///
 /// | | |
 /// |---|---|
@@ -15,7 +15,7 @@ use super::Scenario;
 /// | `m542` | [`Scenario::mortal`] |
 /// | `i12` | [`Scenario::immortal`] |
 /// | `-followers` behind it | [`Scenario::only_followers_die`] |
-/// | `-ungoverned` | [`Scenario::ungoverned`] |
+/// | `-plain` | [`Scenario::plain`] |
 /// | `-unwatched` | [`Scenario::unwatched`], for those that can be |
 ///
 /// A scenario that was changed by hand still has the name of the one it was made from.
@@ -23,9 +23,9 @@ use super::Scenario;
 /// ```
 /// use gms_sim::{RunName, run};
 ///
-/// let name: RunName = "m3-ungoverned".parse()?;
+/// let name: RunName = "m3-plain".parse()?;
 /// let report = run(&name.scenario());
-/// assert!(report.to_string().starts_with("seed m3-ungoverned: "));
+/// assert!(report.to_string().starts_with("seed m3-plain: "));
 /// # Ok::<(), gms_sim::NoSuchRun>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +34,7 @@ pub struct RunName {
     seed: u64,
     // Set by those who change the scenario, and only with it: what is named can be drawn again.
     pub(super) followers: bool,
-    pub(super) ungoverned: bool,
+    pub(super) plain: bool,
     pub(super) unwatched: bool,
 }
 
@@ -51,7 +51,7 @@ enum Deaths {
 
 impl RunName {
     pub(super) fn draw(seed: u64) -> Self {
-        Self { deaths: Deaths::Drawn, seed, followers: false, ungoverned: false, unwatched: false }
+        Self { deaths: Deaths::Drawn, seed, followers: false, plain: false, unwatched: false }
     }
 
     pub(super) fn mortal(seed: u64) -> Self {
@@ -88,8 +88,8 @@ impl RunName {
         if self.followers {
             scenario = scenario.only_followers_die();
         }
-        if self.ungoverned {
-            scenario = scenario.ungoverned();
+        if self.plain {
+            scenario = scenario.plain();
         }
         scenario
     }
@@ -103,8 +103,7 @@ impl fmt::Display for RunName {
             Deaths::Immortal => "i",
         };
         write!(f, "{deaths}{}", self.seed)?;
-        for (is_so, suffix) in
-            [(self.followers, "-followers"), (self.ungoverned, "-ungoverned"), (self.unwatched, "-unwatched")]
+        for (is_so, suffix) in [(self.followers, "-followers"), (self.plain, "-plain"), (self.unwatched, "-unwatched")]
         {
             if is_so {
                 f.write_str(suffix)?;
@@ -127,7 +126,7 @@ impl fmt::Display for NoSuchRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreadable => {
-                "give a seed, as 17, m542 (processes may die) or i12 (none does), with -followers, -ungoverned or \
+                "give a seed, as 17, m542 (processes may die) or i12 (none does), with -followers, -plain or \
                  -unwatched behind it"
             }
             Self::Watched => {
@@ -157,7 +156,7 @@ impl FromStr for RunName {
         for part in parts {
             let suffix = match part {
                 "followers" => &mut name.followers,
-                "ungoverned" => &mut name.ungoverned,
+                "plain" => &mut name.plain,
                 "unwatched" => &mut name.unwatched,
                 _ => return Err(NoSuchRun::Unreadable),
             };
@@ -180,7 +179,7 @@ mod tests {
     fn a_name_is_written_as_it_is_read_and_so_is_its_scenario() {
         let mut unwatched = 0;
         for seed in [0, 17, 542, u64::MAX].into_iter().chain(1..40) {
-            for suffix in ["", "-followers", "-ungoverned", "-followers-ungoverned"] {
+            for suffix in ["", "-followers", "-plain", "-followers-plain"] {
                 for kind in ["", "m", "i"] {
                     let text = format!("{kind}{seed}{suffix}");
                     let name: RunName = text.parse().expect(&text);
@@ -201,13 +200,13 @@ mod tests {
         let named = |name: &str| name.parse::<RunName>().expect(name).scenario();
         assert_eq!(named("17"), Scenario::draw(17));
         assert_eq!(named("m542"), Scenario::mortal(542));
-        assert_eq!(named("i12-ungoverned"), Scenario::immortal(12).ungoverned());
-        assert_eq!(named("m5-ungoverned-followers"), Scenario::mortal(5).only_followers_die().ungoverned());
+        assert_eq!(named("i12-plain"), Scenario::immortal(12).plain());
+        assert_eq!(named("m5-plain-followers"), Scenario::mortal(5).only_followers_die().plain());
     }
 
     #[test]
     fn what_names_no_run_is_refused() {
-        for text in ["", "m", "x7", "7m", "mi7", "+7", "m+7", "-7", "7-", "7-dead", "7-ungoverned-ungoverned", "7 "] {
+        for text in ["", "m", "x7", "7m", "mi7", "+7", "m+7", "-7", "7-", "7-dead", "7-plain-plain", "7 "] {
             assert_eq!(text.parse::<RunName>(), Err(NoSuchRun::Unreadable), "{text}");
         }
         assert_eq!("99999999999999999999".parse::<RunName>(), Err(NoSuchRun::Unreadable));

@@ -76,9 +76,10 @@ impl Scenario {
         }
     }
 
-    /// The same without anything that an operator chooses or orders.
-    pub fn ungoverned(mut self) -> Self {
-        self.name.ungoverned = true;
+    /// The same as it would have been before the simulator knew operators, clients in a hurry, connections that close
+    /// between two that live, and datagrams that come again much later.
+    pub fn plain(mut self) -> Self {
+        self.name.plain = true;
         let (quorum, ranking, preempt) = Default::default();
         self.params = gms_core::Params { quorum, ranking, preempt, ..self.params };
         self.births.iter_mut().for_each(|birth| birth.weight = 0);
@@ -87,7 +88,10 @@ impl Scenario {
         }
         if let Some(mortality) = &mut self.mortality {
             mortality.proofs = None;
+            mortality.closings.clear();
         }
+        self.clients.iter_mut().for_each(|client| client.hasty = 0.0);
+        self.network.echoes = 0.0;
         self.orders.clear();
         self
     }
@@ -115,7 +119,11 @@ mod tests {
         assert!(some(|s| s.params.preempt) && some(|s| s.params.quorum == QuorumMode::FailStop));
         assert!(some(|s| !s.expected().is_empty()) && some(Scenario::orders_exclusions));
         assert!(some(|s| s.mortality.as_ref().is_some_and(|mortality| mortality.proofs.is_some())));
-        let plain: Vec<Scenario> = scenarios.iter().cloned().map(Scenario::ungoverned).collect();
+        for mode in [QuorumMode::Majority, QuorumMode::FailStop] {
+            let closes = |s: &Scenario| s.mortality.as_ref().is_some_and(|mortality| !mortality.closings.is_empty());
+            assert!(scenarios.iter().any(|s| s.params.quorum == mode && closes(s)), "{mode:?}");
+        }
+        let plain: Vec<Scenario> = scenarios.iter().cloned().map(Scenario::plain).collect();
         assert!(plain.iter().all(|s| s.orders.is_empty() && !s.params.preempt && s.expected().is_empty()));
     }
 }
