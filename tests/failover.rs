@@ -25,6 +25,8 @@ fn when_the_leader_dies_the_next_rank_leads_within_milliseconds_and_nothing_is_l
         world.pass(5 * MS);
         for index in 0..leader {
             assert_eq!(world.view(index), Some((count - 2, (0..count - 1).collect())), "of {count}, at {index}");
+            let stood = u64::from(index + 1 == leader);
+            assert_eq!(world.nodes[index].stats().candidacies, stood, "of {count}, at {index}");
         }
         for _ in 0..20 {
             world.send_all();
@@ -327,4 +329,26 @@ fn a_learner_whose_only_voter_is_dead_says_so() {
     world.pass(Duration::from_secs(4));
     let last = world.events[1].last();
     assert!(matches!(last, Some(Event::Blocked(Blocked::Quorum { heard: 0, voters: 1 }))), "{last:?}");
+}
+
+/// The group has gone on by more than one view when it says again that one who left may go.
+#[test]
+fn a_leaver_that_did_not_hear_that_it_may_go_is_told_again() {
+    let mut world = busy_group(4);
+    world.fate = |_, _, control| match control {
+        Control::Release { .. } => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    for index in [0, 1] {
+        world.nodes[index].handle(world.now, Input::Leave);
+        world.pass(40 * MS);
+    }
+    assert_eq!(world.view(3), Some((3, vec![2, 3])));
+    assert!((0..2).all(|index| !world.events[index].iter().any(|event| matches!(event, Event::Left { .. }))));
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(40 * MS);
+    for index in [0, 1] {
+        assert_eq!(world.events[index].last(), Some(&Event::Left { released: true }), "at {index}");
+    }
+    is_sound(&world);
 }

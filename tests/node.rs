@@ -220,6 +220,22 @@ fn a_group_that_somebody_chose_to_found_does_not_dissolve_but_says_what_it_met()
     assert!(matches!(rivals[..], [Event::Rival { size: 3, .. }]), "{rivals:?}");
 }
 
+/// Also where nothing was ordered in the last view, all end at the same place.
+#[test]
+fn an_idle_group_that_dissolves_says_the_same_everywhere() {
+    let mut world = World::of(2, &Bootstrap::Auto);
+    (2..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.cuts = vec![2];
+    world.pass(Duration::from_secs(1));
+    world.cuts.clear();
+    world.pass(Duration::from_secs(15));
+    let told = |index: usize| -> Vec<Event> {
+        world.events[index].iter().filter(|event| matches!(event, Event::Dissolved { .. })).cloned().collect()
+    };
+    assert!(told(0).len() == 1 && told(0) == told(1), "{:?} {:?}", told(0), told(1));
+    assert_eq!(world.view(0), Some((4, (0..5).collect())));
+}
+
 #[test]
 fn a_rival_that_is_gone_frightens_nobody() {
     let mut world = World::of(1, &Bootstrap::Auto);

@@ -149,6 +149,9 @@ fn with_proofs_of_death_a_group_may_shrink_to_one() {
     world.params = Params { quorum: QuorumMode::FailStop, ..Params::default() };
     (0..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
     world.pass(Duration::from_secs(1));
+    world.send_all();
+    world.pass(50 * MS);
+    assert!((0..5).all(|index| outcomes(&world, index).len() == 1), "nobody waits for the next view");
     for leader in (1..5).rev() {
         let uid = world.nodes[leader].uid();
         world.kill(leader);

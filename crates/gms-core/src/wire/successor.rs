@@ -199,6 +199,13 @@ mod tests {
         assert!(ok(|d| d.joined = view_of(&[4, 5, 6]).members) && !ok(|d| d.joined = view_of(&[4, 5, 6, 7]).members));
         assert!(!ok(|d| d.left = vec![0; 4]) && !ok(|d| d.promoted = vec![0; 4]));
         assert!(!ok(|d| d.at = 0) && !ok(|d| d.gseq = 0));
-        assert!(Successor::Whole(next_of(&ends, |_| ())).within(&limits));
+        let whole = |change: fn(&mut View)| {
+            let mut next = next_of(&ends, |_| ());
+            change(&mut next.view);
+            Successor::Whole(next).within(&limits)
+        };
+        assert!(whole(|_| ()) && !whole(|view| view.members.extend(view_of(&[4]).members)));
+        assert!(!whole(|view| view.vid = 0) && !whole(|view| view.at = 0) && !whole(|view| view.gseq = 0));
+        assert!(!whole(|view| view.leader = Uid::new(9, 9)) && !whole(|view| view.params.min_voters = 0));
     }
 }
