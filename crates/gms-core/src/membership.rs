@@ -106,6 +106,8 @@ pub(crate) struct Membership {
     pub(crate) dead: Vec<Uid>,
     /// When others last said that the leader is dead.
     pub(crate) accused: Option<Time>,
+    /// When the leader of this view last said, as such, anything at all.
+    pub(crate) served: Time,
     /// When the leader last said that it may order nothing at present.
     pub(crate) excused: Time,
     /// The leader orders nothing of mine and does not say why.
@@ -130,7 +132,7 @@ pub(crate) struct Membership {
     pub(crate) finale: Option<Event>,
     /// It has been reported: nothing follows any more.
     pub(crate) over: bool,
-    /// When somebody was last asked for the view that follows mine.
+    /// When somebody was last asked, in this view, for the one that follows it. A leader asks only who is in a later one.
     pub(crate) sought: Time,
     pub(crate) planted: Planted,
 }
@@ -189,6 +191,7 @@ impl Membership {
             attempts_failed: 0,
             dead: Vec::new(),
             accused: None,
+            served: cx.now,
             excused: Time::ZERO,
             gray: false,
             installing: None,
@@ -245,7 +248,7 @@ impl Membership {
             cx.trace(|| Trace::Unblocked);
             cx.events.push_back(Event::Unblocked);
         }
-        self.progress = cx.now;
+        (self.progress, self.served, self.sought) = (cx.now, cx.now, Time::ZERO);
         if leads {
             self.recount(cx);
         }

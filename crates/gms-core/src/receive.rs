@@ -12,6 +12,7 @@ impl Membership {
     /// An ORDERED datagram or a HEARTBEAT of my view's leader.
     pub(crate) fn on_ordered(&mut self, cx: &mut Context, envelope: &Envelope, body: Bytes) {
         let [last, safe, stable] = envelope.status;
+        self.served = cx.now;
         if envelope.kind == Kind::Held as u8 {
             // It cannot order anything now, and says so.
             self.excused = cx.now;

@@ -88,7 +88,7 @@ impl Membership {
                 self.peers[index].heard = cx.now;
             }
         }
-        self.progress = cx.now;
+        (self.progress, self.served) = (cx.now, cx.now);
         self.change.wait_anew(cx.now);
         if let Some(sequencer) = &mut self.sequencer
             && self.view.members.len() > 1
@@ -154,7 +154,8 @@ impl Membership {
         };
         let Some(sequencer) = &self.sequencer else {
             let leader = self.view.leader.node.0;
-            let silence = self.silence(cx, self.view.index_of(self.view.leader)?);
+            // One that may order nothing does not say that it leads, though it may be heard otherwise.
+            let silence = cx.now - self.served;
             // Without the leader the others can go on only if enough of them agree that it is gone.
             let (voters, heard) = (self.view.voters().count(), self.accusers(cx));
             if self.suspects_leader(cx) && !self.leader_is_given_up(cx) && silence > patience {

@@ -56,7 +56,7 @@ impl Change {
         self.unreached.iter().any(|u| u.uid == uid && now < u.until)
     }
 
-    /// Nobody has really been heard yet: who waits for the id of a member waits from now on.
+    /// Nobody has really been heard yet, only taken to be there: who waits for the id of a member waits from now on.
     pub(crate) fn wait_anew(&mut self, now: Time) {
         self.joins.iter_mut().for_each(|candidate| (candidate.since, candidate.asked) = (now, now));
     }
@@ -136,6 +136,10 @@ impl Membership {
     /// Who has the id of a member waits until it is clear whether that one is alive: heard since, it
     /// keeps the id.
     fn refuse_namesakes(&mut self, cx: &mut Context) {
+        if self.sought > Time::ZERO {
+            // The group has gone on without me: that one may have left since, and a refusal is for good.
+            return;
+        }
         let elsewhere = |candidate: &Candidate, index: usize| {
             (self.view.members[index].address != candidate.request.address || self.planted.is(Bug::NewLifeRefused))
                 && self.peers[index].heard > candidate.since

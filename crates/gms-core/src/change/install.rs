@@ -254,6 +254,7 @@ impl Membership {
         cx.timers.stop(Timer::Nack);
         if self.is_leader() {
             cx.timers.set(Timer::Install, cx.now + REPEAT);
+            self.change.wait_anew(cx.now);
             self.consider(cx);
         } else {
             self.change = Default::default();
