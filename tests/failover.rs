@@ -10,7 +10,7 @@ use gms_check::Property;
 #[cfg(debug_assertions)]
 use gms_core::Bug;
 use gms_core::wire::Control;
-use gms_core::{Input, Params, Planted, Ranking};
+use gms_core::{Input, Params, Planted, QuorumMode, Ranking};
 use world::{Fate, World, busy_group, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
@@ -319,16 +319,20 @@ fn one_that_asks_to_leave_again_while_that_is_decided_leaves_once() {
 
 #[test]
 fn a_learner_whose_only_voter_is_dead_says_so() {
-    let mut world = World::of(1, &Bootstrap::Auto);
-    world.pass(Duration::from_secs(1));
-    world.start(1, Bootstrap::Auto, false);
-    while world.view(1).is_none() {
-        world.step();
+    for quorum in [QuorumMode::Majority, QuorumMode::FailStop] {
+        let mut world = World::of(0, &Bootstrap::Auto);
+        world.params = Params { quorum, ..Params::default() };
+        world.start(0, Bootstrap::Auto, false);
+        world.pass(Duration::from_secs(1));
+        world.start(1, Bootstrap::Auto, false);
+        while world.view(1).is_none() {
+            world.step();
+        }
+        world.kill_for_certain(0);
+        world.pass(Duration::from_secs(4));
+        let last = world.events[1].last();
+        assert!(matches!(last, Some(Event::Blocked(Blocked::Quorum { heard: 0, voters: 1 }))), "{last:?}");
     }
-    world.kill(0);
-    world.pass(Duration::from_secs(4));
-    let last = world.events[1].last();
-    assert!(matches!(last, Some(Event::Blocked(Blocked::Quorum { heard: 0, voters: 1 }))), "{last:?}");
 }
 
 /// The group has gone on by more than one view when it says again that one who left may go.

@@ -206,6 +206,26 @@ fn holds_up_less_and_less_often(contacts: Vec<SocketAddr>) {
     is_sound(&world);
 }
 
+/// Whoever ends the view by ballot does not know who had arrived in it, and waits for nobody to arrive.
+#[test]
+fn one_that_had_not_arrived_when_the_leader_died_comes_in_at_once() {
+    let mut world = busy_group(3);
+    world.fate = |_, to, control| match control {
+        Control::Install { .. } if to == 3 => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    world.start(3, Bootstrap::Auto, false);
+    while world.view(2) != Some((2, vec![0, 1, 2, 3])) {
+        world.step();
+    }
+    world.pass(MS);
+    world.kill(2);
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(600 * MS);
+    assert_eq!(world.view(3), Some((1, vec![0, 1, 3])));
+    is_sound(&world);
+}
+
 /// A leader without a quorum does not say how far it has got, so whoever misses its last frames cannot know.
 #[test]
 fn who_misses_something_of_a_leader_without_a_quorum_is_not_given_up_for_that() {

@@ -105,6 +105,47 @@ fn nobody_may_leave_too_few_behind() {
     is_sound(&world);
 }
 
+/// Learners may make up for one who leaves, but not for ever: it has to hear that it may not.
+#[test]
+fn a_leave_waits_for_learners_for_a_while_only() {
+    let mut world = group_of_at_least(3, 3);
+    world.fate = |_, to, control| match control {
+        Control::Install { .. } if to == 3 => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    world.start(3, Bootstrap::Auto, false);
+    while world.view(2) != Some((2, vec![0, 1, 2, 3])) {
+        world.step();
+    }
+    let refused = |world: &World| world.events[1].contains(&Event::LeaveRefused { min_voters: 3 });
+    world.nodes[1].handle(world.now, Input::Leave);
+    world.pass(200 * MS);
+    assert!(!refused(&world));
+    world.pass(500 * MS);
+    assert!(refused(&world) && world.view(2) == Some((2, vec![0, 1, 2, 3])));
+}
+
+#[test]
+fn who_waits_to_be_ordered_leaves_once_learners_vote() {
+    let mut world = group_of_at_least(2, 1);
+    world.send_from(0);
+    world.fate = |_, _, control| match control {
+        Control::Install { .. } => Fate::Lost,
+        _ => Fate::Arrives,
+    };
+    (1..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    while world.view(0) != Some((0, vec![0, 1, 2])) {
+        world.step();
+    }
+    world.nodes[0].handle(world.now, Input::Leave);
+    world.pass(100 * MS);
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(500 * MS);
+    assert!(matches!(outcomes(&world, 0)[..], [Outcome::Ordered { .. }]));
+    assert_eq!(world.events[0].last(), Some(&Event::Left { released: true }), "{:?}", world.events[0]);
+    is_sound(&world);
+}
+
 #[test]
 fn who_waits_to_be_ordered_in_a_group_of_too_few_is_refused_to_leave() {
     let mut world = group_of_at_least(3, 3);
@@ -115,6 +156,7 @@ fn who_waits_to_be_ordered_in_a_group_of_too_few_is_refused_to_leave() {
         world.nodes[index].handle(world.now, Input::Leave);
         world.pass(50 * MS);
         assert!(world.events[index].contains(&Event::LeaveRefused { min_voters: 3 }), "{:?}", world.events[index]);
+        assert!(outcomes(&world, index).is_empty(), "it waits");
     }
     world.start(0, Bootstrap::Auto, false);
     world.pass(Duration::from_secs(1));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use crate::change::Promise;
+use crate::change::{LEARNED, Promise};
 use crate::context::Context;
 use crate::id::{Gid, Uid};
 use crate::membership::{Membership, Stage};
@@ -208,7 +208,10 @@ impl Membership {
         if self.stage != Stage::Leaving {
             return;
         }
-        if self.too_few_vote() && !self.pending.is_empty() {
+        let waits = self.pending.awaits_order() || self.pending.wants_packing();
+        let learners_may_do = self.view.members.len() >= usize::from(self.view.params.min_voters)
+            && cx.now - self.progress <= cx.config.timing.attempt.min(LEARNED);
+        if self.too_few_vote() && waits && !learners_may_do {
             // Nothing of it will be ordered before others come: the leave is refused like any below `min_voters`.
             return self.stay(cx, self.view.params.min_voters);
         }

@@ -131,9 +131,7 @@ impl Membership {
                 deaf.push(member.uid);
             }
         }
-        for who in deaf {
-            self.on_exclude(cx, who);
-        }
+        self.on_deaf(cx, deaf);
     }
 
     fn silence(&self, cx: &Context, index: usize) -> Duration {
@@ -158,7 +156,10 @@ impl Membership {
             let silence = cx.now - self.served;
             // Without the leader the others can go on only if enough of them agree that it is gone.
             let (voters, heard) = (self.view.voters().count(), self.accusers(cx));
-            if self.suspects_leader(cx) && !self.leader_is_given_up(cx) && silence > patience {
+            // Where all who vote are proved to be dead, nobody can give up anybody.
+            let nobody_votes = || self.view.voters().all(|m| self.dead.contains(&m.uid));
+            let alone = !self.leader_is_given_up(cx) || nobody_votes();
+            if self.suspects_leader(cx) && alone && silence > patience {
                 return Some(Blocked::Quorum { heard, voters });
             }
             if silence > patience {

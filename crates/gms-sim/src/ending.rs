@@ -10,6 +10,7 @@ use crate::ballots::Ballots;
 use crate::blockade::{Blockade, blockade};
 use crate::clients;
 use crate::host::Host;
+use crate::network::LONGEST_ECHO;
 use crate::report::Ending;
 use crate::scenario::Entry;
 use crate::world::World;
@@ -71,6 +72,11 @@ impl World<'_> {
                 None => {}
             }
         }
+        // Whatever the dead have said may come again, and lift for a while what others say of being blocked.
+        let echoes = if self.scenario.network.echoes > 0.0 { LONGEST_ECHO } else { Duration::ZERO };
+        if self.now < Time::ZERO + self.scenario.chaos + echoes {
+            return Ok(None);
+        }
         let since = *self.blocked_since.get_or_insert(self.now);
         if self.now - since < PATIENCE {
             return Ok(None);
@@ -80,8 +86,8 @@ impl World<'_> {
         self.blockade = Some(if too_few { Blockade::MinVoters } else { self.blockade_of(&waiting) });
         let host = |index: &usize| self.hosts[*index].as_ref().expect("it lives");
         let goes_on = |index: &&usize| host(index).uniform_at > since + GRACE;
-        // Who is bound to a view may have nothing that waits for it, and hear its leader; and the dead may be heard later.
-        let has_to_say = self.blockade != Some(Blockade::Bound) && self.scenario.network.echoes == 0.0;
+        // Who is bound to a view may have nothing that waits for it, and hear its leader.
+        let has_to_say = self.blockade != Some(Blockade::Bound);
         let is_silent = |index: &&usize| host(index).node.view().is_some() && !host(index).app.blocked;
         if waiting.iter().any(|index| goes_on(&index)) {
             return Err(dump(&self.hosts, self.now, "delivered at a uniform level without a quorum"));

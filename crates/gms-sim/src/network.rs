@@ -9,6 +9,9 @@ use gms_net::{FaultRates, Faults};
 use crate::draw::Draw;
 use crate::scenario::{NetworkPlan, Shape};
 
+/// A datagram does not arrive again later than this.
+pub(crate) const LONGEST_ECHO: Duration = Duration::from_secs(5);
+
 /// Faults injected, by kind.
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
@@ -227,7 +230,7 @@ impl Network {
             return None;
         }
         self.count("again much later");
-        Some(Duration::from_micros(self.echoes.magnitude(50_000..=5_000_000)))
+        Some(Duration::from_micros(self.echoes.magnitude(50_000..=LONGEST_ECHO.as_micros() as u64)))
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {

@@ -220,9 +220,12 @@ impl Membership {
         }
         cx.timers.stop(Timer::Accept);
         self.dead.retain(|who| next.view.contains(*who));
-        for (member, peer) in before.members.iter().zip(&self.peers) {
-            if member.role == Role::Learner && !peer.arrived && !next.view.contains(member.uid) {
-                self.change.note_unreached(member.uid, cx.now, cx.config.limits.joiners);
+        if self.is_leader() && !self.is_wedged() {
+            // Nobody else knows who has arrived, and a ballot waits for nobody to arrive.
+            for (member, peer) in before.members.iter().zip(&self.peers) {
+                if member.role == Role::Learner && !peer.arrived && !next.view.contains(member.uid) {
+                    self.change.note_unreached(member.uid, cx.now, cx.config.limits.joiners);
+                }
             }
         }
         let suspects: Vec<bool> = (0..before.members.len()).map(|index| self.is_suspect(cx, index)).collect();

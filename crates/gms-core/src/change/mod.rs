@@ -19,7 +19,7 @@ mod voter;
 pub(crate) use candidate::{Candidacy, Promise};
 pub(crate) use departure::Departure;
 pub(crate) use install::Handover;
-pub(crate) use planned::Change;
+pub(crate) use planned::{Change, LEARNED};
 pub(crate) use proposal::Proposal;
 pub(crate) use suspicion::Suspicion;
 pub(crate) use voter::Accepting;

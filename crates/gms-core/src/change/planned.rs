@@ -17,6 +17,8 @@ use crate::wire::{Control, JoinRequest};
 
 /// How long the leader waits before it looks again whether a change can start.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long one who wants to leave waits at most for learners to vote: less than it has patience.
+pub(crate) const LEARNED: Duration = Duration::from_millis(500);
 /// How long an operator's wish for another leader counts.
 const WISH: Duration = Duration::from_secs(2);
 
@@ -33,8 +35,12 @@ pub(crate) struct Change {
     pub(super) unreached: Vec<Unreached>,
     /// The lineage to dissolve into, and since when.
     pub(super) dissolve: Option<(Gid, Time)>,
+    /// Since when somebody who wants to leave waits for learners to vote.
+    awaited: Option<Time>,
     /// Members that an operator wants out.
     exclusions: Vec<Uid>,
+    /// Members that are heard and store nothing of what they are sent.
+    deaf: Vec<Uid>,
     /// Whom an operator wants to lead, and since when.
     transfer: Option<(Uid, Time)>,
     /// Since when members are bound to a ballot that came to nothing.
@@ -58,6 +64,14 @@ impl Membership {
             if !self.change.exclusions.contains(&who) {
                 self.change.exclusions.push(who);
             }
+            self.consider(cx);
+        }
+    }
+
+    /// Those are heard, and store nothing, for too long by now. Only the leader knows.
+    pub(crate) fn on_deaf(&mut self, cx: &mut Context, deaf: Vec<Uid>) {
+        self.change.deaf = deaf;
+        if !self.change.deaf.is_empty() {
             self.consider(cx);
         }
     }
@@ -142,8 +156,12 @@ impl Membership {
             return self.dissolve(cx, into);
         }
         let promotions = self.caught_up(cx);
-        let dead = self.suspects(cx);
+        let awaited = self.change.awaited.take();
+        let votes = |who: &Uid| self.view.member(*who).is_some_and(|m| m.role == Role::Voter);
+        let mut dead = self.suspects(cx);
+        dead.extend(self.change.deaf.iter().filter(|who| self.view.contains(**who) && !votes(who)));
         let mut suspects = dead.clone();
+        suspects.extend(self.change.deaf.iter().filter(|who| votes(who)));
         suspects.extend(self.change.exclusions.iter().filter(|who| self.view.contains(**who)));
         let heir = self.heir(cx);
         // A leader does not go while others that left may still need its frames, nor together with all of
@@ -185,8 +203,12 @@ impl Membership {
             let without_the_dead = self.next_members(cx, &promotions, |m| dead.contains(&m.uid));
             if voters(&members) < voters(&without_the_dead) {
                 // Learners may be about to vote.
-                let may_do = members.len() >= usize::from(self.view.params.min_voters);
-                if !may_do {
+                let since = awaited.unwrap_or(cx.now);
+                let may_do = members.len() >= usize::from(self.view.params.min_voters)
+                    && cx.now - since <= cx.config.timing.attempt.min(LEARNED);
+                if may_do {
+                    self.change.awaited = Some(since);
+                } else {
                     self.refuse_leaves(cx);
                 }
                 members = without_the_dead;

@@ -37,8 +37,12 @@ impl Membership {
     /// leader cannot take back that it has stopped stamping.
     pub(crate) fn on_accept_timer(&mut self, cx: &mut Context) {
         // With fail-stop those who have accepted may suffice by now: who has not may be proved dead.
+        let vid = self.view.vid;
         self.count_accepts(cx);
-        let Some(proposal) = &self.proposal else { return };
+        let Some(proposal) = self.proposal.as_ref().filter(|_| self.stage != Stage::Gone && self.view.vid == vid)
+        else {
+            return;
+        };
         if cx.now - proposal.since <= cx.config.timing.attempt {
             if self.is_wedged() {
                 self.attempt_at = cx.now;

@@ -199,7 +199,7 @@ impl NetworkPlan {
     /// Lets some datagrams arrive again where there are faults at all. Drawn by itself, so that older seeds stay what they
     /// were but for that.
     pub(crate) fn draw_echoes(&mut self, seed: u64) {
-        let mut draw = Draw::new(seed, 7);
+        let mut draw = Draw::new(seed, 9);
         if !self.is_calm() && draw.chance(0.3) {
             self.echoes = draw.pick(&[0.002, 0.01, 0.05]);
         }
