@@ -133,14 +133,18 @@ impl Membership {
             Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
             Control::Release { vid } => self.on_release(vid),
             // Only a later view can stand without me.
-            Control::Excluded if envelope.vid > self.view.vid => self.on_excluded(cx),
+            Control::Excluded { who } if envelope.vid > self.view.vid && who == cx.config.uid => self.on_excluded(cx),
             _ if self.stage == Stage::Gone => self.answer_for_the_past(cx, who, from, envelope.vid),
             // Whatever it is, PREPARE too: I may be needed where the sender is (a rule of protocol 3).
             _ if envelope.vid > self.view.vid && !matches!(control, Control::Gone { .. }) => {
                 self.seek_successor(cx, from)
             }
             Control::Gone { .. } if self.planted.is(Bug::GoneNotUnderstood) => {}
-            Control::Gone { upto } if envelope.vid > self.view.vid && upto > self.log.have() => self.on_excluded(cx),
+            Control::Gone { who, upto }
+                if envelope.vid > self.view.vid && who == cx.config.uid && upto > self.log.have() =>
+            {
+                self.on_excluded(cx);
+            }
             // Among them VIEW_REQ; nobody learns anything from one who is behind.
             _ if envelope.vid < self.view.vid => self.tell_successor(cx, who, from, envelope.vid),
             Control::LeaveRequest { attempt } if current && index.is_some() && self.is_leader() => {

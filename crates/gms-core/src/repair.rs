@@ -146,7 +146,7 @@ impl Membership {
                 if vid < self.view.vid && self.was_out_since(who, vid) {
                     let upto = self.log.base() - 1;
                     let had = fseq >= self.log.first();
-                    let answer = if had { Control::Gone { upto } } else { Control::Excluded };
+                    let answer = if had { Control::Gone { who, upto } } else { Control::Excluded { who } };
                     cx.tell(from, self.view.gid, self.view.vid, &answer);
                 }
                 return;

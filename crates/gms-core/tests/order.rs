@@ -563,3 +563,24 @@ fn who_is_behind_is_told_that_a_member_stopped() {
     world.members[1].poll_events(&mut events, usize::MAX);
     assert!(matches!(events.last(), Some(Event::Broken(_))), "{events:?}");
 }
+
+/// What a former life at the same address said may come late, and is answered.
+#[test]
+fn who_is_told_that_another_one_is_out_stays() {
+    for told in [|who| Control::Excluded { who }, |who| Control::Gone { who, upto: 1_000_000 }] {
+        let mut world = World::group_of(2);
+        let view = gms_core::View::clone(world.members[1].view().unwrap());
+        let sender = view.leader;
+        let envelope = Envelope { kind: Kind::Control as u8, gid: view.gid, vid: view.vid + 1, sender, status: [0; 3] };
+        let me = world.members[1].uid();
+        for (who, out) in [(Uid { incarnation: 7, ..me }, false), (me, true)] {
+            let (mut body, mut datagram) = (vec![], vec![]);
+            told(who).encode(&mut body);
+            envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
+            datagram.extend(body);
+            world.members[1].handle(world.now, Input::Datagram { from: address(0), datagram: datagram.into() });
+            world.step();
+            assert_eq!(world.events[1].contains(&Event::Excluded), out);
+        }
+    }
+}

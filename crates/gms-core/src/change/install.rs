@@ -363,7 +363,7 @@ impl Membership {
         match found {
             Some((next, snapshot)) => self.tell_end(cx, to, next, snapshot),
             None if self.view.contains(who) && !self.planted.is(Bug::LaggardsAreOut) => {}
-            None => cx.tell(to, self.view.gid, self.view.vid, &Control::Excluded),
+            None => cx.tell(to, self.view.gid, self.view.vid, &Control::Excluded { who }),
         }
     }
 

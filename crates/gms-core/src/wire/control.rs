@@ -52,6 +52,8 @@ pub enum Control {
     },
     /// Frames up to here are freed: all members of the view had stored them.
     Gone {
+        /// Who asked: another process may be at its address by now.
+        who: Uid,
         /// Last freed frame.
         upto: Fseq,
     },
@@ -118,8 +120,11 @@ pub enum Control {
     },
     /// I am in an older view than you.
     ViewRequest,
-    /// You are not in the group any more.
-    Excluded,
+    /// Not in the group any more.
+    Excluded {
+        /// Who: what its sender said in a former life may come late, and the answer reach the present one.
+        who: Uid,
+    },
 }
 
 /// What a joiner says of itself.
@@ -228,7 +233,7 @@ impl Control {
             Self::InstallAck { .. } => words!("INSTALL_ACK"),
             Self::Release { .. } => words!("RELEASE"),
             Self::ViewRequest => words!("VIEW_REQ"),
-            Self::Excluded => words!("EXCLUDED"),
+            Self::Excluded { .. } => words!("EXCLUDED"),
         }
     }
 
