@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gms_check::Property;
-use gms_sim::{Campaign, Ending, FAULT_KINDS, Hits, RunName, Scenario, Situation, run};
+use gms_sim::{Blockade, Campaign, Ending, FAULT_KINDS, Hits, RunName, Scenario, Situation, run};
 
 fn named(name: &str) -> RunName {
     name.parse().unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -83,6 +83,9 @@ fn no_seed_breaks_a_property_and_everything_is_exercised() {
     for situation in Situation::ALL {
         let count = campaign.situations.get(&situation);
         assert!(count.is_some_and(|count| *count > 0), "never: {}\n{campaign}", situation.name());
+    }
+    for blockade in Blockade::ALL {
+        assert!(campaign.blockades.contains_key(&blockade), "never: {}\n{campaign}", blockade.name().trim());
     }
     let blocked = campaign.endings.get(&Ending::Blocked).copied().unwrap_or(0);
     assert!(5 * blocked < campaign.seeds, "too many runs are excused from going on\n{campaign}");
