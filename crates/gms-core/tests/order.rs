@@ -314,6 +314,27 @@ fn a_dead_leader_is_reported_and_so_is_its_return() {
     world.run_until(|w| matches!(w.events[1].last(), Some(Event::Unblocked)));
 }
 
+/// One that has lost its quorum does not say that it leads, and answers all the same.
+#[test]
+fn a_leader_that_is_heard_and_does_not_say_that_it_leads_is_reported() {
+    let mut world = World::group_of(2);
+    world.drop = |_| true;
+    let view = gms_core::View::clone(world.members[1].view().unwrap());
+    let envelope =
+        Envelope { kind: Kind::Control as u8, gid: view.gid, vid: view.vid, sender: view.leader, status: [0; 3] };
+    let (mut body, mut datagram) = (vec![], vec![]);
+    Control::ViewRequest.encode(&mut body);
+    envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
+    datagram.extend(body);
+    let datagram = Bytes::from(datagram);
+    let until = world.now + Duration::from_secs(2);
+    while world.now < until {
+        world.step();
+        world.members[1].handle(world.now, Input::Datagram { from: address(0), datagram: datagram.clone() });
+    }
+    assert!(matches!(world.events[1].last(), Some(Event::Blocked(Blocked::Leader { .. }))), "{:?}", world.events[1]);
+}
+
 #[test]
 fn the_return_of_a_leader_is_reported_however_busy_it_is() {
     let mut world = World::group_of(2);
