@@ -356,3 +356,25 @@ fn a_leaver_that_did_not_hear_that_it_may_go_is_told_again() {
     }
     is_sound(&world);
 }
+
+/// A member that is only taken to be there, in a view that has just let it in, does not keep its id from its next life.
+#[test]
+fn a_life_that_was_never_heard_keeps_nobody_out() {
+    let mut world = busy_group(3);
+    world.fate = |_, _, control| match control {
+        Control::Accept { .. } => Fate::Held,
+        _ => Fate::Arrives,
+    };
+    world.start(3, Bootstrap::Auto, false);
+    while world.held.is_empty() {
+        world.step();
+    }
+    world.kill(3);
+    world.start(3, Bootstrap::Auto, false);
+    world.pass(50 * MS);
+    world.fate = |_, _, _| Fate::Arrives;
+    world.pass(Duration::from_secs(3));
+    assert!(!world.events[4].iter().any(|event| matches!(event, Event::Refused(_))), "{:?}", world.events[4]);
+    assert_eq!(world.view(4), Some((2, vec![0, 1, 2, 3])));
+    is_sound(&world);
+}
