@@ -1,6 +1,5 @@
 //! What a run is called, so that what a test has run can be run again from the command line.
 
-use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
@@ -114,30 +113,19 @@ impl fmt::Display for RunName {
 }
 
 /// Why a text names no run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchRun {
     /// It is not written like a name.
+    #[error(
+        "give a seed, as 17, m542 (processes may die) or i12 (none does), with -followers, -plain or -unwatched behind it"
+    )]
     Unreadable,
     /// A directory of who is there is needed, so nobody can be [unwatched](Scenario::unwatched).
+    #[error(
+        "no -unwatched here: processes may die, look for each other, or are excluded by an operator, and that takes a directory"
+    )]
     Watched,
 }
-
-impl fmt::Display for NoSuchRun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreadable => {
-                "give a seed, as 17, m542 (processes may die) or i12 (none does), with -followers, -plain or \
-                 -unwatched behind it"
-            }
-            Self::Watched => {
-                "no -unwatched here: processes may die, look for each other, or are excluded by an operator, and that \
-                 takes a directory"
-            }
-        })
-    }
-}
-
-impl Error for NoSuchRun {}
 
 impl FromStr for RunName {
     type Err = NoSuchRun;
