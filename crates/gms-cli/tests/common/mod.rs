@@ -343,6 +343,14 @@ pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more
     servers
 }
 
+/// Waits until all of them follow one leader, one of them; returns its place among them. Who founds a group is the highest
+/// of those that have found each other by then: when datagrams are lost, or a server starts late, that may be any.
+pub(crate) fn one_leader(servers: &[Server]) -> usize {
+    let leaders: Vec<u64> = servers.iter().map(|server| server.wait_for_followers(servers.len() - 1)).collect();
+    assert!(leaders.iter().all(|leader| *leader == leaders[0]), "{leaders:?}");
+    servers.iter().position(|server| server.id() == leaders[0]).expect("one of them")
+}
+
 /// All of them say so many lines each; returns when all have all of them, in one order.
 pub(crate) fn all_agree(servers: &mut [Server], lines: usize) {
     let count = servers.len();
