@@ -1,0 +1,138 @@
+//! The last steps of one who goes, and those who see to it (protocol 5.3).
+
+use std::time::Duration;
+
+use gms_core::wire::Control;
+use gms_core::{Event, Gid, Input, Level};
+
+use crate::group::{Group, Said, all, uid};
+
+/// The highest member leaves a group of so many. Its INSTALL, and that of those `deaf`, is lost; returns when the
+/// leader has installed the view without it.
+fn one_leaves(count: usize, deaf: &[usize]) -> Group {
+    let (mut group, leaver) = (Group::of(count), count - 1);
+    let before = group.vid(0);
+    group.members[leaver].handle(group.now, Input::Leave);
+    let deaf_to = |to: usize| deaf.contains(&to) || to == leaver;
+    while group.vid(0) == before {
+        group.passes(Duration::from_millis(1), |_, to, control| {
+            !(deaf_to(to) && matches!(control, Some(Control::Install { .. })))
+        });
+    }
+    group
+}
+
+/// To whom INSTALL goes.
+fn installs(said: &[Said]) -> Vec<usize> {
+    let installs = said.iter().filter(|(_, control)| matches!(control, Control::Install { .. }));
+    let mut to: Vec<usize> = installs.map(|(to, _)| *to).collect();
+    to.sort_unstable();
+    to.dedup();
+    to
+}
+
+/// To whom RELEASE goes.
+fn releases(said: &[Said]) -> Vec<usize> {
+    said.iter().filter(|(_, control)| matches!(control, Control::Release { .. })).map(|(to, _)| *to).collect()
+}
+
+#[test]
+fn one_that_has_left_tells_the_others_of_its_last_view_what_ended_it_but_not_more_often_than_they_can_use() {
+    let mut group = one_leaves(4, &[1]);
+    let (before, next) = (group.vid(1), group.vid(0));
+    // 1 still hears nothing of it, and the leaver gets no release.
+    group.passes(Duration::from_millis(50), |from, to, control| {
+        (from, to) == (0, 3) && !matches!(control, Some(Control::Release { .. }))
+    });
+    let ask = |group: &mut Group, vid| installs(&group.hears_in(vid, 3, 1, &Control::ViewRequest));
+    assert_eq!(ask(&mut group, before), [1]);
+    assert_eq!(ask(&mut group, before), [] as [usize; 0]);
+    group.waits(3, Duration::from_millis(10));
+    assert_eq!(ask(&mut group, next), [] as [usize; 0], "whoever is there knows");
+    assert_eq!(ask(&mut group, before), [1]);
+}
+
+#[test]
+fn the_leader_repeats_install_until_it_is_confirmed_and_to_one_that_left_until_nobody_can_wait_for_it() {
+    let mut group = one_leaves(4, &[1, 2]);
+    let (vid, quick) = (group.vid(0), Duration::from_millis(50));
+    assert_eq!(installs(&group.waits(0, quick)), [1, 2, 3]);
+    group.hears(0, 1, &Control::InstallAck { vid });
+    assert_eq!(installs(&group.waits(0, 2 * quick)), [2, 3]);
+    group.hears(0, 3, &Control::InstallAck { vid });
+    assert_eq!(installs(&group.waits(0, 2 * quick)), [2], "3 has confirmed, and waits for its release only");
+
+    let mut group = one_leaves(4, &[]);
+    let without = |group: &mut Group, time: Duration| {
+        let said = group.passes(time, |from, to, _| from != 3 && to != 3);
+        installs(&said.into_iter().filter(|(from, ..)| *from == 0).map(|(_, to, said)| (to, said)).collect::<Vec<_>>())
+    };
+    let linger = Duration::from_secs(10);
+    without(&mut group, linger - 3 * quick);
+    assert_eq!(without(&mut group, 2 * quick), [3]);
+    without(&mut group, 2 * quick);
+    assert_eq!(without(&mut group, Duration::from_secs(1)), [] as [usize; 0]);
+}
+
+#[test]
+fn one_that_left_is_released_once_it_has_confirmed_and_all_who_were_with_it_are_in_the_next_view() {
+    let mut group = one_leaves(4, &[1, 2]);
+    let ack = Control::InstallAck { vid: group.vid(0) };
+    // The fellows first, then the leaver.
+    let mut other = one_leaves(4, &[1, 2]);
+    for from in [1, 2] {
+        assert_eq!(releases(&other.hears(0, from, &ack)), [] as [usize; 0]);
+    }
+    assert_eq!(releases(&other.hears(0, 3, &ack)), [3]);
+    assert_eq!(releases(&other.hears(0, 3, &ack)), [3], "its release was lost");
+    // The leaver first: of those who may need what it has, one is not here yet.
+    for from in [3, 1] {
+        assert_eq!(releases(&group.hears(0, from, &ack)), [] as [usize; 0]);
+    }
+    assert_eq!(releases(&group.hears(0, 2, &ack)), [3]);
+}
+
+#[test]
+fn one_that_is_put_out_gets_what_it_lacks_of_its_last_view() {
+    let mut group = Group::of(3);
+    group.sends_one(0, Level::Agreed);
+    // No data reach 2, neither the message nor repairs.
+    group.passes(Duration::from_millis(20), |_, to, control| to != 2 || control.is_some());
+    group.members[0].handle(group.now, Input::Exclude(uid(2)));
+    group.passes(Duration::from_millis(300), |_, to, control| to != 2 || control.is_some());
+    assert_eq!((group.view(0), group.view(2)), (vec![0, 1], vec![0, 1, 2]));
+    let last = |group: &Group| group.events[2].iter().rev().take(2).rev().cloned().collect::<Vec<_>>();
+    group.passes(Duration::from_millis(500), all);
+    assert!(matches!(&last(&group)[..], [Event::Message(_), Event::Excluded]), "{:?}", last(&group));
+}
+
+#[test]
+fn a_wish_to_dissolve_that_cannot_be_met_is_forgotten() {
+    let other = Gid(77);
+    let dissolves = |patience: Duration| {
+        let mut group = Group::of(3);
+        // Nobody has been heard for a while, but not for so long that there is no quorum.
+        group.waits(0, Duration::from_millis(400));
+        assert_eq!(group.is_told(0, Input::Dissolve(other)), []);
+        group.waits(0, patience);
+        group.passes(Duration::from_secs(2), all);
+        let dissolved = |event: &Event| matches!(event, Event::Dissolved { into, .. } if *into == other);
+        group.events.iter().filter(|events| events.iter().any(dissolved)).count()
+    };
+    assert_eq!(dissolves(Duration::from_millis(100)), 3);
+    assert_eq!(dissolves(Duration::from_secs(3)), 0);
+}
+
+#[test]
+fn who_has_gone_with_a_group_that_dissolves_is_told_so_by_its_last_leader() {
+    let mut group = Group::of(3);
+    let before = group.vid(1);
+    group.members[0].handle(group.now, Input::Dissolve(Gid(77)));
+    group.passes(Duration::from_millis(5), |_, to, _| to != 1);
+    group.passes(Duration::from_millis(200), |from, to, _| from != 1 && to != 1);
+    assert_eq!(group.vid(1), before);
+    group.waits(0, Duration::from_secs(3));
+    let said = group.hears_in(before, 0, 1, &Control::ViewRequest);
+    assert_eq!(installs(&said), [1]);
+    assert_eq!(group.hears_in(before, 0, 7, &Control::ViewRequest), [], "7 was in no view of it");
+}
