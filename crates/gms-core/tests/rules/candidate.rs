@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gms_core::wire::Control;
-use gms_core::{Ballot, Input, NodeId};
+use gms_core::wire::{Control, Successor};
+use gms_core::{Ballot, Fseq, Input, NodeId, View};
 
-use crate::group::{Group, Said};
+use crate::group::{Group, Said, uid};
 
 /// Highest rank first, each member waits for so long once more after its first failure.
 const BACKOFF: Duration = Duration::from_millis(30);
@@ -75,4 +75,79 @@ fn one_that_is_not_answered_in_time_gives_way() {
     asks_within(&mut group, Duration::from_millis(20));
     assert!(!group.members[1].is_candidate());
     assert!(!asks_within(&mut group, 4 * BACKOFF - Duration::from_millis(20)));
+}
+
+fn promise(ballot: Ballot, accepted: Option<(Ballot, Successor)>, have: Fseq, ranges: &[(Fseq, Fseq)]) -> Control {
+    Control::Promise { ballot, accepted, have, ranges: ranges.to_vec(), dead: vec![] }
+}
+
+/// What is proposed among these.
+fn proposed(said: &[Said]) -> Option<(Ballot, Successor)> {
+    said.iter().find_map(|(_, control)| match control {
+        Control::Accept { ballot, next } => Some((*ballot, next.clone())),
+        _ => None,
+    })
+}
+
+#[test]
+fn who_says_nothing_is_waited_for_for_a_moment_and_who_refuses_longer() {
+    let collect = Duration::from_millis(60);
+    for (refuses, waits) in [(false, collect), (true, Duration::from_millis(250))] {
+        let mut group = leaderless();
+        let ballot = prepared(&group.is_told(1, Input::Stand)).expect("it stands");
+        let other = Ballot { node: NodeId(3), ..ballot };
+        let refused = if refuses { ballot } else { other };
+        group.hears(1, 4, &Control::PromiseNo { ballot: refused, promised: None });
+        let have = group.have(1);
+        for from in [2, 3] {
+            assert_eq!(proposed(&group.hears(1, from, &promise(ballot, None, have, &[]))), None);
+        }
+        assert_eq!(proposed(&group.waits(1, waits - Duration::from_millis(1))), None);
+        let (_, next) = proposed(&group.waits(1, Duration::from_millis(12))).expect("enough have promised");
+        let next = next.resolve(group.members[1].view().map(|view| &**view)).expect("it follows");
+        let members: Vec<u64> = next.view.members.iter().map(|member| member.uid.node.0).collect();
+        assert_eq!(members, [1, 2, 3], "who has promised (I2)");
+    }
+}
+
+#[test]
+fn the_cut_is_the_union_of_what_those_hold_who_promised_and_is_fetched_where_it_is() {
+    let mut group = leaderless();
+    let ballot = prepared(&group.is_told(1, Input::Stand)).expect("it stands");
+    let have = group.have(1);
+    // Neither has all of it. Of what 4 holds, the last run is behind a hole that nobody fills.
+    group.hears(1, 2, &promise(ballot, None, have + 2, &[]));
+    group.hears(1, 3, &promise(ballot, None, have, &[(have + 3, have + 4)]));
+    let said = group.hears(1, 4, &promise(ballot, None, have, &[(have + 4, have + 5), (have + 7, have + 9)]));
+    let said = [said, group.waits(1, Duration::from_millis(60))].concat();
+    let asked = said.iter().find_map(|(to, control)| match control {
+        Control::Nack { ranges } => Some((*to, ranges.clone())),
+        _ => None,
+    });
+    assert_eq!(asked, Some((2, vec![(have + 1, have + 5)])));
+    assert_eq!(proposed(&said), None, "it lacks the cut");
+}
+
+/// I1: what may have been decided is proposed again.
+#[test]
+fn a_value_that_somebody_has_accepted_is_proposed_unless_it_is_the_plan_of_a_leader_that_gave_it_up() {
+    let value = |group: &Group, without: usize| {
+        let view = View::clone(group.members[1].view().expect("a member"));
+        let members = view.members.iter().filter(|member| member.uid != uid(without)).cloned().collect();
+        let next = View { vid: view.vid + 1, at: group.have(1) + 1, gseq: view.gseq + 9, members, ..view.clone() };
+        Successor::of(&gms_core::Next { view: next, cut_digest: 5, into: None }, &view)
+    };
+    for (round, leader_promises, again) in [(0, false, true), (0, true, false), (3, false, true), (3, true, true)] {
+        let mut group = leaderless();
+        let ballot = prepared(&group.is_told(1, Input::Stand)).expect("it stands");
+        let (have, old) = (group.have(1), Ballot { round, node: NodeId(if round == 0 { 0 } else { 4 }) });
+        let accepted = Some((old, value(&group, 3)));
+        let mut said = group.hears(1, 2, &promise(ballot, accepted.clone(), have, &[]));
+        // The leader has accepted it, too.
+        let (other, held) = if leader_promises { (0, accepted.clone()) } else { (4, None) };
+        said.extend(group.hears(1, other, &promise(ballot, held, have, &[])));
+        said.extend(group.waits(1, Duration::from_millis(300)));
+        let (by, next) = proposed(&said).expect("a quorum has promised");
+        assert_eq!((by, Some(next) == accepted.map(|(_, next)| next)), (ballot, again), "round {round}");
+    }
 }

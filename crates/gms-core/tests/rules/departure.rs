@@ -85,6 +85,8 @@ fn one_that_left_is_released_once_it_has_confirmed_and_all_who_were_with_it_are_
     }
     assert_eq!(releases(&other.hears(0, 3, &ack)), [3]);
     assert_eq!(releases(&other.hears(0, 3, &ack)), [3], "its release was lost");
+    let later = Control::InstallAck { vid: other.vid(0) + 1 };
+    assert_eq!(releases(&other.hears(0, 3, &later)), [] as [usize; 0], "nobody knows of that view");
     // The leaver first: of those who may need what it has, one is not here yet.
     for from in [3, 1] {
         assert_eq!(releases(&group.hears(0, from, &ack)), [] as [usize; 0]);
@@ -107,20 +109,38 @@ fn one_that_is_put_out_gets_what_it_lacks_of_its_last_view() {
 }
 
 #[test]
+fn one_that_hands_over_makes_sure_that_its_successor_knows_but_not_for_ever() {
+    let mut group = Group::of(3);
+    group.members[0].handle(group.now, Input::Leave);
+    // What it says as the last thing does not arrive.
+    group.passes(Duration::from_millis(30), |from, _, control| {
+        from != 0 || !matches!(control, Some(Control::Install { .. }))
+    });
+    assert!(!group.members[2].is_leader());
+    assert_eq!(installs(&group.waits(0, Duration::from_millis(50))), [2]);
+    // Timers do not fall due to the nanosecond.
+    group.now = group.now + Duration::from_micros(12_345);
+    group.waits(0, Duration::from_secs(9));
+    assert_eq!(installs(&group.waits(0, Duration::from_millis(50))), [2]);
+    group.waits(0, Duration::from_secs(1));
+    assert_eq!(group.waits(0, Duration::from_secs(10)), []);
+}
+
+#[test]
 fn a_wish_to_dissolve_that_cannot_be_met_is_forgotten() {
     let other = Gid(77);
-    let dissolves = |patience: Duration| {
+    let dissolves = |silence: Duration, patience: Duration| {
         let mut group = Group::of(3);
-        // Nobody has been heard for a while, but not for so long that there is no quorum.
-        group.waits(0, Duration::from_millis(400));
+        group.waits(0, silence);
         assert_eq!(group.is_told(0, Input::Dissolve(other)), []);
         group.waits(0, patience);
         group.passes(Duration::from_secs(2), all);
         let dissolved = |event: &Event| matches!(event, Event::Dissolved { into, .. } if *into == other);
         group.events.iter().filter(|events| events.iter().any(dissolved)).count()
     };
-    assert_eq!(dissolves(Duration::from_millis(100)), 3);
-    assert_eq!(dissolves(Duration::from_secs(3)), 0);
+    assert_eq!(dissolves(Duration::from_millis(400), Duration::from_millis(100)), 3);
+    assert_eq!(dissolves(Duration::from_millis(400), Duration::from_secs(3)), 0);
+    assert_eq!(dissolves(Duration::from_millis(1500), Duration::ZERO), 0, "it has no quorum, and hears no wish");
 }
 
 #[test]

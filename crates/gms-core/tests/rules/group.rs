@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gms_core::wire::{Control, ENVELOPE_LEN, Envelope, Kind, Limits};
-use gms_core::{Addressing, Config, Destination, Event, Gid, Input, Level, Member, Start, Time, Uid, Vid};
+use gms_core::{Addressing, Config, Destination, Event, Fseq, Gid, Input, Level, Member, Start, Time, Uid, Vid};
 
 /// What a member says, and to whom.
 pub(crate) type Said = (usize, Control);
@@ -24,6 +24,11 @@ pub(crate) fn uid(index: usize) -> Uid {
 
 pub(crate) fn address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, index as u8], 7000))
+}
+
+/// Whose address it is; there may be nobody.
+fn place(at: SocketAddr) -> usize {
+    (0..=u8::MAX as usize).find(|index| address(*index) == at).expect("one of them")
 }
 
 /// Nothing is lost.
@@ -80,7 +85,7 @@ impl Group {
             let silent = sent.is_empty();
             for (from, to, datagram) in sent {
                 let message = control(&datagram);
-                if arrives(from, to, message.as_ref()) {
+                if to < self.members.len() && arrives(from, to, message.as_ref()) {
                     self.members[to].handle(self.now, Input::Datagram { from: address(from), datagram });
                 }
                 said.extend(message.map(|message| (from, to, message)));
@@ -140,6 +145,12 @@ impl Group {
         self.members[who].send(self.now, "hello".into(), level, Addressing::default()).expect("there is room");
     }
 
+    /// The same, of so many bytes.
+    pub(crate) fn sends_one_of(&mut self, who: usize, len: usize) {
+        let payload = vec![0; len].into();
+        self.members[who].send(self.now, payload, Level::Agreed, Addressing::default()).expect("there is room");
+    }
+
     /// Everybody hears of `who` that the leader is dead, and thinks so.
     pub(crate) fn accuse(&mut self, who: usize, accusers: &[usize]) -> Vec<Said> {
         let view = self.members[who].view().expect("a member").clone();
@@ -148,6 +159,11 @@ impl Group {
             said.extend(self.hears(who, *from, &Control::Suspect { who: view.leader, dead: vec![] }));
         }
         said
+    }
+
+    /// The last frame of the order up to which `who` has everything, while nothing is sent.
+    pub(crate) fn have(&self, who: usize) -> Fseq {
+        self.members[who].progress().0
     }
 
     /// The number of the view `who` is in.
@@ -171,13 +187,13 @@ impl Group {
         let (mut out, mut sent) = (vec![], vec![]);
         while let Some(transmit) = self.members[who].poll_transmit(self.now, 16, &mut out) {
             for datagram in out.chunks(transmit.segment_size).map(Bytes::copy_from_slice) {
-                let reached = |to: usize| match transmit.destination {
-                    Destination::Data => !self.members[to].is_leader(),
-                    Destination::Control => true,
-                    Destination::Unicast(at) | Destination::Stream(at) => at == address(to),
+                let others = || (0..self.members.len()).filter(|to| *to != who);
+                let to: Vec<usize> = match transmit.destination {
+                    Destination::Data => others().filter(|to| !self.members[*to].is_leader()).collect(),
+                    Destination::Control => others().collect(),
+                    Destination::Unicast(at) | Destination::Stream(at) => vec![place(at)],
                 };
-                let others = (0..self.members.len()).filter(|to| *to != who && reached(*to));
-                sent.extend(others.map(|to| (to, datagram.clone())));
+                sent.extend(to.into_iter().map(|to| (to, datagram.clone())));
             }
             out.clear();
         }

@@ -104,6 +104,36 @@ fn one_that_is_told_of_a_process_in_a_later_view_asks_it_what_ended_its_own_or_f
 }
 
 #[test]
+fn what_ends_a_view_is_confirmed_whenever_it_is_told() {
+    let mut group = Group::of(3);
+    group.members[0].handle(group.now, Input::Exclude(uid(2)));
+    let said = group.passes(Duration::from_millis(10), |_, to, control| {
+        to != 1 || !matches!(control, Some(Control::Install { .. }))
+    });
+    let install = |(_, to, control): &(usize, usize, Control)| *to == 1 && matches!(control, Control::Install { .. });
+    let install = said.into_iter().find(install).expect("it is told").2;
+    let (vid, ack) = (group.vid(1), Control::InstallAck { vid: group.vid(1) + 1 });
+    for _ in 0..2 {
+        assert!(group.hears_in(vid, 1, 0, &install).contains(&(0, ack.clone())));
+    }
+}
+
+#[test]
+fn the_ends_of_the_last_views_are_remembered_so_many() {
+    let mut group = Group::with(4, |config| config.limits.decided = 2);
+    for gone in [3, 2] {
+        group.members[0].handle(group.now, Input::Exclude(uid(gone)));
+        group.passes(Duration::from_millis(300), all);
+    }
+    let told = |group: &mut Group, ago| {
+        group.waits(0, Duration::from_millis(10));
+        let said = group.hears_in(group.vid(0) - ago, 0, 1, &Control::ViewRequest);
+        said.iter().any(|(_, control)| matches!(control, Control::Install { .. }))
+    };
+    assert_eq!([1, 2, 3].map(|ago| told(&mut group, ago)), [true, true, false]);
+}
+
+#[test]
 fn of_those_who_ask_for_what_nobody_remembers_only_one_that_is_no_member_is_told_that_it_is_out() {
     let mut group = waiting().0;
     assert_eq!(group.hears_in(0, 0, 1, &Control::ViewRequest), []);

@@ -45,17 +45,121 @@ fn of_two_changes_the_second_waits_until_all_who_vote_have_the_first() {
 #[test]
 fn a_leader_that_leaves_does_not_hand_over_to_one_that_may_not_vote_yet() {
     let mut group = Group::of(2);
-    group.add(Start::Join(vec![]), |_| {});
-    // It is let in, and goes on asking: INSTALL does not reach it.
-    let unreached = |_: usize, to: usize, control: Option<&Control>| {
-        to != 2 || !matches!(control, Some(Control::Install { .. }) | None)
-    };
-    while group.members[0].view().is_some_and(|view| view.members.len() < 3) {
-        group.passes(ms(1), unreached);
-    }
+    learner_is_let_in(&mut group);
     group.members[0].handle(group.now, Input::Leave);
     group.passes(ms(300), unreached);
     assert!(group.members[1].is_leader());
+}
+
+#[test]
+fn nor_is_one_that_may_not_vote_yet_made_the_leader_if_somebody_wants_it() {
+    let mut group = Group::of(2);
+    learner_is_let_in(&mut group);
+    group.members[0].handle(group.now, Input::Transfer(uid(2)));
+    group.passes(ms(300), unreached);
+    assert!(group.members[0].is_leader());
+    group.passes(ms(300), all);
+    assert!(group.members[2].is_leader());
+}
+
+/// 2 comes, and goes on asking: INSTALL does not reach it.
+fn learner_is_let_in(group: &mut Group) {
+    group.add(Start::Join(vec![]), |_| {});
+    while group.members[0].view().is_some_and(|view| view.members.len() < 3) {
+        group.passes(ms(1), unreached);
+    }
+}
+
+fn unreached(_: usize, to: usize, control: Option<&Control>) -> bool {
+    to != 2 || !matches!(control, Some(Control::Install { .. }) | None)
+}
+
+#[test]
+fn one_that_lags_behind_is_made_the_leader_when_it_has_caught_up() {
+    let mut group = Group::of(3);
+    for _ in 0..2000 {
+        group.sends_one_of(0, 1000);
+    }
+    group.passes(ms(100), deaf(2));
+    group.members[0].handle(group.now, Input::Transfer(uid(2)));
+    let said = group.passes(ms(500), deaf(2));
+    assert!(said.iter().all(|(_, _, control)| !matches!(control, Control::Accept { .. })), "nobody waits for that");
+    group.passes(ms(500), all);
+    assert!(group.members[2].is_leader());
+}
+
+#[test]
+fn a_leader_does_not_put_itself_out_and_only_a_leader_is_asked_for_anything() {
+    let mut group = Group::of(3);
+    assert_eq!(group.is_told(0, Input::Exclude(uid(0))), []);
+    // 1 leads a moment later, and has not been told as a leader.
+    group.members[1].handle(group.now, Input::Exclude(uid(0)));
+    group.members[1].handle(group.now, Input::Transfer(uid(2)));
+    group.members[0].handle(group.now, Input::Transfer(uid(1)));
+    group.passes(ms(1000), all);
+    assert!(group.members[1].is_leader());
+    assert_eq!(group.view(1), [0, 1, 2]);
+}
+
+#[test]
+fn if_all_leave_the_leader_is_the_last_and_all_are_released() {
+    let mut group = Group::of(3);
+    for member in &mut group.members {
+        member.handle(group.now, Input::Leave);
+    }
+    group.passes(ms(1000), all);
+    for events in &group.events {
+        assert_eq!(events.last(), Some(&Event::Left { released: true }));
+    }
+}
+
+#[test]
+fn nobody_waits_for_the_last_words_of_one_that_is_taken_to_be_dead() {
+    let mut group = Group::of(3);
+    group.members[0].handle(group.now, Input::Closed(uid(2)));
+    let with_the_living = |from: usize, to: usize, _: Option<&Control>| from != 2 && to != 2;
+    group.passes(ms(50), with_the_living);
+    assert_eq!(group.view(0), [0, 1]);
+    group.sends_one(0, Level::Stable);
+    group.passes(ms(50), with_the_living);
+    assert!(matches!(group.events[0].last(), Some(Event::Message(_) | Event::Outcome { .. })));
+    let (have, _, stable) = group.members[0].progress();
+    assert_eq!(have, stable);
+}
+
+#[test]
+fn a_hand_over_stands_when_the_next_leader_has_everything() {
+    let mut group = Group::of(5);
+    let before = group.vid(0);
+    group.members[0].handle(group.now, Input::Leave);
+    group.passes(ms(200), |_, to, control| to != 4 || !matches!(control, Some(Control::Accept { .. })));
+    assert_eq!([0, 1, 2, 3].map(|who| group.vid(who)), [before; 4], "the others have, and that is not enough");
+    group.passes(ms(100), all);
+    assert!(group.members[4].is_leader());
+}
+
+/// Whether a leader of five plans to go on without these, who have fallen silent only now. The view is new, and it has to
+/// wait for 4 before it may do anything.
+fn plans_without(silent: &[usize]) -> bool {
+    let mut group = Group::of(6);
+    group.members[0].handle(group.now, Input::Exclude(uid(5)));
+    group.passes(ms(20), |from, _, control| from != 4 || matches!(control, Some(Control::Accepted { .. })));
+    assert_eq!(group.view(0).len(), 5);
+    let mut said = vec![];
+    for who in silent {
+        said.extend(group.is_told(0, Input::Suspect(uid(*who))));
+    }
+    let accepts = |said: &[(usize, Control)]| said.iter().any(|(_, said)| matches!(said, Control::Accept { .. }));
+    assert!(!accepts(&said));
+    group.hears(0, 4, &Control::InstallAck { vid: group.vid(0) });
+    accepts(&group.waits(0, ms(20)))
+}
+
+#[test]
+fn what_no_quorum_could_decide_is_not_planned() {
+    assert!(plans_without(&[1]));
+    assert!(plans_without(&[1, 2]));
+    assert!(!plans_without(&[1, 2, 3]));
 }
 
 #[test]
