@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gms_core::wire::{Control, Successor};
-use gms_core::{Event, Input, Level, Next, Snapshot};
+use gms_core::{Ballot, Event, Input, Level, Next, NodeId, Snapshot};
 
 use crate::group::{Group, Said, address, all, uid};
 
@@ -50,6 +50,18 @@ fn what_ends_a_view_is_taken_once_and_waits_for_its_frames() {
     assert_eq!(group.view(1), [0, 1, 2]);
     assert!(group.events[1].iter().any(|event| matches!(event, Event::Message(_))));
     assert!(!is_broken(&group, 1));
+}
+
+#[test]
+fn who_still_tries_to_end_a_view_is_told_what_has_ended_it() {
+    let (mut group, install) = waiting();
+    let accept = {
+        let Control::Install { next, .. } = install.clone() else { panic!("{install:?}") };
+        Control::Accept { ballot: Ballot { round: 1, node: NodeId(2) }, next }
+    };
+    for tries in [Control::Prepare { ballot: Ballot { round: 1, node: NodeId(2) } }, accept] {
+        assert_eq!(group.hears(1, 2, &tries), [(2, install.clone())]);
+    }
 }
 
 /// I1.
