@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gms_core::wire::{Control, Successor};
-use gms_core::{Ballot, Fseq, Input, NodeId, View};
+use gms_core::{Ballot, Event, Fseq, Input, NodeId, View};
 
 use crate::group::{Group, Said, uid};
 
@@ -77,6 +77,16 @@ fn one_that_is_not_answered_in_time_gives_way() {
     assert!(!asks_within(&mut group, 4 * BACKOFF - Duration::from_millis(20)));
 }
 
+#[test]
+fn only_those_who_have_not_promised_are_asked_again() {
+    let mut group = leaderless();
+    let ballot = prepared(&group.is_told(1, Input::Stand)).expect("it stands");
+    group.hears(1, 2, &promise(ballot, None, group.have(1), &[]));
+    let said = group.waits(1, Duration::from_millis(15));
+    let asked = said.iter().filter(|(_, control)| *control == Control::Prepare { ballot }).map(|(to, _)| *to);
+    assert_eq!(asked.collect::<Vec<_>>(), [0, 3, 4]);
+}
+
 fn promise(ballot: Ballot, accepted: Option<(Ballot, Successor)>, have: Fseq, ranges: &[(Fseq, Fseq)]) -> Control {
     Control::Promise { ballot, accepted, have, ranges: ranges.to_vec(), dead: vec![] }
 }
@@ -126,6 +136,29 @@ fn the_cut_is_the_union_of_what_those_hold_who_promised_and_is_fetched_where_it_
     });
     assert_eq!(asked, Some((2, vec![(have + 1, have + 5)])));
     assert_eq!(proposed(&said), None, "it lacks the cut");
+}
+
+/// I4.
+#[test]
+fn one_that_has_to_propose_what_it_does_not_hold_itself_fetches_it_first() {
+    let mut group = leaderless();
+    let ballot = prepared(&group.is_told(1, Input::Stand)).expect("it stands");
+    let view = View::clone(group.members[1].view().expect("a member"));
+    let have = group.have(1);
+    let next = View { vid: view.vid + 1, at: have + 4, gseq: view.gseq + 9, ..view.clone() };
+    let next = Successor::of(&gms_core::Next { view: next, cut_digest: 5, into: None }, &view);
+    let accepted = Some((Ballot { round: 0, node: NodeId(0) }, next.clone()));
+    let mut said = group.hears(1, 2, &promise(ballot, accepted, have + 3, &[]));
+    said.extend(group.hears(1, 3, &promise(ballot, None, have, &[])));
+    said.extend(group.waits(1, Duration::from_millis(300)));
+    assert_eq!(proposed(&said), Some((ballot, next)));
+    let asks = |(_, control): &Said| matches!(control, Control::Nack { ranges } if ranges == &[(have + 1, have + 3)]);
+    assert!(said.iter().any(asks));
+    // The others have accepted it, and that is not enough: it could not say what a joiner starts from.
+    for from in [2, 3, 4] {
+        assert_eq!(group.hears(1, from, &Control::Accepted { ballot }), []);
+    }
+    assert!(group.events[1].iter().all(|event| !matches!(event, Event::Broken(_))));
 }
 
 /// I1: what may have been decided is proposed again.

@@ -89,6 +89,17 @@ fn one_that_lags_behind_is_made_the_leader_when_it_has_caught_up() {
 }
 
 #[test]
+fn a_wish_for_another_leader_that_cannot_be_met_is_forgotten() {
+    let mut group = Group::of(2);
+    learner_is_let_in(&mut group);
+    group.members[0].handle(group.now, Input::Transfer(uid(2)));
+    group.passes(ms(2500), unreached);
+    group.passes(ms(1000), all);
+    assert_eq!(group.view(0), [0, 1, 2]);
+    assert!(group.members[0].is_leader());
+}
+
+#[test]
 fn a_leader_does_not_put_itself_out_and_only_a_leader_is_asked_for_anything() {
     let mut group = Group::of(3);
     assert_eq!(group.is_told(0, Input::Exclude(uid(0))), []);

@@ -1,9 +1,11 @@
 //! What a member promises and accepts (protocol 5.1, 5.2).
 
-use gms_core::wire::{Control, Successor};
-use gms_core::{Ballot, Input, NodeId};
+use std::time::Duration;
 
-use crate::group::{Group, uid};
+use gms_core::wire::{Control, Successor};
+use gms_core::{Ballot, Event, Gid, Input, Level, Next, NodeId, View};
+
+use crate::group::{Group, Said, all, uid};
 
 fn ballot(round: u32, node: u64) -> Ballot {
     Ballot { round, node: NodeId(node) }
@@ -38,4 +40,71 @@ fn who_accepts_something_of_a_ballot_is_bound_to_it() {
     let no = |refused| [(3, Control::PromiseNo { ballot: refused, promised: Some(ballot(5, 4)) })];
     assert_eq!(group.hears(1, 3, &Control::Prepare { ballot: ballot(4, 3) }), no(ballot(4, 3)));
     assert_eq!(group.hears(1, 3, &Control::Accept { ballot: ballot(4, 3), next }), no(ballot(4, 3)));
+}
+
+#[test]
+fn who_asks_again_for_a_promise_gets_it_again() {
+    let mut group = Group::of(5);
+    group.is_told(1, Input::Closed(uid(0)));
+    let prepare = Control::Prepare { ballot: ballot(1, 3) };
+    let first = group.hears(1, 3, &prepare);
+    assert!(matches!(first[..], [(3, Control::Promise { .. })]), "{first:?}");
+    assert_eq!(group.hears(1, 3, &prepare), first);
+}
+
+#[test]
+fn who_is_bound_to_a_ballot_asks_for_nothing_more_of_its_view() {
+    let asks = |said: &[Said]| said.iter().any(|(_, control)| matches!(control, Control::Nack { .. }));
+    for promises in [false, true] {
+        let mut group = Group::of(5);
+        // Of two messages 1 gets the second only.
+        for arrives in [false, true] {
+            group.sends_one(0, Level::Agreed);
+            // What it asks for does not arrive.
+            let said = group.passes(Duration::from_millis(1), |from, to, _| from != 1 && (to != 1 || arrives));
+            let mine: Vec<Said> = said.into_iter().filter(|(from, ..)| *from == 1).map(|(_, to, c)| (to, c)).collect();
+            assert_eq!(asks(&mine), arrives);
+        }
+        if promises {
+            group.is_told(1, Input::Closed(uid(0)));
+            group.hears(1, 3, &Control::Prepare { ballot: ballot(1, 3) });
+        }
+        assert_eq!(asks(&group.waits(1, Duration::from_millis(100))), !promises);
+    }
+}
+
+/// The view after that of `group`, which begins so many frames after what 1 has, without 2.
+fn next_after(group: &Group, frames: u64, change: impl FnOnce(&mut View)) -> Successor {
+    let mut view = View::clone(group.members[1].view().expect("a member"));
+    view.members.retain(|member| member.uid != uid(2));
+    (view.vid, view.at) = (view.vid + 1, group.have(1) + frames);
+    change(&mut view);
+    Successor::Whole(Next { view, cut_digest: 5, into: None })
+}
+
+#[test]
+fn what_belongs_to_another_lineage_or_view_is_not_accepted() {
+    let mut group = Group::of(5);
+    for change in [|view: &mut View| view.gid = Gid(77), |view: &mut View| view.vid += 1] {
+        let next = next_after(&group, 3, change);
+        group.hears(1, 0, &Control::Accept { ballot: ballot(0, 0), next });
+        let said = group.waits(1, Duration::from_millis(50));
+        assert!(said.iter().all(|(_, control)| !matches!(control, Control::Nack { .. })), "it waits for nothing of it");
+    }
+}
+
+/// I4, I6: who is to survive holds no more than the cut. Who is left out may.
+#[test]
+fn a_member_whose_order_ends_before_what_it_holds_stops_if_it_is_to_survive() {
+    for (who, survives) in [(1, true), (2, false)] {
+        let mut group = Group::of(5);
+        for _ in 0..3 {
+            group.sends_one(0, Level::Agreed);
+            group.passes(Duration::from_millis(10), all);
+        }
+        let next = next_after(&group, 0, |view| view.gseq += 3);
+        let said = group.hears(who, 0, &Control::Accept { ballot: ballot(0, 0), next });
+        let broken = group.events[who].iter().any(|event| matches!(event, Event::Broken(_)));
+        assert_eq!((broken, said.is_empty()), (survives, survives), "{said:?}");
+    }
 }
