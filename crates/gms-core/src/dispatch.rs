@@ -197,7 +197,7 @@ impl Membership {
             Timer::Nack => self.on_nack_timer(cx),
             Timer::Forward => self.on_forward_timer(cx),
             Timer::Tail => self.on_tail_timer(),
-            Timer::Change => self.on_change_timer(cx),
+            Timer::Change => self.consider(cx),
             Timer::Accept => self.on_accept_timer(cx),
             Timer::Watch => self.on_watch_timer(cx),
             Timer::Suspicion => self.accuse(cx),

@@ -131,7 +131,7 @@ impl Membership {
                 deaf.push(member.uid);
             }
         }
-        self.on_deaf(cx, deaf);
+        self.note_deaf(deaf);
     }
 
     fn silence(&self, cx: &Context, index: usize) -> Duration {

@@ -78,7 +78,7 @@ impl Membership {
         let Some(candidacy) = &self.candidacy else { return };
         let prepare = Control::Prepare { ballot: candidacy.ballot };
         for (member, answer) in self.view.members.iter().zip(&candidacy.answers) {
-            if !matches!(answer, Answer::Promised(_)) && member.uid != cx.config.uid {
+            if !matches!(answer, Answer::Promised(_)) {
                 cx.tell(member.address, self.view.gid, self.view.vid, &prepare);
             }
         }

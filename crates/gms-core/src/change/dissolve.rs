@@ -43,7 +43,6 @@ impl Membership {
             vid: self.view.vid + 1,
             at: self.log.have() + 1,
             gseq: self.next_gseq,
-            leader: me.uid,
             members: vec![ViewMember { role: Role::Voter, ..me }],
             ..View::clone(&self.view)
         };

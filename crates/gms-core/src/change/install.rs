@@ -137,8 +137,7 @@ impl Membership {
     /// the rest: those who had it may be gone.
     pub(crate) fn give_up_on_cut(&mut self, cx: &mut Context) {
         let Some((next, _, since)) = &self.installing else { return };
-        let fellow = self.view.members.iter().any(|m| m.uid != cx.config.uid && next.view.contains(m.uid));
-        if !next.view.contains(cx.config.uid) && (!fellow || cx.now - *since >= cx.config.timing.farewell) {
+        if !next.view.contains(cx.config.uid) && cx.now - *since >= cx.config.timing.farewell {
             self.on_excluded(cx);
         }
     }

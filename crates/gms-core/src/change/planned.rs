@@ -69,11 +69,8 @@ impl Membership {
     }
 
     /// Those are heard, and store nothing, for too long by now. Only the leader knows.
-    pub(crate) fn on_deaf(&mut self, cx: &mut Context, deaf: Vec<Uid>) {
+    pub(crate) fn note_deaf(&mut self, deaf: Vec<Uid>) {
         self.change.deaf = deaf;
-        if !self.change.deaf.is_empty() {
-            self.consider(cx);
-        }
     }
 
     /// An operator wants `to` to lead. Only the leader is told.
@@ -103,14 +100,6 @@ impl Membership {
     /// Whether member `index` has been heard within T_hb.
     pub(super) fn present(&self, cx: &Context, index: usize) -> bool {
         cx.now - self.peers[index].heard <= cx.config.timing.presence
-    }
-
-    /// Repeats the proposal, or looks whether one can be made.
-    pub(crate) fn on_change_timer(&mut self, cx: &mut Context) {
-        if !self.is_leader() || self.stage == Stage::Gone {
-            return;
-        }
-        self.consider(cx);
     }
 
     /// Whether somebody is bound to a ballot that came to nothing.
@@ -251,9 +240,7 @@ impl Membership {
             self.change.refused.push((who, attempt));
             self.refuse(cx, who, attempt);
         }
-        if self.stage == Stage::Leaving {
-            self.stay(cx, self.view.params.min_voters);
-        }
+        self.stay(cx, self.view.params.min_voters);
     }
 
     /// Who is in the next view: who is not `gone`, and those who join.
