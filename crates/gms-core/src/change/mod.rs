@@ -3,13 +3,14 @@
 //! Planned (5.1): `admission` is who may come in, `planned` the leader's own proposal for joins, leaves and
 //! hand-over; `dissolve` is the end of a lineage. Unplanned (5.2): `suspicion` is who is taken to be dead,
 //! `candidate` the attempt of one who is elected to propose. `proposal` is how either is decided, `voter` a
-//! member's part in it, `install` what every process does with a decided value, `departure` the last steps of
-//! one who is not in the next view (5.3).
+//! member's part in it, `install` what every process does with a decided value, `handover` how its leader brings all
+//! from the last view into the next or lets them go, `departure` the last steps of one who is not in it (5.3).
 
 mod admission;
 mod candidate;
 mod departure;
 mod dissolve;
+mod handover;
 mod install;
 mod planned;
 mod proposal;
@@ -18,7 +19,7 @@ mod voter;
 
 pub(crate) use candidate::{Candidacy, Promise};
 pub(crate) use departure::Departure;
-pub(crate) use install::Handover;
+pub(crate) use handover::Handover;
 pub(crate) use planned::{Change, LEARNED};
 pub(crate) use proposal::Proposal;
 pub(crate) use suspicion::Suspicion;
