@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gms_core::wire::Control;
-use gms_core::{Addressing, Level, SessionNumber, Start};
+use gms_core::wire::{Control, JoinRequest};
+use gms_core::{Addressing, Config, Event, Level, SessionNumber, Start, Uid};
 
-use crate::group::{Group, all};
+use crate::group::{Group, Said, address, all, uid};
 
 #[test]
 fn of_more_joiners_than_may_wait_at_once_the_others_come_in_later() {
@@ -43,4 +43,61 @@ fn welcomes(sessions: u64) -> usize {
 fn a_joiner_is_not_sent_many_sessions_again_and_again() {
     assert!(welcomes(16) > 10, "{}", welcomes(16));
     assert!((2..=5).contains(&welcomes(17)), "{}", welcomes(17));
+}
+
+/// A group of three in which 2 is silent, and another process with its id asks to be let in elsewhere.
+fn contested() -> Group {
+    let mut group = Group::of(3);
+    let before = group.vid(0);
+    group.add(Start::Join(vec![]), |config| config.uid = Uid::new(2, 7));
+    // It may have given way to its new life: nobody knows yet.
+    group.passes(Duration::from_millis(250), |from, to, _| from != 2 && to != 2);
+    assert_eq!((group.vid(0), &group.events[3][..]), (before, &[][..]));
+    group
+}
+
+#[test]
+fn one_whose_id_is_taken_changes_no_view_while_it_waits_and_is_refused_when_the_other_is_heard() {
+    let mut group = contested();
+    let before = group.vid(0);
+    group.passes(Duration::from_millis(250), all);
+    assert!(matches!(group.events[3][..], [Event::Refused(_)]));
+    assert_eq!(group.vid(0), before);
+}
+
+#[test]
+fn a_leader_without_which_the_group_may_have_gone_on_refuses_nobody_for_good() {
+    let mut group = contested();
+    group.hears_in(group.vid(0) + 1, 0, 1, &Control::ViewRequest);
+    group.passes(Duration::from_millis(250), all);
+    assert_eq!(group.events[3], []);
+}
+
+#[test]
+fn where_a_member_was_reached_there_is_a_new_life_of_it_so_that_the_member_is_dead() {
+    let mut group = Group::of(3);
+    let life = Uid::new(2, 7);
+    let config = Config::new("test", life, address(2));
+    let request = JoinRequest {
+        name: config.name,
+        uid: life,
+        address: address(2),
+        budget: config.budget,
+        weight: 0,
+        process: None,
+        params: group.members[0].view().expect("a member").params.clone(),
+        broadcast: false,
+    };
+    let challenge = |said: &[Said]| {
+        said.iter().find_map(|(_, control)| match control {
+            Control::JoinChallenge { cookie } => Some(*cookie),
+            _ => None,
+        })
+    };
+    let said = group.hears_of(life, 0, 0, 2, &Control::JoinRequest(request.clone()));
+    let cookie = challenge(&said).expect("it is asked for proof");
+    group.hears_of(life, 0, 0, 2, &Control::JoinProof { cookie, request });
+    group.passes(Duration::from_millis(100), |from, to, _| from != 2 && to != 2);
+    let view = group.members[0].view().expect("a member");
+    assert!(!view.contains(uid(2)) && view.contains(life), "{view}");
 }

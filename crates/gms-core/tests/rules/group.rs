@@ -125,9 +125,14 @@ impl Group {
 
     /// `who` hears this of `from`, who is in that view.
     pub(crate) fn hears_in(&mut self, vid: Vid, who: usize, from: usize, control: &Control) -> Vec<Said> {
+        self.hears_of(uid(from), vid, who, from, control)
+    }
+
+    /// `who` hears this from where `from` is, of whoever is there now.
+    pub(crate) fn hears_of(&mut self, sender: Uid, vid: Vid, who: usize, from: usize, control: &Control) -> Vec<Said> {
         let mut body = vec![];
         control.encode(&mut body);
-        let envelope = Envelope { kind: Kind::Control as u8, gid: self.gid, vid, sender: uid(from), status: [0; 3] };
+        let envelope = Envelope { kind: Kind::Control as u8, gid: self.gid, vid, sender, status: [0; 3] };
         let mut datagram = vec![];
         envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
         datagram.extend(body);

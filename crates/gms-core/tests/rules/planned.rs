@@ -92,7 +92,10 @@ fn one_that_lags_behind_is_made_the_leader_when_it_has_caught_up() {
 fn a_wish_for_another_leader_that_cannot_be_met_is_forgotten() {
     let mut group = Group::of(2);
     learner_is_let_in(&mut group);
+    // Nothing falls due to the nanosecond.
+    group.now = group.now + Duration::from_micros(345);
     group.members[0].handle(group.now, Input::Transfer(uid(2)));
+    group.now = group.now + Duration::from_micros(12_500);
     group.passes(ms(2500), unreached);
     group.passes(ms(1000), all);
     assert_eq!(group.view(0), [0, 1, 2]);
@@ -185,6 +188,27 @@ fn a_leader_may_not_leave_either_if_too_few_would_vote() {
     assert!(matches!(group.events[1].last(), Some(Event::Message(_))), "it leads as before");
 }
 
+#[test]
+fn a_wish_to_leave_that_was_refused_stays_refused_however_late_it_comes_again() {
+    let mut group = Group::with(3, |config| config.params.min_voters = 3);
+    let refused = |said: &[(usize, Control)], to: usize| {
+        said.contains(&(to, Control::LeaveRefused { attempt: 1, min_voters: 3 }))
+    };
+    let wish = |attempt| Control::LeaveRequest { attempt };
+    for from in [1, 2] {
+        assert!(refused(&group.hears(0, from, &wish(1)), from));
+    }
+    group.add(Start::Join(vec![]), |config| config.params.min_voters = 3);
+    group.passes(ms(500), all);
+    assert_eq!(group.view(0), [0, 1, 2, 3], "one of them could go now");
+    for from in [1, 2] {
+        assert!(refused(&group.hears(0, from, &wish(1)), from));
+    }
+    group.hears(0, 1, &wish(2));
+    group.passes(ms(500), all);
+    assert_eq!(group.view(0), [0, 2, 3]);
+}
+
 /// Whether a leader whose follower is heard, and stores nothing of what it is sent, goes on without it.
 fn goes_on_without_the_deaf(change: impl Fn(&mut Config)) -> bool {
     let mut group = Group::with(2, change);
@@ -197,18 +221,4 @@ fn goes_on_without_the_deaf(change: impl Fn(&mut Config)) -> bool {
 fn one_that_stores_nothing_is_given_up_unless_too_few_would_vote() {
     assert!(goes_on_without_the_deaf(|_| {}));
     assert!(!goes_on_without_the_deaf(|config| config.params.min_voters = 2));
-}
-
-#[test]
-fn one_whose_id_is_taken_changes_no_view_while_it_waits() {
-    let mut group = Group::of(3);
-    let before = group.vid(0);
-    group.add(Start::Join(vec![]), |config| config.uid = gms_core::Uid::new(2, 7));
-    // 2 is silent, and may have given way to its new life: nobody knows yet.
-    group.passes(ms(250), |from, to, _| from != 2 && to != 2);
-    assert_eq!(group.vid(0), before);
-    assert_eq!(group.events[3], []);
-    group.passes(ms(250), all);
-    assert!(matches!(group.events[3][..], [Event::Refused(_)]));
-    assert_eq!(group.vid(0), before);
 }
