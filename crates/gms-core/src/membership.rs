@@ -119,7 +119,7 @@ pub(crate) struct Membership {
     /// Changes the leader is asked for, and the one it proposes.
     pub(crate) change: Change,
     pub(crate) proposal: Option<Proposal>,
-    /// At the leader: who has not confirmed this view.
+    /// At the leader: who has left and is not released, and the repeats of INSTALL.
     pub(crate) handover: Handover,
     /// At one who is gone: its last steps.
     pub(crate) departure: Option<Departure>,

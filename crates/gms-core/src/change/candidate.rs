@@ -286,6 +286,10 @@ impl Membership {
         }
         self.proposal = Some(Proposal::new(ballot, next, Vec::new(), cx.now));
         self.accept_own(cx);
+        if self.stage == Stage::Gone {
+            // It cannot be accepted here, so nobody else is asked to.
+            return;
+        }
         self.send_accepts(cx);
         self.count_accepts(cx);
     }

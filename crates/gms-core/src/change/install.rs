@@ -1,4 +1,4 @@
-//! What a decided value does: deliver up to the cut, then the view; and making sure that all hear of it.
+//! What a decided value does: deliver up to the cut, then the view; and telling whoever asks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 //! Planned (5.1): `admission` is who may come in, `planned` the leader's own proposal for joins, leaves and
 //! hand-over; `dissolve` is the end of a lineage. Unplanned (5.2): `suspicion` is who is taken to be dead,
 //! `candidate` the attempt of one who is elected to propose. `proposal` is how either is decided, `voter` a
-//! member's part in it, `install` what every process does with a decided value, `handover` how its leader brings all
-//! from the last view into the next or lets them go, `departure` the last steps of one who is not in it (5.3).
+//! member's part in it, `install` what every process does with a decided value, `handover` how the leader of the
+//! new view brings in all who are in it and lets the others go, `departure` the last steps of one who is left
+//! out (5.3).
 
 mod admission;
 mod candidate;

@@ -1,27 +1,21 @@
-//! Who is let in (protocol 6).
+//! Who is let in, and who has to wait (protocol 5.5, 6).
 
 use std::time::Duration;
 
 use gms_core::wire::{Control, JoinRequest};
 use gms_core::{Addressing, Config, Event, Level, SessionNumber, Start, Uid};
 
-use crate::group::{Group, Said, address, all, uid};
+use crate::group::{Group, Said, address, all, is_install, uid};
 
 #[test]
 fn of_more_joiners_than_may_wait_at_once_the_others_come_in_later() {
     let mut group = Group::with(1, |config| config.limits.joiners = 2);
-    let before = group.vid(0);
     (0..3).for_each(|_| group.add(Start::Join(vec![]), |_| {}));
-    let views = |group: &Group| group.members[0].view().expect("a member").members.len();
-    let mut sizes = vec![views(&group)];
-    while views(&group) < 4 {
-        group.passes(Duration::from_millis(1), all);
-        if sizes.last() != Some(&views(&group)) {
-            sizes.push(views(&group));
-        }
-    }
-    assert_eq!(sizes, [1, 3, 4]);
-    assert!(group.vid(0) > before);
+    let size = |group: &Group| group.members[0].view().expect("a member").members.len();
+    group.until(|group| size(group) > 1, all);
+    let first = size(&group);
+    group.until(|group| size(group) > first, all);
+    assert_eq!((first, size(&group)), (3, 4));
 }
 
 /// How often a joiner that confirms nothing is sent its INSTALL within two seconds, in a group with so many sessions.
@@ -34,9 +28,8 @@ fn welcomes(sessions: u64) -> usize {
     }
     group.passes(Duration::from_millis(50), all);
     group.add(Start::Join(vec![]), |_| {});
-    let is_install = |control: Option<&Control>| matches!(control, Some(Control::Install { .. }));
-    let said = group.passes(Duration::from_secs(2), |_, _, control| !is_install(control));
-    said.iter().filter(|(.., control)| is_install(Some(control))).count()
+    let said = group.passes(Duration::from_secs(2), |_, _, control| !control.is_some_and(is_install));
+    said.iter().filter(|(.., control)| is_install(control)).count()
 }
 
 #[test]

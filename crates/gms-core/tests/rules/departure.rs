@@ -1,11 +1,11 @@
-//! The last steps of one who goes, and those who see to it (protocol 5.3).
+//! The last steps of one who goes, and those who see to it (protocol 5.3, 7).
 
 use std::time::Duration;
 
 use gms_core::wire::Control;
 use gms_core::{Event, Gid, Input, Level};
 
-use crate::group::{Group, Said, all, uid};
+use crate::group::{Group, Said, all, is_install, said_by, uid};
 
 /// The highest member leaves a group of so many. Its INSTALL, and that of those `deaf`, is lost; returns when the
 /// leader has installed the view without it.
@@ -14,17 +14,14 @@ fn one_leaves(count: usize, deaf: &[usize]) -> Group {
     let before = group.vid(0);
     group.members[leaver].handle(group.now, Input::Leave);
     let deaf_to = |to: usize| deaf.contains(&to) || to == leaver;
-    while group.vid(0) == before {
-        group.passes(Duration::from_millis(1), |_, to, control| {
-            !(deaf_to(to) && matches!(control, Some(Control::Install { .. })))
-        });
-    }
+    let arrives = |_: usize, to: usize, control: Option<&Control>| !(deaf_to(to) && control.is_some_and(is_install));
+    group.until(|group| group.vid(0) > before, arrives);
     group
 }
 
 /// To whom INSTALL goes.
 fn installs(said: &[Said]) -> Vec<usize> {
-    let installs = said.iter().filter(|(_, control)| matches!(control, Control::Install { .. }));
+    let installs = said.iter().filter(|(_, control)| is_install(control));
     let mut to: Vec<usize> = installs.map(|(to, _)| *to).collect();
     to.sort_unstable();
     to.dedup();
@@ -65,7 +62,7 @@ fn the_leader_repeats_install_until_it_is_confirmed_and_to_one_that_left_until_n
     let mut group = one_leaves(4, &[]);
     let without = |group: &mut Group, time: Duration| {
         let said = group.passes(time, |from, to, _| from != 3 && to != 3);
-        installs(&said.into_iter().filter(|(from, ..)| *from == 0).map(|(_, to, said)| (to, said)).collect::<Vec<_>>())
+        installs(&said_by(0, said))
     };
     let linger = Duration::from_secs(10);
     without(&mut group, linger - 3 * quick);
@@ -113,12 +110,10 @@ fn one_that_hands_over_makes_sure_that_its_successor_knows_but_not_for_ever() {
     let mut group = Group::of(3);
     group.members[0].handle(group.now, Input::Leave);
     // What it says as the last thing does not arrive.
-    group.passes(Duration::from_millis(30), |from, _, control| {
-        from != 0 || !matches!(control, Some(Control::Install { .. }))
-    });
+    group.passes(Duration::from_millis(30), |from, _, control| from != 0 || !control.is_some_and(is_install));
     assert!(!group.members[2].is_leader());
     assert_eq!(installs(&group.waits(0, Duration::from_millis(50))), [2]);
-    // Timers do not fall due to the nanosecond.
+    // So that no timer is due exactly when it ends.
     group.now = group.now + Duration::from_micros(12_345);
     group.waits(0, Duration::from_secs(9));
     assert_eq!(installs(&group.waits(0, Duration::from_millis(50))), [2]);
@@ -144,7 +139,7 @@ fn a_wish_to_dissolve_that_cannot_be_met_is_forgotten() {
 }
 
 #[test]
-fn who_has_gone_with_a_group_that_dissolves_is_told_so_by_its_last_leader() {
+fn one_that_missed_that_its_group_dissolved_is_told_by_its_last_leader() {
     let mut group = Group::of(3);
     let before = group.vid(1);
     group.members[0].handle(group.now, Input::Dissolve(Gid(77)));

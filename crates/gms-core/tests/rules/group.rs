@@ -51,14 +51,9 @@ impl Group {
         }
         let all_vote = |member: &Member| member.view().is_some_and(|view| view.voters().count() == count);
         group.gid = group.members[0].view().expect("it has founded one").gid;
-        for _ in 0..1000 {
-            if group.members.iter().all(all_vote) {
-                group.passes(Duration::from_millis(50), all);
-                return group;
-            }
-            group.passes(Duration::from_millis(1), all);
-        }
-        panic!("no group of {count}");
+        group.until(|group| group.members.iter().all(all_vote), all);
+        group.passes(Duration::from_millis(50), all);
+        group
     }
 
     /// One more process.
@@ -102,6 +97,19 @@ impl Group {
         }
     }
 
+    /// Everybody runs until this holds.
+    pub(crate) fn until(
+        &mut self,
+        done: impl Fn(&Self) -> bool,
+        arrives: impl Fn(usize, usize, Option<&Control>) -> bool,
+    ) {
+        let since = self.now;
+        while !done(self) {
+            assert!(self.now - since < Duration::from_secs(10), "it does not come to that");
+            self.passes(Duration::from_millis(1), &arrives);
+        }
+    }
+
     /// Only `who` runs for so long. Returns what it says.
     pub(crate) fn waits(&mut self, who: usize, time: Duration) -> Vec<Said> {
         let (until, mut said) = (self.now + time, vec![]);
@@ -117,7 +125,7 @@ impl Group {
         said
     }
 
-    /// `who` hears this of `from`, who is in the view it is in itself. Returns what it says to it.
+    /// `who` hears this of `from`, who is in the view it is in itself. Returns what it says then, to anybody.
     pub(crate) fn hears(&mut self, who: usize, from: usize, control: &Control) -> Vec<Said> {
         let vid = self.members[who].view().expect("a member").vid;
         self.hears_in(vid, who, from, control)
@@ -139,7 +147,7 @@ impl Group {
         self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
     }
 
-    /// Something happens to `who`. Returns what it says to it.
+    /// Something happens to `who`. Returns what it says then, to anybody.
     pub(crate) fn is_told(&mut self, who: usize, input: Input) -> Vec<Said> {
         self.members[who].handle(self.now, input);
         self.says(who)
@@ -156,7 +164,7 @@ impl Group {
         self.members[who].send(self.now, payload, Level::Agreed, Addressing::default()).expect("there is room");
     }
 
-    /// Everybody hears of `who` that the leader is dead, and thinks so.
+    /// `who` takes its leader to be dead, and hears of these that they do, too.
     pub(crate) fn accuse(&mut self, who: usize, accusers: &[usize]) -> Vec<Said> {
         let view = self.members[who].view().expect("a member").clone();
         let mut said = self.is_told(who, Input::Closed(view.leader));
@@ -166,7 +174,7 @@ impl Group {
         said
     }
 
-    /// The last frame of the order up to which `who` has everything, while nothing is sent.
+    /// The last frame up to which `who` has everything.
     pub(crate) fn have(&self, who: usize) -> Fseq {
         self.members[who].progress().0
     }
@@ -205,6 +213,15 @@ impl Group {
         self.members[who].poll_events(&mut self.events[who], usize::MAX);
         sent
     }
+}
+
+/// What this one says among all that is said.
+pub(crate) fn said_by(who: usize, said: Vec<(usize, usize, Control)>) -> Vec<Said> {
+    said.into_iter().filter(|(from, ..)| *from == who).map(|(_, to, control)| (to, control)).collect()
+}
+
+pub(crate) fn is_install(control: &Control) -> bool {
+    matches!(control, Control::Install { .. })
 }
 
 /// The control message in a datagram, if it has one.

@@ -1,11 +1,11 @@
-//! What becomes of a decided view (protocol 5.3).
+//! What becomes of a decided view (protocol 3, 5.2).
 
 use std::time::Duration;
 
 use gms_core::wire::{Control, Successor};
 use gms_core::{Ballot, Event, Input, Level, Next, NodeId, Snapshot};
 
-use crate::group::{Group, Said, address, all, uid};
+use crate::group::{Group, Said, address, all, is_install, uid};
 
 /// To whom VIEW_REQ goes.
 fn asked(said: &[Said]) -> Vec<usize> {
@@ -22,7 +22,7 @@ fn waiting() -> (Group, Control) {
     group.members[0].handle(group.now, Input::Exclude(uid(3)));
     let said = group.passes(Duration::from_millis(20), deaf);
     assert_eq!((group.view(0), group.view(1)), (vec![0, 1, 2], vec![0, 1, 2, 3]));
-    let install = said.into_iter().find(|(_, to, control)| *to == 1 && matches!(control, Control::Install { .. }));
+    let install = said.into_iter().find(|(_, to, control)| *to == 1 && is_install(control));
     (group, install.expect("it was told").2)
 }
 
@@ -119,11 +119,9 @@ fn one_that_is_told_of_a_process_in_a_later_view_asks_it_what_ended_its_own_or_f
 fn what_ends_a_view_is_confirmed_whenever_it_is_told() {
     let mut group = Group::of(3);
     group.members[0].handle(group.now, Input::Exclude(uid(2)));
-    let said = group.passes(Duration::from_millis(10), |_, to, control| {
-        to != 1 || !matches!(control, Some(Control::Install { .. }))
-    });
-    let install = |(_, to, control): &(usize, usize, Control)| *to == 1 && matches!(control, Control::Install { .. });
-    let install = said.into_iter().find(install).expect("it is told").2;
+    let lost = |to: usize, control: &Control| to == 1 && is_install(control);
+    let said = group.passes(Duration::from_millis(10), |_, to, control| !control.is_some_and(|said| lost(to, said)));
+    let install = said.into_iter().find(|(_, to, control)| lost(*to, control)).expect("it is told").2;
     let (vid, ack) = (group.vid(1), Control::InstallAck { vid: group.vid(1) + 1 });
     for _ in 0..2 {
         assert!(group.hears_in(vid, 1, 0, &install).contains(&(0, ack.clone())));
@@ -131,7 +129,7 @@ fn what_ends_a_view_is_confirmed_whenever_it_is_told() {
 }
 
 #[test]
-fn the_ends_of_the_last_views_are_remembered_so_many() {
+fn so_many_ends_of_views_are_remembered() {
     let mut group = Group::with(4, |config| config.limits.decided = 2);
     for gone in [3, 2] {
         group.members[0].handle(group.now, Input::Exclude(uid(gone)));
@@ -140,7 +138,7 @@ fn the_ends_of_the_last_views_are_remembered_so_many() {
     let told = |group: &mut Group, ago| {
         group.waits(0, Duration::from_millis(10));
         let said = group.hears_in(group.vid(0) - ago, 0, 1, &Control::ViewRequest);
-        said.iter().any(|(_, control)| matches!(control, Control::Install { .. }))
+        said.iter().any(|(_, control)| is_install(control))
     };
     assert_eq!([1, 2, 3].map(|ago| told(&mut group, ago)), [true, true, false]);
 }

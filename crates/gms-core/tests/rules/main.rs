@@ -1,10 +1,11 @@
-//! One rule of the protocol at a time: what a member says to a message, with the test in the place of all the others.
+//! One rule of the protocol at a time: a few members, of which the test loses what is said, or speaks for them itself.
 
 mod admission;
 mod candidate;
 mod departure;
 mod group;
 mod install;
+mod left_out;
 mod planned;
 mod suspicion;
 mod unwedge;

@@ -1,4 +1,4 @@
-//! A leader whose followers are bound to a ballot that came to nothing frees them (protocol 5.2).
+//! A leader whose followers are bound to a ballot that came to nothing frees them (protocol 5.1).
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn bound(promised: &[usize], silent: Duration) -> Group {
     let mut group = Group::of(5);
     group.passes(ms(1000), all);
     group.passes(silent, |from, to, _| from != 4 && to != 4);
-    // Whoever is asked hears the leader, but does not know that yet.
+    // Whoever is asked takes the leader to be dead, or it would refuse.
     for who in promised {
         group.members[*who].handle(group.now, Input::Closed(uid(0)));
     }
@@ -43,17 +43,18 @@ fn frees(group: &mut Group) -> (Control, Duration) {
 }
 
 #[test]
-fn if_enough_are_free_by_a_view_of_the_same_members() {
+fn a_leader_frees_few_who_are_bound_by_a_view_of_the_same_members() {
     let mut group = bound(&[1], Duration::ZERO);
     let before = group.vid(0);
     let (control, _) = frees(&mut group);
     assert!(matches!(control, Control::Accept { ballot, .. } if ballot.round == 0), "{control:?}");
     group.passes(ms(100), |from, to, _| from != 4 && to != 4);
+    assert_eq!(group.view(0), [0, 1, 2, 3, 4]);
     assert_eq!((group.vid(0), group.vid(1), group.members[0].stats().candidacies), (before + 1, before + 1, 0));
 }
 
 #[test]
-fn if_too_many_are_bound_or_that_cannot_be_done_by_a_ballot_of_its_own() {
+fn a_leader_that_may_plan_nothing_frees_who_is_bound_by_a_ballot_of_its_own_the_sooner_the_more_they_are() {
     // As long as 4 may come back nothing can be planned, and who is bound is found out meanwhile.
     for (promised, waits) in [(&[1, 2, 3][..], ms(50)), (&[1], ms(200))] {
         let (control, after) = frees(&mut bound(promised, ms(350)));
