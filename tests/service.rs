@@ -246,7 +246,8 @@ async fn what_is_gone_from_the_history_is_a_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_is_cut_off_and_the_others_go_on() {
     let network = MemoryNetwork::new(6, FaultRates::NONE);
-    let config = ServiceConfig { grace: Duration::from_millis(300), ..ServiceConfig::default() };
+    // Not so short that the one that reads is taken for one that does not.
+    let config = ServiceConfig { grace: Duration::from_secs(3), ..ServiceConfig::default() };
     let server = Server::start(&network, 0, config).await;
     let mut idle = Wire::connect(&server.endpoint).await;
     idle.ask(r#"{"subscribe":{}}"#).await;

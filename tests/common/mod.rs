@@ -57,7 +57,7 @@ impl Server {
     }
 
     async fn run(network: &MemoryNetwork, mut config: Config, service: ServiceConfig, place: Endpoint) -> Self {
-        config.leave_within = Duration::from_millis(300);
+        config.leave_within = Duration::from_secs(3);
         let listeners = Listeners::bind(&[place], false).await.expect("free");
         let (group, mut events) = Group::join_over(config, network.attach()).await.expect("joins");
         let service = Service::start(&group, listeners, service);

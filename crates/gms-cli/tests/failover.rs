@@ -14,7 +14,8 @@ struct Load(Child);
 impl Load {
     /// A message a millisecond through any server, until dropped; returns once the first has its place.
     fn start(meeting: &str) -> Self {
-        let arguments = ["send", "--multicast", meeting, "--count", "1000000", "--rate", "1000", "--size", "100"];
+        let arguments =
+            ["send", "--multicast", meeting, "--count", "1000000", "--rate", "1000", "--size", "100", "--wait", "30"];
         let mut child = program(&arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut printed = child.stdout.take().expect("piped");
         std::io::Read::read_exact(&mut printed, &mut [0]).expect("something is ordered");

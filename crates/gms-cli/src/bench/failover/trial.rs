@@ -62,6 +62,9 @@ pub(super) async fn run(crew: &mut Crew, setting: &Setting, place: &Place, insec
 
     crew.tell(&survivors, &Order::Survive).await?;
     let told = Instant::now();
+    // A survivor that reads the order after the leader's end has missed what it is asked for.
+    crew.tell(&survivors, &Order::Watch).await?;
+    crew.hear(&survivors, "sending", JOIN).await?;
     match fault {
         Fault::Kill => crew.kill(LEADER)?,
         Fault::Stop => crew.signal(LEADER, "STOP").await?,
