@@ -16,7 +16,7 @@ const LONG: [&str; 8] = ["bench", "--json", "--seconds", "0.3", "--warm-up", "0"
 
 #[test]
 fn one_row_has_all_figures_and_is_verified() {
-    let finished = run(&["bench", "--seconds", "0.3", "--repeats", "1", "--size", "100", "--json"]);
+    let finished = run(&["bench", "--seconds", "1", "--repeats", "1", "--size", "100", "--json"]);
     assert_eq!(finished.code, 0, "{finished:?}");
     assert!(!finished.stderr.contains("ceiling"), "a bar where there is no terminal: {finished:?}");
     assert_eq!(finished.stdout.lines().count(), 1, "{finished:?}");
@@ -41,7 +41,7 @@ fn one_row_has_all_figures_and_is_verified() {
 #[test]
 fn the_table_says_what_was_measured() {
     let meeting = multicast();
-    let arguments = ["bench", "--seconds", "0.2", "--warm-up", "0", "--repeats", "2", "--multicast", &meeting];
+    let arguments = ["bench", "--seconds", "0.5", "--warm-up", "0", "--repeats", "2", "--multicast", &meeting];
     for (more, heading) in [
         (["--members", "2", "--senders", "leader", "--level", "uniform"], "2 members in 2 processes, the leader sends"),
         (["--members", "4", "--senders", "one", "--level", "stable"], "4 members in 4 processes, one follower sends"),
