@@ -5,7 +5,7 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
-use common::{Server, group_of, group_with, multicast, run, signal_all};
+use common::{Server, group_of, group_with, multicast, run, stop_all};
 use serde_json::{Value, json};
 
 fn view(server: &Server, wanted: impl Fn(&Value) -> bool) {
@@ -96,7 +96,7 @@ fn survivors_without_a_quorum_go_on_when_an_operator_says_so() {
     let place = multicast();
     let mut servers = group_of(5, &place, None);
     // All at once, or the group would shrink with them.
-    signal_all(&servers[2..].iter().collect::<Vec<_>>(), "-STOP");
+    stop_all(&servers[2..].iter().collect::<Vec<_>>());
     servers[2..].iter_mut().for_each(Server::crash);
     servers[0].wait_until("the lost quorum", |lines| lines.iter().any(|line| line.contains("\"blocked\"")));
     let missing = run(&["force-view", "--survivors", "1,4", "--multicast", &place]);

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{LIMIT, Server, group_of, multicast, ports, run, signal_all};
+use common::{LIMIT, Server, group_of, multicast, ports, run, stop_all};
 
 /// A signal ends a server within about a second, on a machine that does nothing else.
 const SOON: Duration = Duration::from_secs(10);
@@ -146,7 +146,7 @@ fn without_a_quorum_all_are_blocked_and_can_still_be_stopped() {
     let (idle, busy) = (others.next().unwrap(), others.next().unwrap());
     let dying: Vec<usize> = others.chain([leader]).collect();
     // All at once, or the group would shrink with them.
-    signal_all(&dying.iter().map(|id| &servers[*id]).collect::<Vec<_>>(), "-STOP");
+    stop_all(&dying.iter().map(|id| &servers[*id]).collect::<Vec<_>>());
     dying.iter().for_each(|id| servers[*id].crash());
     // More than may wait.
     servers[busy].write_behind((["x"; 99].concat() + "\n").repeat(100_000));

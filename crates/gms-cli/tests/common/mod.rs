@@ -238,7 +238,8 @@ impl Server {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
-        signal_all(&[self], name);
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill runs").success());
     }
 
     /// Whether it has not ended yet. It stays a process that can be signalled until it is waited for.
@@ -342,10 +343,16 @@ pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more
     servers
 }
 
-/// Sends all of them a signal, at once.
-pub(crate) fn signal_all(servers: &[&Server], name: &str) {
-    let pids = servers.iter().map(|server| server.child.id().to_string());
-    assert!(Command::new("kill").arg(name).args(pids).status().expect("kill runs").success());
+/// Stops all of them. Of a process with threads the others run on until one has seen the signal, so this waits for that.
+pub(crate) fn stop_all(servers: &[&Server]) {
+    servers.iter().for_each(|server| server.signal("-STOP"));
+    for server in servers {
+        let (pid, start) = (server.child.id().to_string(), Instant::now());
+        let state = || Command::new("ps").args(["-o", "stat=", "-p", &pid]).output().expect("ps runs").stdout;
+        while !state().starts_with(b"T") {
+            assert!(start.elapsed() < LIMIT, "{pid} does not stop");
+        }
+    }
 }
 
 /// Waits until all of them follow one leader, one of them; returns its place among them. Who founds a group is the highest
