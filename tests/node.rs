@@ -18,6 +18,8 @@ fn those_who_start_together_end_in_one_group_led_by_the_highest() {
     }
     let gids: Vec<_> = world.nodes.iter().map(|node| node.view().map(|view| view.gid)).collect();
     assert!(gids.iter().all(|gid| *gid == gids[0]));
+    let dissolved = |event: &Event| matches!(event, Event::Dissolved { .. });
+    assert!(!world.events.iter().flatten().any(dissolved), "founded once");
     assert_eq!(world.nodes[0].servers().count(), 6);
 }
 

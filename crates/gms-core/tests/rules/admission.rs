@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use gms_core::wire::{Control, JoinRequest};
-use gms_core::{Addressing, Config, Event, Level, SessionNumber, Start, Uid};
+use gms_core::{Addressing, Config, Event, Level, SessionNumber, Uid};
 
 use crate::group::{Group, Said, address, all, is_install, uid};
 
 #[test]
 fn of_more_joiners_than_may_wait_at_once_the_others_come_in_later() {
     let mut group = Group::with(1, |config| config.limits.joiners = 2);
-    (0..3).for_each(|_| group.add(Start::Join(vec![]), |_| {}));
+    (0..3).for_each(|_| group.joins(|_| {}));
     let size = |group: &Group| group.members[0].view().expect("a member").members.len();
     group.until(|group| size(group) > 1, all);
     let first = size(&group);
@@ -27,7 +27,7 @@ fn welcomes(sessions: u64) -> usize {
         group.members[0].send(group.now, "hello".into(), Level::Agreed, addressing).expect("there is room");
     }
     group.passes(Duration::from_millis(50), all);
-    group.add(Start::Join(vec![]), |_| {});
+    group.joins(|_| {});
     let said = group.passes(Duration::from_secs(2), |_, _, control| !control.is_some_and(is_install));
     said.iter().filter(|(.., control)| is_install(control)).count()
 }
@@ -42,7 +42,7 @@ fn a_joiner_is_not_sent_many_sessions_again_and_again() {
 fn contested() -> Group {
     let mut group = Group::of(3);
     let before = group.vid(0);
-    group.add(Start::Join(vec![]), |config| config.uid = Uid::new(2, 7));
+    group.joins(|config| config.uid = Uid::new(2, 7));
     // It may have given way to its new life: nobody knows yet.
     group.passes(Duration::from_millis(250), |from, to, _| from != 2 && to != 2);
     assert_eq!((group.vid(0), &group.events[3][..]), (before, &[][..]));

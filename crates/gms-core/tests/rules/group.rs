@@ -56,8 +56,12 @@ impl Group {
         group
     }
 
-    /// One more process.
-    pub(crate) fn add(&mut self, start: Start, change: impl Fn(&mut Config)) {
+    /// One more process, which asks to be let in.
+    pub(crate) fn joins(&mut self, change: impl Fn(&mut Config)) {
+        self.add(Start::Join(vec![]), change);
+    }
+
+    fn add(&mut self, start: Start, change: impl Fn(&mut Config)) {
         let index = self.members.len();
         let mut config = Config::new("test", uid(index), address(index));
         change(&mut config);

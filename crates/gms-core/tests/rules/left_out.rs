@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gms_core::wire::Control;
-use gms_core::{Event, Input, Level, Role, Start};
+use gms_core::{Event, Input, Level, Role};
 
 use crate::group::{Group, uid};
 
@@ -16,7 +16,7 @@ fn ms(millis: u64) -> Duration {
 #[test]
 fn one_that_is_left_out_takes_back_what_it_has_beyond_the_cut_before_it_tells_others_what_follows() {
     let mut group = Group::of(5);
-    group.add(Start::Join(vec![]), |_| {});
+    group.joins(|_| {});
     let asks = |control: &Control| matches!(control, Control::JoinRequest(_) | Control::JoinProof { .. });
     let unheard = |from: usize, _: usize, control: Option<&Control>| from != 5 || control.is_some_and(asks);
     group.until(|group| (0..6).all(|who| group.members[who].view().is_some_and(|v| v.members.len() == 6)), unheard);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gms_core::wire::Control;
-use gms_core::{Config, Event, Input, Level, Start};
+use gms_core::{Config, Event, Input, Level};
 
 use crate::group::{Group, all, is_install, uid};
 
@@ -68,7 +68,7 @@ fn one_that_may_not_vote_yet_is_not_made_the_leader_whoever_wants_it() {
 
 /// 2 comes, and goes on asking: INSTALL does not reach it.
 fn learner_is_let_in(group: &mut Group) {
-    group.add(Start::Join(vec![]), |_| {});
+    group.joins(|_| {});
     group.until(|group| group.view(0).len() == 3, unreached);
 }
 
@@ -200,7 +200,7 @@ fn a_wish_to_leave_that_was_refused_stays_refused_however_late_it_comes_again() 
     for from in [1, 2] {
         assert!(refused(&group.hears(0, from, &wish(1)), from));
     }
-    group.add(Start::Join(vec![]), |config| config.params.min_voters = 3);
+    group.joins(|config| config.params.min_voters = 3);
     group.passes(ms(500), all);
     assert_eq!(group.view(0), [0, 1, 2, 3], "one of them could go now");
     for from in [1, 2] {
