@@ -15,7 +15,7 @@ pub(crate) fn line(now: Time, process: Uid, event: gms_check::Event) -> Record {
     Record { at_us: now.as_nanos() / 1000, process: uid(process), event }
 }
 
-fn uid(uid: Uid) -> gms_check::Uid {
+pub(crate) fn uid(uid: Uid) -> gms_check::Uid {
     gms_check::Uid { node: uid.node.0, incarnation: uid.incarnation }
 }
 
@@ -78,6 +78,7 @@ fn checker_event(event: Trace) -> gms_check::Event {
             };
             Event::Pass { view: vid, gseq, why, sender: Some(uid(sender)), sseq: Some(sseq) }
         }
+        Trace::Created { gid } => Event::Created { gid: gid.0, from: None },
         Trace::View(v) => view(&v),
         Trace::Stamp { gid, vid, fseq, gseq, count, sender, sseq } => {
             Event::Stamp { gid: gid.0, view: vid, fseq, gseq, count: count.into(), sender: uid(sender), sseq }

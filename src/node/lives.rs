@@ -128,6 +128,7 @@ impl Node {
         self.before = past.before + past.sent;
         (self.random, self.exclusions, self.former) = (past.random, past.exclusions, past.former);
         self.outbox.extend(past.outbox);
+        self.go_on_from(past.testimony, past.member.uid(), past.place.map(|(gid, _)| gid));
         past.member
     }
 

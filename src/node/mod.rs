@@ -16,6 +16,7 @@ mod health;
 mod lives;
 mod rivals;
 mod succession;
+mod testimony;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ use self::health::Health;
 use self::lives::{Exclusions, Former};
 use self::rivals::Rivals;
 use self::succession::Succession;
+use self::testimony::Testimony;
 use crate::layers::{self, Layer};
 use crate::trace;
 
@@ -86,6 +88,7 @@ pub struct Node {
     alarms: Vec<Event>,
     /// How the next life comes to its group, if an operator has said it.
     forced: Option<Bootstrap>,
+    testimony: Testimony,
     /// The application wants to leave.
     leaving: bool,
     /// It has said that it goes.
@@ -136,6 +139,7 @@ impl Node {
             refused: None,
             alarms: Vec::new(),
             forced: None,
+            testimony: Testimony::default(),
             leaving: false,
             gone: false,
         };
@@ -145,6 +149,9 @@ impl Node {
 
     /// Takes one input in: a datagram, the passing of time, the wish to leave.
     pub fn handle(&mut self, now: Time, input: Input) {
+        if let Input::Datagram { datagram, .. } = &input {
+            self.note_lineage_of(datagram);
+        }
         self.notice_pause(now);
         self.now = self.now.max(now);
         if matches!(input, Input::Leave | Input::Abandon) && self.exclusions.end_rest() {
@@ -194,6 +201,7 @@ impl Node {
     pub fn force_view(&mut self, now: Time, found: bool) {
         self.notice_pause(now);
         self.now = self.now.max(now);
+        self.note_discarded();
         self.forced = Some(if found { Bootstrap::Found } else { Bootstrap::Join });
         if self.member.is_joining() || self.exclusions.end_rest() {
             // It has given its lineage up already.
@@ -287,11 +295,7 @@ impl Node {
     /// The next line for the property checker, if [`gms_core::Config::trace`] asks for them. `now` is
     /// written into it for the reader's sake only.
     pub fn poll_trace(&mut self, now: Time) -> Option<Record> {
-        let former = self.former.as_mut().map(|former| &mut former.member);
-        former.into_iter().chain([&mut self.member]).find_map(|life| {
-            let event = life.poll_trace()?;
-            Some(trace::record(now, life.uid(), event))
-        })
+        self.poll_line(now)
     }
 
     /// A line that says how much memory is held at present (P22).

@@ -8,7 +8,8 @@ use crate::{Record, Report};
 /// Checks all properties of [`Property`](crate::Property) on the records of all processes of a run.
 ///
 /// Only the order of the records of one process counts: those of different processes may be interleaved in any way,
-/// also one whole trace after the other.
+/// also one whole trace after the other. P27 finds more where they come in the order of time: see
+/// [`Checker::of_one_clock`].
 #[derive(Debug)]
 pub struct Checker {
     world: World,
@@ -20,6 +21,12 @@ impl Checker {
     /// A checker that has seen nothing.
     pub fn new() -> Checker {
         Checker { world: World::default(), invariants: properties::all(), findings: Findings::default() }
+    }
+
+    /// One that gets the records of all processes in the order of time, as a simulator has them: what a lineage serves
+    /// after another has acknowledged something is a matter of time (P27).
+    pub fn of_one_clock() -> Checker {
+        Checker { world: World::of_one_clock(), ..Checker::new() }
     }
 
     /// Takes the next record.

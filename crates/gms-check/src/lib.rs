@@ -30,8 +30,8 @@ mod world;
 pub use checker::Checker;
 pub use report::{Counters, Property, Report, Violation};
 pub use trace::{
-    Event, Level, Outcome, PassReason, Record, SessionNumber, TraceError, TraceMember, Traces, Uid, check_files,
-    digest, read_traces,
+    Event, Level, Origin, Outcome, PassReason, Record, SessionNumber, TraceError, TraceMember, Traces, Uid,
+    check_files, digest, read_traces,
 };
 
 /// The README's example is run with the tests.

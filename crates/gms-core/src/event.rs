@@ -226,6 +226,11 @@ pub enum Trace {
         /// Its number with the sender.
         sseq: u64,
     },
+    /// This process created a lineage.
+    Created {
+        /// Which.
+        gid: Gid,
+    },
     /// A view was delivered.
     View(Arc<View>),
     /// The leader gave a frame its place.

@@ -154,6 +154,7 @@ impl Membership {
         let view = View { gid, vid: 1, at: 1, gseq: 1, leader: config.uid, members: vec![me], params };
         let sessions = Sessions::new(view.params.sessions);
         let (next, digest, sessions_digest) = (vec![Position::START], 0, sessions.digest());
+        cx.trace(|| Trace::Created { gid });
         Self::enter(cx, view, Snapshot { next, digest, sessions_digest, sessions: None }, sessions)
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct Witness<'a> {
 
 impl<'a> Witness<'a> {
     pub(crate) fn new(watcher: &'a mut dyn Watcher) -> Self {
-        Self { checker: Checker::new(), digest: 0, watcher }
+        Self { checker: Checker::of_one_clock(), digest: 0, watcher }
     }
 
     /// A record, of the process at `place` if it is of one.

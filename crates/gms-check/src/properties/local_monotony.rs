@@ -74,9 +74,9 @@ mod tests {
         for end in [Event::Excluded, Event::Left] {
             let mut story = three();
             story.add(1, Event::Crash).send(1, 1, Level::Agreed).add(2, end).deliver(&[2], 1, 2, (1, 1), Level::Agreed);
-            story.caught_alone(Property::P3, &[2], "gseq 2 in view 1");
-            story.accept(&[1, 3], 2).view(&[2], 2, 3, 3, &[2, 3]);
-            story.caught_alone(Property::P3, &[2], "view 2");
+            let both = [Property::P3, Property::P28];
+            story.caught_by_both(both, &[2], "gseq 2 in view 1");
+            story.accept(&[1, 3], 2).view(&[2], 2, 3, 3, &[2, 3]).caught(Property::P3, &[2], "view 2");
         }
     }
 

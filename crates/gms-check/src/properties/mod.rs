@@ -7,11 +7,13 @@ mod client_sessions;
 mod convergence;
 mod delivery_liveness;
 mod fifo;
+mod honest_exile;
 mod honest_outcome;
 mod integrity;
 mod local_monotony;
 mod no_duplication;
 mod no_needless_change;
+mod one_history;
 mod one_leader;
 mod same_view_delivery;
 mod self_inclusion;
@@ -62,5 +64,7 @@ pub(crate) fn all() -> Vec<Box<dyn Invariant>> {
         Box::new(delivery_liveness::DeliveryLiveness),
         Box::new(no_needless_change::NoNeedlessChange),
         Box::new(client_sessions::ClientSessions::default()),
+        Box::new(one_history::OneHistory::default()),
+        Box::new(honest_exile::HonestExile),
     ]
 }

@@ -99,6 +99,7 @@ mod tests {
     #[test]
     fn in_no_view() {
         let mut story = messages();
-        story.deliver(&[7], 1, 2, (1, 1), Level::Agreed).caught_alone(Property::P10, &[7], "gseq 2 in view 1");
+        let both = [Property::P10, Property::P28];
+        story.deliver(&[7], 1, 2, (1, 1), Level::Agreed).caught_by_both(both, &[7], "gseq 2 in view 1");
     }
 }

@@ -100,8 +100,8 @@ impl Invariant for ViewChain {
                     false => !proved(uid),
                 };
                 let enough = |of: &ViewInfo, past: u64, accepted: &BTreeSet<Uid>| match of.fail_stop {
-                    true => voters(of).filter(|voter| needed(voter, past)).all(|voter| accepted.contains(&voter)),
-                    false => is_quorum(of, accepted),
+                    true => of.voters().filter(|voter| needed(voter, past)).all(|voter| accepted.contains(&voter)),
+                    false => of.is_quorum(|voter| accepted.contains(&voter)),
                 };
                 let (mut old, mut own, mut balloted, mut without, mut most) = (false, false, false, false, 0);
                 for (ballot, accepted) in self.accepted.get(&(lineage.gid, *view)).into_iter().flatten() {
@@ -109,12 +109,12 @@ impl Invariant for ViewChain {
                         out.part(Property::P1, "rejected", accepted.by.len() as u64);
                         continue;
                     }
-                    most = most.max(voters(before).filter(|voter| accepted.by.contains(voter)).count());
+                    most = most.max(before.voters().filter(|voter| accepted.by.contains(voter)).count());
                     if enough(before, view - 1, &accepted.by) {
                         (old, balloted) = (true, balloted || ballot.0 > 0);
                         // So that it begins with its history: whatever follows is decided by those who hold it.
                         own |= enough(info, *view, &accepted.by);
-                        without |= before.fail_stop && voters(before).any(|v| proved(&v) && !accepted.by.contains(&v));
+                        without |= before.fail_stop && before.voters().any(|v| proved(&v) && !accepted.by.contains(&v));
                     }
                 }
                 out.part(Property::P1, "ballots", u64::from(balloted));
@@ -123,27 +123,13 @@ impl Invariant for ViewChain {
                     (true, true) => continue,
                     (true, false) => "accepted by too few of its own voters".to_owned(),
                     (false, _) => {
-                        format!("accepted by {most} of the {} voters of view {}", voters(before).count(), view - 1)
+                        format!("accepted by {most} of the {} voters of view {}", before.voters().count(), view - 1)
                     }
                 };
                 let by = world.uid(info.by);
                 out.violated(Property::P1, &[by], Place::View { view: *view, gseq: info.gseq }, what);
             }
         }
-    }
-}
-
-fn voters(view: &ViewInfo) -> impl Iterator<Item = Uid> {
-    view.members.iter().filter(|member| member.voter).map(|member| member.uid)
-}
-
-/// More than half of the voters, or exactly half with the leader.
-fn is_quorum(view: &ViewInfo, accepted: &BTreeSet<Uid>) -> bool {
-    let votes = voters(view).filter(|voter| accepted.contains(voter)).count();
-    match (votes * 2).cmp(&voters(view).count()) {
-        std::cmp::Ordering::Greater => true,
-        std::cmp::Ordering::Equal => accepted.contains(&view.leader),
-        std::cmp::Ordering::Less => false,
     }
 }
 

@@ -50,6 +50,8 @@ properties! {
     P24 "Delivery liveness" "**P24** After the faults, every send of a member gets its outcome."
     P25 "No needless change" "**P25** Without a fault nobody is excluded."
     P26 "Client sessions" "**P26** A client's message is delivered at most once, in the order of its session, and is where it is told to be."
+    P27 "One history per name" "**P27** What one lineage has acknowledged stands in every lineage of the name that serves later."
+    P28 "Honest exile" "**P28** A process that is in no view acknowledges and delivers nothing."
 }
 
 impl Property {
@@ -79,6 +81,8 @@ impl Property {
             P23 => 19,
             P24 => 20,
             P26 => 21,
+            P27 => 22,
+            P28 => 23,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One good trace, broken in one place: the first breach reported is the one that tells most.
 
-use super::{Story, good, uid};
-use crate::{Event, Property, Record};
+use super::{GID, Story, good, uid};
+use crate::{Event, Level, Origin, Property, Record};
 
 /// Where `node` delivers `gseq` in the good trace.
 fn delivery(story: &Story, node: u64, gseq: u64) -> usize {
@@ -23,8 +23,8 @@ fn first(story: &Story, property: Property, node: u64, place: &str) {
 fn untouched() {
     let report = good().passes(Property::P10);
     for property in Property::ALL {
-        // A fault was injected, and there are no clients: P25 and P26 do not apply.
-        let applies = ![Property::P25, Property::P26].contains(&property);
+        // A fault was injected, and there are no clients, nor other lineages: P25, P26 and P27 do not apply.
+        let applies = ![Property::P25, Property::P26, Property::P27].contains(&property);
         assert_eq!(report.exercised(property) > 0, applies, "{report}");
     }
     assert!(
@@ -121,4 +121,36 @@ fn a_stamp_of_another() {
     let stamp = story.records.pop().expect("just added");
     story.records.insert(here, stamp);
     first(&story, Property::P4, 1, "gseq 5 in view 2");
+}
+
+/// What is left of the good trace's group dies, and 2 comes again and goes on from what it held.
+fn returned(upto: u64) -> Story {
+    let mut story = good().of_one_clock();
+    story.records.retain(|record| !matches!(record.event, Event::Rest { .. }));
+    story.add(1, Event::Crash).add(5, Event::Lives { before: uid(2) });
+    story.in_lineage(GID + 1).create(5, Some(Origin { gid: GID, view: 4, upto }));
+    story.send(5, 1, Level::Uniform).stamp(5, 1, upto + 2, (5, 1));
+    story.deliver(&[5], 1, upto + 2, (5, 1), Level::Uniform);
+    story
+}
+
+/// The last message that it had to keep is an agreed one at gseq 12; the one before that is at gseq 10.
+#[test]
+fn an_end_of_the_history_that_is_not_returned_to() {
+    let report = returned(10).passes(Property::P27);
+    assert_eq!(report.counters.part(Property::P27, "returned"), 1);
+    first(&returned(9), Property::P27, 5, "gseq 10 in view 3");
+}
+
+#[test]
+fn an_outcome_told_to_one_who_is_out() {
+    let mut story = good();
+    let told = story
+        .records
+        .iter()
+        .position(|record| record.process == uid(4) && matches!(record.event, Event::Outcome { .. }));
+    let outcome = story.records.remove(told.expect("it is told"));
+    let left = story.records.iter().position(|record| record.event == Event::Left).expect("it leaves");
+    story.records.insert(left + 1, outcome);
+    first(&story, Property::P28, 4, "send 1");
 }

@@ -93,6 +93,18 @@ pub struct TraceMember {
     pub voter: bool,
 }
 
+/// The history that a returned lineage begins with (P27).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// The lineage it goes on from.
+    #[serde(with = "hex")]
+    pub gid: u128,
+    /// The view of it that the creator was in.
+    pub view: u64,
+    /// The last place of it that the new lineage holds.
+    pub upto: u64,
+}
+
 /// One thing a process did, or the harness did to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -224,6 +236,35 @@ pub enum Event {
         /// The sender's number of the first message in it.
         sseq: u64,
     },
+    /// This process created a lineage, whose first view follows (P27).
+    Created {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
+        /// Returned, not new: it begins with a history that this process held.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Origin>,
+    },
+    /// For the first time since it started, in any of its lives, a datagram of a lineage that it was not in reached this
+    /// process: from a member, or from one that was put out of it (P27). A datagram of the protocol names its lineage and
+    /// not its group, so it counts whatever group it is of.
+    Heard {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
+    },
+    /// This process goes on as another incarnation, the first record of which this is: what it heard and was in before,
+    /// it knows (P27).
+    Lives {
+        /// Who it was.
+        before: Uid,
+    },
+    /// An operator gave a lineage up (P27).
+    Discarded {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
+    },
     /// This process learned that it is no longer a member (P3, P25).
     Excluded,
     /// This process left of its own will (P3, P16, P25).
@@ -308,11 +349,15 @@ mod tests {
             Event::Accepted { gid: u128::MAX, view: 2, round: 3, by: 5, value: Some(6), unstable: 4 },
             Event::Repeated { gid: u128::MAX, view: 1, sender: uid, sseq: 2 },
             Event::Proved { gid: u128::MAX, view: 1 },
+            Event::Created { gid: u128::MAX, from: Some(Origin { gid: 1, view: 2, upto: 3 }) },
+            Event::Heard { gid: u128::MAX },
+            Event::Discarded { gid: u128::MAX },
         ] {
             let line = back(event);
             assert!(line.contains(r#""gid":"ffffffffffffffffffffffffffffffff""#), "{line}");
         }
         back(Event::Excluded);
+        back(Event::Lives { before: uid });
         back(Event::Rest { up: vec![uid], blocked: vec![] });
         back(Event::Outcome { sseq: 1, result: Outcome::Unknown });
         let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });
@@ -345,5 +390,8 @@ mod tests {
         let line = r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"accepted","gid":"7","view":2}"#;
         let record: Record = serde_json::from_str(line).expect("parses");
         assert!(matches!(record.event, Event::Accepted { round: 0, by: 0, value: None, unstable: 0, .. }));
+        let line = r#"{"at_us":0,"process":{"node":1,"incarnation":2},"event":"created","gid":"7"}"#;
+        let record: Record = serde_json::from_str(line).expect("parses");
+        assert_eq!(record.event, Event::Created { gid: 7, from: None });
     }
 }

@@ -7,6 +7,6 @@ mod read;
 mod uid;
 
 pub use digest::digest;
-pub use event::{Event, Level, Outcome, PassReason, Record, SessionNumber, TraceMember};
+pub use event::{Event, Level, Origin, Outcome, PassReason, Record, SessionNumber, TraceMember};
 pub use read::{TraceError, Traces, check_files, read_traces};
 pub use uid::Uid;

@@ -1,5 +1,6 @@
 //! One group from its bootstrap on: its views and its entries.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -23,6 +24,20 @@ pub(crate) struct ViewInfo {
 impl ViewInfo {
     pub(crate) fn has(&self, uid: Uid) -> bool {
         self.members.iter().any(|member| member.uid == uid)
+    }
+
+    pub(crate) fn voters(&self) -> impl Iterator<Item = Uid> {
+        self.members.iter().filter(|member| member.voter).map(|member| member.uid)
+    }
+
+    /// Whether these are more than half of the voters, or exactly half with the leader.
+    pub(crate) fn is_quorum(&self, present: impl Fn(Uid) -> bool) -> bool {
+        let votes = self.voters().filter(|voter| present(*voter)).count();
+        match (votes * 2).cmp(&self.voters().count()) {
+            Ordering::Greater => true,
+            Ordering::Equal => present(self.leader),
+            Ordering::Less => false,
+        }
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) struct World {
     elsewhere: BTreeMap<Id, Vec<Placed>>,
     faulty: bool,
     rest: Option<Rest>,
+    one_clock: bool,
 }
 
 /// Who runs at the end, long enough after the last fault.
@@ -50,6 +51,16 @@ pub(crate) struct Rest {
 
 /// Looking.
 impl World {
+    /// A world whose records come in the order of time.
+    pub(crate) fn of_one_clock() -> World {
+        World { one_clock: true, ..World::default() }
+    }
+
+    /// Whether the records of all processes together come in the order of time.
+    pub(crate) fn has_one_clock(&self) -> bool {
+        self.one_clock
+    }
+
     pub(crate) fn rest(&self) -> Option<&Rest> {
         self.rest.as_ref()
     }
@@ -192,6 +203,10 @@ impl World {
             Event::Stamp { .. }
             | Event::Accepted { .. }
             | Event::Repeated { .. }
+            | Event::Created { .. }
+            | Event::Heard { .. }
+            | Event::Lives { .. }
+            | Event::Discarded { .. }
             | Event::Blocked { .. }
             | Event::Unblocked
             | Event::Memory { .. }

@@ -37,6 +37,13 @@ pub(super) fn in_words(record: &Record) -> Option<String> {
         Event::Accepted { view, round: 0, .. } => format!("accepts what is to be view {view}"),
         Event::Accepted { view, round, .. } => format!("accepts what is to be view {view}, in round {round}"),
         Event::Repeated { sender, sseq, .. } => format!("leaves out what is in the order already: {sseq} of {sender}"),
+        Event::Created { gid, from: None } => format!("creates lineage {gid:032x}"),
+        Event::Created { gid, from: Some(from) } => {
+            format!("creates lineage {gid:032x} from {:032x}, up to #{} in view {}", from.gid, from.upto, from.view)
+        }
+        Event::Heard { gid } => format!("hears of lineage {gid:032x} for the first time"),
+        Event::Lives { before } => format!("goes on, before it was {before}"),
+        Event::Discarded { gid } => format!("an operator gives up lineage {gid:032x}"),
         Event::Excluded => "is excluded".to_owned(),
         Event::Left => "has left".to_owned(),
         Event::Blocked { why } => format!("is blocked: {why}"),

@@ -1,0 +1,109 @@
+//! What a process notes down for the property checker beside what its member does: its lives, and of which lineages it
+//! has heard in them.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use gms_check::{Event, Record};
+use gms_core::{Gid, Time, Trace, Uid};
+use gms_discovery::Message;
+
+use super::Node;
+use crate::layers::{self, Layer};
+use crate::trace;
+
+/// Lineages that are noted down, at most: anybody can make up more.
+const NOTED: usize = 4096;
+
+/// Lines that nobody has asked for yet, and what goes on from life to life.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Testimony {
+    heard: BTreeSet<Gid>,
+    /// The lineage that an earlier life was in.
+    was_in: Option<Gid>,
+    lines: VecDeque<(Uid, Line)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Line {
+    /// Of the member.
+    Did(Trace),
+    Heard(Gid),
+    Lives(Uid),
+    Discarded(Gid),
+}
+
+impl Node {
+    /// Notes down the lineage of a datagram, if it is news.
+    pub(super) fn note_lineage_of(&mut self, datagram: &Bytes) {
+        if !self.config.core.trace {
+            return;
+        }
+        let present = self.member.view().map(|view| view.gid);
+        let gid = lineage_of(self.name, datagram).filter(|gid| gid.0 != 0 && Some(*gid) != present);
+        if let Some(gid) = gid.filter(|gid| !self.testimony.heard.contains(gid) && self.testimony.heard.len() < NOTED) {
+            self.testimony.heard.insert(gid);
+            self.note(Line::Heard(gid));
+        }
+    }
+
+    /// Notes down that an operator gives up the lineage that this process is in, or was in.
+    pub(super) fn note_discarded(&mut self) {
+        let present = self.member.view().map(|view| view.gid).or(self.place.map(|(gid, _)| gid));
+        if let Some(gid) = present.or(self.testimony.was_in).filter(|_| self.config.core.trace) {
+            self.note(Line::Discarded(gid));
+        }
+    }
+
+    /// Goes on with the testimony of the life before, which was called `before` and was last in the lineage `was_in`.
+    pub(super) fn go_on_from(&mut self, past: Testimony, before: Uid, was_in: Option<Gid>) {
+        self.testimony = Testimony { was_in: was_in.or(past.was_in), ..past };
+        if self.config.core.trace {
+            self.testimony.lines.push_back((self.member.uid(), Line::Lives(before)));
+        }
+    }
+
+    /// The next line; see [`Node::poll_trace`].
+    pub(super) fn poll_line(&mut self, now: Time) -> Option<Record> {
+        let (uid, line) = self.testimony.lines.pop_front().or_else(|| self.poll_member_line())?;
+        let event = match line {
+            Line::Did(event) => return Some(trace::record(now, uid, event)),
+            Line::Heard(gid) => Event::Heard { gid: gid.0 },
+            Line::Lives(before) => Event::Lives { before: trace::uid(before) },
+            Line::Discarded(gid) => Event::Discarded { gid: gid.0 },
+        };
+        Some(trace::line(now, uid, event))
+    }
+
+    /// Behind all that has been done before.
+    fn note(&mut self, line: Line) {
+        while let Some(earlier) = self.poll_member_line() {
+            self.testimony.lines.push_back(earlier);
+        }
+        self.testimony.lines.push_back((self.member.uid(), line));
+    }
+
+    fn poll_member_line(&mut self) -> Option<(Uid, Line)> {
+        let former = self.former.as_mut().map(|former| &mut former.member);
+        let mut lives = former.into_iter().chain([&mut self.member]);
+        lives.find_map(|life| life.poll_trace().map(|event| (life.uid(), Line::Did(event))))
+    }
+}
+
+/// The lineage that a datagram is of: that of the server that speaks of itself, or whose member sent it. The protocol's
+/// own datagrams do not tell their group, so those of all groups count.
+fn lineage_of(name: Gid, datagram: &Bytes) -> Option<Gid> {
+    match Layer::of(datagram) {
+        None => layers::view_of(datagram).map(|(gid, _)| gid),
+        Some(Layer::Directory) => {
+            let (_, body) = layers::open(name, datagram.clone()).ok()??;
+            match Message::<u64>::decode(&body).ok()? {
+                Message::Announce(entry) | Message::ProbeReply(entry) | Message::Probe { from: Some(entry), .. } => {
+                    Some(Gid(entry.gid))
+                }
+                Message::Probe { from: None, .. } | Message::Leave(_) => None,
+            }
+        }
+        Some(Layer::Detector | Layer::Election) => None,
+    }
+}
