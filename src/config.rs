@@ -56,8 +56,11 @@ pub struct Config {
     pub weight: u32,
     /// Timers of the protocol. Default [`Profile::Lan`], as the times below; see [`Self::set_profile`].
     pub timing: Timing,
-    /// How long to look for the group, at least, before one is founded (T_discover).
+    /// How long to look for the group, at least, before one is created (T_discover).
     pub discover: Duration,
+    /// How long the leader of a new group looks for other ones before anything is said in it (T_settle): the first message
+    /// waits for it. Zero where no others can be, as in a network in memory.
+    pub settle: Duration,
     /// Times of the election of a founder.
     pub founding: ElectionConfig,
     /// Times of the election of one who proposes what ends the view, when the leader is gone.
@@ -99,6 +102,7 @@ impl Config {
             weight: 0,
             timing: Profile::Lan.timing(),
             discover: Profile::Lan.discover(),
+            settle: Profile::Lan.settle(),
             founding: Profile::Lan.founding(),
             succession: Profile::Lan.succession(),
             directory: DirectoryConfig::default(),
@@ -116,6 +120,7 @@ impl Config {
     pub fn set_profile(&mut self, profile: Profile) {
         self.timing = profile.timing();
         self.discover = profile.discover();
+        self.settle = profile.settle();
         self.founding = profile.founding();
         self.succession = profile.succession();
         self.detector = profile.detector();

@@ -99,6 +99,7 @@ impl Group {
             server_name: config.server_name,
             clients: config.clients,
             discover: config.discover,
+            settle: config.settle,
             directory: config.directory,
             detector: config.detector,
             election: config.founding,

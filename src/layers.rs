@@ -16,25 +16,20 @@ pub(crate) enum Layer {
     Directory = 16,
     /// Checks of the failure detector.
     Detector = 17,
-    /// ELECTION, OK, COORDINATOR of those who look for a group to found.
+    /// ELECTION, OK, COORDINATOR of those who look for a group to create.
     Election = 18,
+    /// Questions among servers about what they are in, and the answers.
+    Inquiry = 19,
 }
 
 impl Layer {
-    const ALL: [Self; 3] = [Self::Directory, Self::Detector, Self::Election];
+    const ALL: [Self; 4] = [Self::Directory, Self::Detector, Self::Election, Self::Inquiry];
 
     /// Whose datagram this is; `None` for gms-core's, and for what is no datagram of gms at all.
     pub(crate) fn of(datagram: &[u8]) -> Option<Self> {
         let kind = Envelope::peek_kind(datagram)?;
         Self::ALL.into_iter().find(|layer| *layer as u8 == kind)
     }
-}
-
-/// What a group's name is in the envelope: FNV-1a, 128 bits, so that it is the same everywhere.
-pub(crate) fn name_digest(name: &str) -> Gid {
-    let step =
-        |digest: u128, byte: u8| (digest ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-    Gid(name.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, step))
 }
 
 /// What all members of a group have to have in common, in short.
@@ -51,7 +46,7 @@ pub(crate) fn settings_digest(params: &Params) -> u64 {
         preempt,
         heartbeat,
         multicast,
-        absorb: _,
+        origin: _,
     } = *params;
     let numbers = [
         datagram.into(),
@@ -97,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_datagram_reaches_its_layer_in_its_group_only() {
-        let (orders, prices) = (name_digest("orders"), name_digest("prices"));
+        let (orders, prices) = (Gid::of_name("orders"), Gid::of_name("prices"));
         assert_ne!(orders, prices);
         let me = Uid::new(3, 9);
         let datagram = Bytes::from(enclose(Layer::Detector, orders, me, b"body"));
@@ -109,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_digest_of_a_name_is_the_same_everywhere() {
-        assert_eq!(name_digest("").0, 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
-        assert_eq!(name_digest("foobar").0, 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
+        assert_eq!(Gid::of_name("").0, 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        assert_eq!(Gid::of_name("foobar").0, 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18);
     }
 }

@@ -38,7 +38,15 @@ impl Profile {
         }
     }
 
-    /// How long to look for a group, at least, before one is founded (T_discover).
+    /// How long the leader of a new group looks for other ones before anything is said in it (T_settle).
+    pub const fn settle(self) -> Duration {
+        match self {
+            Self::Local | Self::Lan => Duration::from_secs(1),
+            Self::Wan => Duration::from_secs(5),
+        }
+    }
+
+    /// How long to look for a group, at least, before one is created (T_discover).
     pub const fn discover(self) -> Duration {
         match self {
             Self::Local | Self::Lan => Duration::from_millis(300),

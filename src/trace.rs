@@ -78,7 +78,11 @@ fn checker_event(event: Trace) -> gms_check::Event {
             };
             Event::Pass { view: vid, gseq, why, sender: Some(uid(sender)), sseq: Some(sseq) }
         }
-        Trace::Created { gid } => Event::Created { gid: gid.0, from: None },
+        Trace::Created { gid, from } => {
+            let origin =
+                |from: gms_core::Origin| gms_check::Origin { gid: from.gid.0, view: from.vid, upto: from.upto };
+            Event::Created { gid: gid.0, from: from.map(origin) }
+        }
         Trace::View(v) => view(&v),
         Trace::Stamp { gid, vid, fseq, gseq, count, sender, sseq } => {
             Event::Stamp { gid: gid.0, view: vid, fseq, gseq, count: count.into(), sender: uid(sender), sseq }
@@ -97,6 +101,7 @@ fn checker_event(event: Trace) -> gms_check::Event {
         Trace::Blocked(why) => Event::Blocked { why },
         Trace::Unblocked => Event::Unblocked,
         Trace::Left => Event::Left,
+        Trace::Dissolved(into) => Event::Dissolved { into: into.0 },
         Trace::Excluded => Event::Excluded,
     }
 }

@@ -4,8 +4,7 @@ mod world;
 
 use std::time::Duration;
 
-use gms::{Bootstrap, Event, Outcome};
-use gms_core::Input;
+use gms::{Bootstrap, Event};
 use gms_core::wire::Control;
 use world::{Fate, World, address};
 
@@ -137,133 +136,6 @@ fn one_that_is_forced_while_it_joins_founds_once() {
     exclude_node_0(&mut world);
     world.pass(Duration::from_secs(2));
     assert_eq!(world.view(0), Some((2, vec![0, 1, 2])));
-}
-
-/// Two groups of one name, of two and of three, that meet; each member sends all the while.
-fn two_groups_meet(bootstrap: &Bootstrap) -> World {
-    let mut world = World::of(2, &Bootstrap::Auto);
-    (2..5).for_each(|node| world.start(node, bootstrap.clone(), false));
-    world.cuts = vec![2];
-    world.pass(Duration::from_secs(1));
-    world.send_all();
-    world.pass(Duration::from_millis(100));
-    world.cuts.clear();
-    // They hear of each other when one announces itself, which is every ten seconds.
-    for _ in 0..1200 {
-        world.send_all();
-        world.pass(Duration::from_millis(10));
-    }
-    world.pass(Duration::from_secs(1));
-    world
-}
-
-#[test]
-fn the_smaller_of_two_groups_that_meet_dissolves_into_the_larger() {
-    let mut world = two_groups_meet(&Bootstrap::Auto);
-    let gid = world.nodes[4].view().unwrap().gid;
-    for index in 0..5 {
-        assert_eq!(world.view(index), Some((4, (0..5).collect())));
-        assert_eq!(world.nodes[index].view().unwrap().gid, gid);
-    }
-    // Both losers have been told once, with the same place, and go on sending under the same count.
-    let told = |index: usize| -> Vec<Event> {
-        world.events[index].iter().filter(|event| matches!(event, Event::Dissolved { .. })).cloned().collect()
-    };
-    assert!(told(0).len() == 1 && told(0) == told(1) && told(4).is_empty(), "{:?}", told(0));
-    let Event::Dissolved { into, upto, .. } = told(0)[0] else { panic!() };
-    assert!(into == gid && upto > 2);
-    for events in &world.events {
-        let outcomes = events.iter().filter_map(|event| match event {
-            Event::Outcome { sseq, outcome } => Some((*sseq, *outcome)),
-            _ => None,
-        });
-        let (sseqs, outcomes): (Vec<u64>, Vec<Outcome>) = outcomes.unzip();
-        assert_eq!(sseqs, (1..=sseqs.len() as u64).collect::<Vec<_>>(), "one outcome for each message, in order");
-        assert!(!outcomes.contains(&Outcome::Unknown) && outcomes.len() > 300);
-    }
-    world.pass(Duration::from_secs(15));
-    let report = world.judge();
-    assert!(report.violations.is_empty(), "{:#?}", report.violations);
-}
-
-#[test]
-fn one_that_is_cut_off_while_its_group_dissolves_hears_of_it_from_its_leader() {
-    let mut world = World::of(5, &Bootstrap::Auto);
-    world.cuts = vec![2];
-    world.pass(Duration::from_secs(2));
-    assert_eq!((world.view(0), world.view(4)), (Some((1, vec![0, 1])), Some((4, vec![2, 3, 4]))));
-    world.trouble("cut");
-    world.cuts = vec![1];
-    world.pass(Duration::from_secs(4));
-    assert_eq!(world.view(4), Some((4, vec![1, 2, 3, 4])));
-    assert_eq!(world.view(0), Some((1, vec![0, 1])), "it waits");
-    world.cuts.clear();
-    world.pass(Duration::from_secs(5));
-    for index in 0..5 {
-        assert_eq!(world.view(index), Some((4, (0..5).collect())));
-    }
-    assert!(world.events[0].contains(&Event::Excluded), "its leader had to go on without it, and then dissolved");
-    let report = world.judge();
-    assert!(report.violations.is_empty(), "{:#?}", report.violations);
-}
-
-#[test]
-fn a_group_that_somebody_chose_to_found_does_not_dissolve_but_says_what_it_met() {
-    let world = two_groups_meet(&Bootstrap::Expect([2, 3, 4, 5].into()));
-    assert_eq!(world.view(4), Some((1, (0..5).collect())), "never founded, so they join the other");
-    let mut world = World::of(1, &Bootstrap::Found);
-    (1..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    world.cuts = vec![1];
-    world.pass(Duration::from_secs(1));
-    world.cuts.clear();
-    world.pass(Duration::from_secs(30));
-    assert_eq!(world.view(0), Some((0, vec![0])));
-    let rivals: Vec<&Event> = world.events[0].iter().filter(|event| matches!(event, Event::Rival { .. })).collect();
-    assert!(matches!(rivals[..], [Event::Rival { size: 3, .. }]), "{rivals:?}");
-}
-
-/// Also where nothing was ordered in the last view, all end at the same place.
-#[test]
-fn an_idle_group_that_dissolves_says_the_same_everywhere() {
-    let mut world = World::of(2, &Bootstrap::Auto);
-    (2..5).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    world.cuts = vec![2];
-    world.pass(Duration::from_secs(1));
-    world.cuts.clear();
-    world.pass(Duration::from_secs(15));
-    let told = |index: usize| -> Vec<Event> {
-        world.events[index].iter().filter(|event| matches!(event, Event::Dissolved { .. })).cloned().collect()
-    };
-    assert!(told(0).len() == 1 && told(0) == told(1), "{:?} {:?}", told(0), told(1));
-    assert_eq!(world.view(0), Some((4, (0..5).collect())));
-}
-
-#[test]
-fn a_rival_that_is_gone_frightens_nobody() {
-    let mut world = World::of(1, &Bootstrap::Auto);
-    (1..4).for_each(|node| world.start(node, Bootstrap::Auto, false));
-    world.cuts = vec![1];
-    world.pass(Duration::from_secs(1));
-    // Its leader hears of the other group in the moment in which that one dies.
-    world.cuts.clear();
-    world.nodes[3].handle(world.now, Input::Tick);
-    world.dead = vec![1, 2, 3];
-    world.pass(Duration::from_secs(60));
-    assert_eq!(world.view(0), Some((0, vec![0])));
-    assert!(world.events[0].iter().all(|event| !matches!(event, Event::Dissolved { .. })));
-}
-
-#[test]
-fn nobody_gives_way_to_a_group_that_has_lost_its_leader() {
-    let mut world = World::of(2, &Bootstrap::Auto);
-    world.start(2, Bootstrap::Auto, false);
-    world.cuts = vec![2];
-    world.pass(Duration::from_secs(1));
-    world.dead = vec![1];
-    world.pass(Duration::from_secs(3));
-    world.cuts.clear();
-    world.pass(Duration::from_secs(30));
-    assert_eq!(world.view(2), Some((2, vec![2])), "the other one is larger, but could let nobody in");
 }
 
 #[test]

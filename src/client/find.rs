@@ -11,7 +11,7 @@ use gms_discovery::{Entry, KNOWN_LIMIT, Message};
 use gms_net::{AskSocket, BindError, Interface, UdpConfig};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::layers::{Layer, enclose, name_digest, open};
+use crate::layers::{Layer, enclose, open};
 
 /// When it is asked, counted from the beginning: whoever is busy at first answers later.
 const ASK_AT: [Duration; 4] =
@@ -119,7 +119,7 @@ impl Finder {
         let (socket, start) = (AskSocket::bind(&network)?, Instant::now());
         Ok(Self {
             socket,
-            group: name_digest(&config.group),
+            group: gms_core::Gid::of_name(&config.group),
             start,
             deadline: start + config.within,
             asked: 0,

@@ -73,7 +73,7 @@ pub struct Dissolution {
     /// The one that goes on.
     pub into: String,
     /// Last place of the order that is discarded.
-    pub discarded_upto: Gseq,
+    pub upto: Gseq,
 }
 
 impl Update {
@@ -92,11 +92,9 @@ impl Update {
                 left: v.left.clone(),
             },
             Self::Gap(gap) => EventLine::Gap { gid: gap.gid.clone(), from: gap.from, to: gap.to },
-            Self::Dissolved(end) => EventLine::Dissolved {
-                gid: end.gid.clone(),
-                into: end.into.clone(),
-                discarded_upto: end.discarded_upto,
-            },
+            Self::Dissolved(end) => {
+                EventLine::Dissolved { gid: end.gid.clone(), into: end.into.clone(), upto: end.upto }
+            }
         }
     }
 

@@ -54,7 +54,7 @@ pub enum EventLine<'a> {
     Rival { gid: String, address: String, size: u32 },
     /// The group of lineage `gid` gave way to another of its name: its order up to that place is discarded, and the
     /// views and messages that follow are of lineage `into`, with places of their own.
-    Dissolved { gid: String, into: String, discarded_upto: Gseq },
+    Dissolved { gid: String, into: String, upto: Gseq },
     /// The group went on without this member.
     Excluded,
     /// It does not let this process in again.
@@ -95,7 +95,7 @@ impl<'a> EventLine<'a> {
     }
 
     pub(crate) fn dissolved(gid: Gid, into: Gid, upto: Gseq) -> Self {
-        Self::Dissolved { gid: gid.to_string(), into: into.to_string(), discarded_upto: upto }
+        Self::Dissolved { gid: gid.to_string(), into: into.to_string(), upto }
     }
 
     pub(crate) fn view(change: &ViewChange) -> Self {

@@ -43,7 +43,7 @@ pub(crate) struct Incoming<'a> {
     from: u64,
     to: u64,
     into: Option<String>,
-    discarded_upto: u64,
+    upto: u64,
 }
 
 impl<'a> Incoming<'a> {
@@ -74,8 +74,8 @@ impl<'a> Incoming<'a> {
             })),
             "gap" => Some(Update::Gap(Gap { gid: self.gid?, from: self.from, to: self.to })),
             "dissolved" => {
-                let (gid, into, discarded_upto) = (self.gid?, self.into?, self.discarded_upto);
-                Some(Update::Dissolved(Dissolution { gid, into, discarded_upto }))
+                let (gid, into, upto) = (self.gid?, self.into?, self.upto);
+                Some(Update::Dissolved(Dissolution { gid, into, upto }))
             }
             _ => None,
         }
@@ -93,7 +93,7 @@ mod tests {
             r#"{"event":"message","gseq":121,"view":4,"sender":1,"payload_base64":"/wA="}"#,
             r#"{"event":"view","gid":"7f","view":4,"gseq":9,"leader":1,"followers":[0,2],"learners":[],"joined":[2],"left":[]}"#,
             r#"{"event":"gap","gid":"7f","from":3,"to":9}"#,
-            r#"{"event":"dissolved","gid":"7f","into":"8f","discarded_upto":9}"#,
+            r#"{"event":"dissolved","gid":"7f","into":"8f","upto":9}"#,
         ] {
             let update = Incoming::parse(line.as_bytes()).expect("JSON").update().expect("an update");
             assert_eq!(serde_json::to_string(&update.as_line()).expect("plain data"), line);

@@ -47,7 +47,7 @@ fn place(pid: u32) -> Option<(u64, u64)> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     // Start times are shifted by the time namespace; older kernels have none.
     let place = format!("{boot} {:?} {:?}", namespace("pid")?, namespace("time"));
-    let gms_core::Gid(digest) = crate::layers::name_digest(&place);
+    let gms_core::Gid(digest) = gms_core::Gid::of_name(&place);
     Some((digest as u64, super::process::started(pid)?))
 }
 

@@ -73,6 +73,9 @@ pub(crate) struct EventLoop<T> {
     servers_at: Time,
     /// Whom the transport copies to where there is no multicast.
     peers: Vec<SocketAddr>,
+    /// Whom the transport stays connected with, and whose death is to be proved.
+    watched: Vec<SocketAddr>,
+    processes: Vec<(gms_core::Uid, gms_core::ProcessIdentity)>,
     /// Set by the last event: nothing follows.
     ended: Option<bool>,
     /// The application has ended this member without a word.
@@ -112,6 +115,8 @@ impl<T: Transport> EventLoop<T> {
             servers: Arc::new([]),
             servers_at: Time::ZERO,
             peers: Vec::new(),
+            watched: Vec::new(),
+            processes: Vec::new(),
             ended: None,
             killed: false,
             deaths,
@@ -136,6 +141,9 @@ impl<T: Transport> EventLoop<T> {
                 Poll::Pending => {
                     while let Poll::Ready(address) = self.transport.poll_lost(cx) {
                         self.node.closed(now, address);
+                    }
+                    while let Poll::Ready(address) = self.transport.poll_refused(cx) {
+                        self.node.refused(now, address);
                     }
                     return Ok(false);
                 }
@@ -217,6 +225,7 @@ impl<T: Transport> EventLoop<T> {
                 // What cannot be sent at all (an address of another family, say) is as good as lost.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::InvalidInput => {
                     tracing::debug!(%error, "a datagram cannot be sent");
+                    self.node.unsent();
                     self.train = None;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
@@ -290,12 +299,9 @@ impl<T: Transport> EventLoop<T> {
         if is_new && let Some(view) = self.node.view() {
             let members: Vec<SocketAddr> = view.members.iter().map(|member| member.address).collect();
             self.transport.set_members(&members);
-            self.transport.set_watched(&self.node.watched());
-        }
-        if is_new {
-            self.deaths.watch(&self.node.processes());
         }
         if is_new || now - self.status_at >= STATUS_EVERY {
+            self.update_watched();
             self.update_peers();
             self.update_status(now);
         }

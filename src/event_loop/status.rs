@@ -25,6 +25,19 @@ impl<T: Transport> EventLoop<T> {
         }
     }
 
+    /// Those whose end matters are another ones with each view, and while other lineages are met.
+    pub(super) fn update_watched(&mut self) {
+        let (watched, processes) = (self.node.watched(), self.node.processes());
+        if watched != self.watched {
+            self.transport.set_watched(&watched);
+            self.watched = watched;
+        }
+        if processes != self.processes {
+            self.deaths.watch(&processes);
+            self.processes = processes;
+        }
+    }
+
     /// Without multicast: those of the list, and all servers that were met.
     pub(super) fn update_peers(&mut self) {
         let Some(peers) = &mut self.settings.peers else { return };

@@ -4,19 +4,39 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Destination, Event, Gid, Input, Refusal, Time};
-use gms_discovery::Entry;
+use gms_core::wire::Envelope;
+use gms_core::{Destination, Gid, Input, Refusal, Time, View};
+use gms_discovery::{Entry, VOTER_LIMIT, Voter};
 
 use super::Node;
-use super::founding::Founding;
+use super::creation::Creation;
 use super::health::Finding;
-use super::rivals::gives_way;
 use crate::layers::{self, Layer};
 
 /// Datagrams of the layers beside the member that may wait to leave.
 const OUTBOX: usize = 1024;
 
 impl Node {
+    /// Whatever arrives tells that its lineage is there.
+    pub(super) fn hear(&mut self, from: SocketAddr, datagram: &[u8]) {
+        let Some(gid) = Envelope::peek_gid(datagram) else { return };
+        if self.member.view().is_some_and(|view| view.gid == gid) || !gid.is_of(self.name) {
+            return;
+        }
+        let now = self.now.since(Time::ZERO);
+        self.lineages.alive(now, from);
+        if gid != self.name {
+            self.lineages.hear(now, gid, from);
+        }
+    }
+
+    /// Whether this is from a lineage that an exile does not join.
+    pub(super) fn is_barred(&self, datagram: &[u8]) -> bool {
+        let Some(exile) = self.exile.as_ref().filter(|_| self.member.is_joining()) else { return false };
+        let Some(gid) = Envelope::peek_gid(datagram).filter(|gid| *gid != Gid::NONE) else { return false };
+        !self.may_join(exile, gid)
+    }
+
     /// A datagram of another layer than gms-core. What cannot be read is dropped there and counted there.
     pub(super) fn receive(&mut self, layer: Layer, from: SocketAddr, datagram: Bytes) {
         let Ok(Some((sender, body))) = layers::open(self.name, datagram) else { return };
@@ -27,6 +47,7 @@ impl Node {
         match layer {
             Layer::Directory => {
                 if let Ok(message) = gms_discovery::Message::decode(&body) {
+                    self.learn(now, &message);
                     self.directory.handle(now, gms_discovery::Input::Received { source: from, message });
                 }
             }
@@ -38,13 +59,28 @@ impl Node {
             }
             Layer::Election => {
                 let Ok(message) = gms_election::Message::decode(&body) else { return };
-                match &mut self.founding {
-                    Some(founding) => founding.receive(now, sender.node.0, message, &self.directory),
+                match &mut self.creation {
+                    Some(creation) => {
+                        let world = (&self.directory, &self.lineages, &self.inquiries);
+                        creation.receive(now, sender.node.0, message, world);
+                    }
                     None => self.succession.receive(now, sender.node.0, message, &self.member),
                 }
             }
+            Layer::Inquiry => self.on_inquiry(now, from, sender, &body),
         }
         self.due = self.now;
+    }
+
+    /// What a server says of itself to everybody is news of its lineage.
+    fn learn(&mut self, now: Duration, message: &gms_discovery::Message<u64>) {
+        use gms_discovery::Message::{Announce, Leave, Probe, ProbeReply};
+        match message {
+            Announce(entry) | ProbeReply(entry) | Probe { from: Some(entry), .. } => {
+                self.lineages.learn_entry(now, entry);
+            }
+            Probe { from: None, .. } | Leave(_) => {}
+        }
     }
 
     /// When much more time has passed than this process asked for, it has stood still: nobody else was silent.
@@ -88,14 +124,15 @@ impl Node {
             };
             self.member.handle(self.now, input);
         }
-        if let Some(founding) = &mut self.founding {
-            let answered = self.member.answered().map(|at| at.since(Time::ZERO));
-            if founding.step(now, &mut self.directory, answered) {
-                self.member.handle(self.now, Input::Found);
-            }
+        if let Some(creation) = &mut self.creation
+            && creation.step(now, &mut self.directory, &self.lineages, &self.inquiries)
+        {
+            self.member.handle(self.now, Input::Found);
+            self.follow_view(now);
         }
         self.find_proposer(now);
-        self.meet_rivals(now);
+        self.meet(now);
+        self.send_carried();
         if let Some(former) = &mut self.former {
             former.member.handle(self.now, Input::Tick);
             former.member.poll_events(&mut Vec::new(), usize::MAX);
@@ -108,13 +145,10 @@ impl Node {
             self.directory.poll_timeout(),
             self.health.poll_timeout(),
             self.exclusions.rests_until().map(|at| at.since(Time::ZERO)),
-            self.founding.as_ref().map(Founding::poll_timeout),
+            self.creation.as_ref().map(|creation| Creation::poll_timeout(creation, now)),
             self.succession.poll_timeout(now, &self.member),
             Some(self.sought).filter(|_| self.seeks_successor()),
-            self.member
-                .view()
-                .filter(|_| self.member.is_leader())
-                .and_then(|view| self.rivals.poll_timeout(view, &self.directory)),
+            self.meeting.poll_timeout(now),
             self.former.as_ref().map(|former| former.poll_timeout().since(Time::ZERO)),
         ];
         let next = timeouts.into_iter().flatten().min().unwrap_or(Duration::MAX / 2);
@@ -129,9 +163,10 @@ impl Node {
             return;
         }
         self.vid = vid;
-        self.place = view.as_ref().map(|view| (view.gid, view.vid)).or(self.place);
+        self.gave_way &= view.is_none();
+        self.place = view.clone().or(self.place.take());
         self.accused = None;
-        self.founding = None;
+        self.creation = None;
         self.health.follow(now, self.member.uid(), view.as_deref());
     }
 
@@ -155,20 +190,46 @@ impl Node {
     /// leader without a quorum does not, nor a follower that hears its leader no more, nor who is in no view.
     fn describe(&mut self, now: Duration) {
         let me = self.directory.me();
-        let entry = match self.member.view() {
-            Some(view) => {
+        let entry = match (self.member.view(), &self.exile) {
+            (Some(view), _) => {
                 let patience = self.config.core.timing.quorum;
                 let hears = self.member.leader_heard().is_none_or(|at| self.now - at <= patience);
                 let leader = Some(view.leader.node.0).filter(|_| hears && self.member.has_quorum());
-                let size = view.members.len() as u32;
-                let settings = layers::settings_digest(&view.params);
-                Entry { gid: view.gid.0, vid: view.vid, leader, size, settings, ..me.clone() }
+                Entry {
+                    gid: view.gid.0,
+                    vid: view.vid,
+                    leader,
+                    size: view.members.len() as u32,
+                    settings: layers::settings_digest(&view.params),
+                    history: self.member.has_history(),
+                    origin: view.params.origin.unwrap_or(Gid::NONE).0,
+                    former: 0,
+                    voters: voters(view),
+                    votes: view.voters().count() as u32,
+                    ..me.clone()
+                }
             }
-            None => Entry { leader: None, size: 0, ..me.clone() },
+            (None, Some(exile)) => {
+                let seats = exile.voters.named_seats().iter();
+                let voter = |seat: &super::inquiry::Seat| Voter {
+                    id: seat.uid.node.0,
+                    life: seat.uid.incarnation,
+                    address: seat.address,
+                };
+                let (former, vid, votes) = (exile.gid.0, exile.voters.vid, exile.voters.count());
+                Entry { former, vid, voters: seats.map(voter).collect(), votes, ..self.nowhere() }
+            }
+            (None, None) => self.nowhere(),
         };
         if entry != *me {
             self.directory.update(now, entry).expect("the id and the address are the same");
         }
+    }
+
+    /// What it says while it is in no view.
+    fn nowhere(&self) -> Entry<u64> {
+        let Entry { id, life, address, name, clients, .. } = self.directory.me().clone();
+        Entry { clients, ..Entry::new(id, life, address, name) }
     }
 
     fn seeks_successor(&self) -> bool {
@@ -197,22 +258,6 @@ impl Node {
             for address in later.map(|known| known.entry.address).collect::<Vec<_>>() {
                 self.member.handle(self.now, Input::Overtaken(address));
             }
-        }
-    }
-
-    /// A leader that sees another group of its name gives way to the larger one, where groups may found
-    /// themselves; where somebody has chosen who founds, that somebody has to decide.
-    fn meet_rivals(&mut self, now: Duration) {
-        let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else { return };
-        let Some(rival) = self.rivals.look(now, &view, &mut self.directory) else { return };
-        let into = Gid(rival.gid);
-        // Those whose settings differ would not be let in there.
-        if !view.params.absorb || rival.settings != layers::settings_digest(&view.params) {
-            if self.rivals.is_news(into) {
-                self.alarms.push(Event::Rival { gid: into, address: rival.address, size: rival.size });
-            }
-        } else if gives_way(&view, &rival) {
-            self.member.handle(self.now, Input::Dissolve(into));
         }
     }
 
@@ -249,8 +294,8 @@ impl Node {
                 self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
             }
         }
-        if let Some(founding) = &mut self.founding {
-            while let Some((address, message)) = founding.poll_transmit(&self.directory) {
+        if let Some(creation) = &mut self.creation {
+            while let Some((address, message)) = creation.poll_transmit(&self.directory) {
                 let datagram = layers::enclose(Layer::Election, name, me, &message.encode());
                 self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
             }
@@ -258,4 +303,10 @@ impl Node {
         // Whatever is beyond is repeated by its timer.
         self.outbox.truncate(OUTBOX);
     }
+}
+
+/// Those who vote in `view`, as many as an entry names.
+fn voters(view: &View) -> Vec<Voter<u64>> {
+    let voter = |m: &gms_core::ViewMember| Voter { id: m.uid.node.0, life: m.uid.incarnation, address: m.address };
+    view.voters().take(VOTER_LIMIT).map(voter).collect()
 }

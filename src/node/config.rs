@@ -10,18 +10,19 @@ use gms_election::{ElectionConfig, ElectionError};
 
 use crate::profile::Profile;
 
-/// How a process comes to its group (protocol 7).
+/// How a process comes to its group (`lineage` 2). However it came, one that was put out of a group with a history
+/// creates none any more: it returns.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Bootstrap {
     /// Looks for the group first; of several that find none at the same time, the one with the highest
-    /// id founds it. Convenient on one network; where some servers cannot see the others, each side
-    /// may found a group of its own.
+    /// id creates it. Convenient on one network; where some servers have never heard of the others, each side
+    /// may create a group of its own.
     #[default]
     Auto,
-    /// Looks for the group first; it is founded by the highest of these ids, once all of them are there.
+    /// Looks for the group first; it is created by the highest of these ids, once all of them are there.
     /// Never makes two groups.
     Expect(BTreeSet<u64>),
-    /// Founds it at once.
+    /// Looks for the group first, and creates it if there is none, whoever else looks.
     Found,
     /// Only joins.
     Join,
@@ -44,8 +45,12 @@ pub struct NodeConfig {
     pub server_name: String,
     /// Where this server serves clients.
     pub clients: Option<SocketAddr>,
-    /// How long to look for a group, at least, before one is founded (T_discover).
+    /// How long to look for a group, at least, before one is created (T_discover). With zero, [`Bootstrap::Found`] does not
+    /// look at all: for networks on which nobody else can be.
     pub discover: Duration,
+    /// How long the leader of a new lineage looks for other ones before anything is said in it (T_settle). With zero it does
+    /// not look at all.
+    pub settle: Duration,
     /// Times of the directory.
     pub directory: DirectoryConfig,
     /// Times of the failure detector.
@@ -68,6 +73,7 @@ impl NodeConfig {
             server_name: String::new(),
             clients: None,
             discover: Profile::Lan.discover(),
+            settle: Profile::Lan.settle(),
             directory: DirectoryConfig::default(),
             detector: Profile::Lan.detector(),
             election: Profile::Lan.founding(),

@@ -5,9 +5,10 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Gid, Input, Member, Time, Uid};
+use gms_core::{Event, Gid, Input, Member, Outcome, Refusal, Time, Uid, Unordered, View};
 
-use super::{Bootstrap, Node, NodeConfig};
+use super::inquiry::{Seat, Voters};
+use super::{Arrival, Node};
 use crate::layers;
 
 /// How long a former life keeps answering those who were in its last view and are behind.
@@ -24,8 +25,8 @@ pub(super) struct Former {
 }
 
 impl Former {
-    pub(super) fn new(member: Member, (gid, vid): (Gid, u64), now: Time) -> Self {
-        Self { member, gid, vid, until: now + LINGER }
+    pub(super) fn new(member: Member, view: &View, now: Time) -> Self {
+        Self { member, gid: view.gid, vid: view.vid, until: now + LINGER }
     }
 
     pub(super) fn poll_timeout(&self) -> Time {
@@ -60,6 +61,11 @@ impl Exclusions {
         self.rest.is_some()
     }
 
+    /// It keeps away for a moment.
+    fn rest(&mut self, now: Time) {
+        self.rest = Some(now + REST);
+    }
+
     /// Until when it keeps away from the group, if it does.
     pub(super) fn rests_until(&self) -> Option<Time> {
         self.rest
@@ -71,12 +77,79 @@ impl Exclusions {
     }
 }
 
+/// The lineage with history that a process was put out of. It belongs to it, and creates none, until it is in another one
+/// with a history or that one is known to have ended: it may have acknowledged what others have never heard of.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Exile {
+    pub(super) gid: Gid,
+    /// Those of the last view that it knows.
+    pub(super) voters: Voters,
+    /// Whom it asks, beside everybody.
+    pub(super) contacts: Vec<Seat>,
+    pub(super) since: Time,
+}
+
+/// Own messages that go on in this life, and how the application's numbers follow from those of the lives.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Carried {
+    /// Those of former lives that this one has not sent yet, with their numbers.
+    waiting: VecDeque<(u64, Unordered)>,
+    /// The numbers of those that it has sent, which come first in it.
+    numbers: Vec<u64>,
+    /// Messages accepted in all lives.
+    accepted: u64,
+    /// What is added to the number of one that was accepted in this life.
+    before: u64,
+}
+
+impl Carried {
+    /// Whether something of a former life has to be sent first.
+    pub(super) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The application's number of a message that has number `sseq` in this life and was accepted in it.
+    pub(super) fn accept(&mut self, sseq: u64) -> u64 {
+        self.accepted += 1;
+        self.before = self.accepted - sseq;
+        self.accepted
+    }
+
+    /// The application's number of a message of this life.
+    pub(super) fn number(&self, sseq: u64) -> u64 {
+        self.numbers.get(sseq as usize - 1).copied().unwrap_or(self.before + sseq)
+    }
+
+    /// A life ends, and these of its messages go on in the next one.
+    fn carry_on(&mut self, unordered: Vec<Unordered>) {
+        let numbered: Vec<_> = unordered.into_iter().map(|message| (self.number(message.sseq), message)).collect();
+        numbered.into_iter().rev().for_each(|message| self.waiting.push_front(message));
+        self.numbers.clear();
+    }
+}
+
 impl Node {
     /// The group has gone on without this process: it joins again, at once or when it has rested.
     pub(super) fn rejoin(&mut self) {
         if !self.exclusions.count(self.now) {
             self.begin_anew();
         }
+    }
+
+    /// Whether a refusal is one for the present only. Where its own lineage ended in favour of another one, who has its id
+    /// there was there before; in a lineage that it was put out of, it has been replaced.
+    pub(super) fn may_ask_again(&self, refusal: &Refusal) -> bool {
+        self.place.is_some()
+            && match refusal {
+                Refusal::Full(_) => true,
+                Refusal::NodeTaken { .. } => self.gave_way,
+                Refusal::Params(_) | Refusal::Group(_) => false,
+            }
+    }
+
+    /// No place for it at present in a group that it belongs to: it asks again after a while.
+    pub(super) fn ask_later(&mut self) {
+        self.exclusions.rest(self.now);
     }
 
     /// Which life of this process a datagram of gms-core is for. Those who want to join are in no view yet, and what they
@@ -95,51 +168,98 @@ impl Node {
     pub(super) fn draw_another_id(&mut self) {
         let uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
         let leaving = self.leaving;
-        self.start_over(uid, self.bootstrap.clone());
+        self.start_over(uid, Arrival::Looks { may_create: self.exile.is_none() });
         if leaving {
             self.handle(self.now, Input::Leave);
         }
     }
 
-    /// The lineage of this process has dissolved, or excluded it: joins as a new life.
+    /// The lineage of this process has ended or excluded it, or it was not let in again: goes on as a new life.
     pub(super) fn begin_anew(&mut self) {
         let uid = Uid { incarnation: self.random.next_u64(), ..self.member.uid() };
-        let bootstrap = match (self.forced.take(), &self.config.bootstrap) {
-            (Some(forced), _) => forced,
-            (None, Bootstrap::Found) => Bootstrap::Join,
-            (None, other) => other.clone(),
-        };
-        let place = self.place;
-        let member = self.start_over(uid, bootstrap);
-        if let Some(place) = place {
-            self.former = Some(Box::new(Former::new(member, place, self.now)));
+        let now = self.now.since(Time::ZERO);
+        let history = self.member.has_history();
+        let next = self.member.next_view().cloned();
+        let carried = self.member.take_unordered();
+        self.carried.carry_on(carried);
+        if let Some(view) = self.place.clone().filter(|_| !self.member.is_joining()) {
+            // Whoever is put out of a lineage knows the view that follows, as a rule.
+            let last = next.filter(|next| next.gid == view.gid && !next.members.is_empty());
+            let last = last.as_ref().unwrap_or(&view);
+            self.lineages.remember(now, last, history.then_some(true));
+            match self.forced {
+                Some(_) => self.exile = None,
+                None if history => self.exile = Some(exile_of(&view, last, self.now)),
+                None => {}
+            }
         }
+        let arrival = match self.forced.take() {
+            Some(true) => Arrival::Creates,
+            Some(false) => Arrival::Looks { may_create: false },
+            None => Arrival::Looks { may_create: self.exile.is_none() },
+        };
+        let was_in = self.place.clone().filter(|_| !self.member.is_joining());
+        let member = self.start_over(uid, arrival);
+        if let Some(view) = was_in {
+            self.former = Some(Box::new(Former::new(member, &view, self.now)));
+        }
+        self.tend();
     }
 
     /// Puts another life in the place of this one, and returns what was the member in it. What is of the process and
     /// not of its life goes on.
-    fn start_over(&mut self, uid: Uid, bootstrap: Bootstrap) -> Member {
-        let mut config = NodeConfig { bootstrap, ..self.config.clone() };
+    fn start_over(&mut self, uid: Uid, arrival: Arrival) -> Member {
+        let mut config = self.config.clone();
         config.core.uid = uid;
         config.core.seed = self.random.next_u64();
-        let anew = Self::new(config, self.now).expect("nothing but the life has changed");
+        if let Some(exile) = &self.exile {
+            config.contacts.extend(exile.contacts.iter().map(|seat| seat.address));
+        }
+        let mut anew = Self::begin(config, arrival, self.now).expect("nothing but the life has changed");
+        anew.config.contacts.clone_from(&self.config.contacts);
         let past = mem::replace(self, anew);
-        self.config.bootstrap = past.config.bootstrap;
-        self.before = past.before + past.sent;
         (self.random, self.exclusions, self.former) = (past.random, past.exclusions, past.former);
+        (self.lineages, self.exile, self.carried) = (past.lineages, past.exile, past.carried);
+        (self.place, self.alarms, self.gave_way) = (past.place, past.alarms, past.gave_way);
+        self.meeting.go_on(past.meeting, past.member.uid());
         self.outbox.extend(past.outbox);
-        self.go_on_from(past.testimony, past.member.uid(), past.place.map(|(gid, _)| gid));
+        self.go_on_from(past.testimony, past.member.uid(), self.place.as_ref().map(|view| view.gid));
         past.member
     }
 
-    /// Tells the others that this server is gone; not if the id they would forget is another one's.
-    pub(super) fn say_goodbye(&mut self, id_is_taken: bool) {
-        if id_is_taken {
-            self.gone = true;
-            return;
+    /// Sends what former lives have left over, as far as there is room.
+    pub(super) fn send_carried(&mut self) {
+        while self.member.has_room()
+            && let Some((number, message)) = self.carried.waiting.pop_front()
+        {
+            let Unordered { payload, level, addressing, .. } = message;
+            // The limits are those of the name, or this process would not have been let in.
+            if self.member.send(self.now, payload, level, addressing).is_ok() {
+                self.carried.numbers.push(number);
+            } else {
+                self.alarms.push(Event::Outcome { sseq: number, outcome: Outcome::NotOrdered });
+            }
         }
-        self.directory.handle(self.now.since(Time::ZERO), gms_discovery::Input::Leave);
-        self.gather();
-        self.gone = true;
     }
+
+    /// Tells the others that this server is gone; not if the id they would forget is another one's. What never reached a
+    /// group is not ordered.
+    pub(super) fn say_goodbye(&mut self, id_is_taken: bool, out: &mut Vec<Event>) {
+        if self.carried.waits() {
+            let last = out.pop();
+            let unordered = self.carried.waiting.drain(..);
+            out.extend(unordered.map(|(sseq, _)| Event::Outcome { sseq, outcome: Outcome::NotOrdered }));
+            out.extend(last);
+        }
+        self.gone = true;
+        if !id_is_taken {
+            self.directory.handle(self.now.since(Time::ZERO), gms_discovery::Input::Leave);
+            self.gather();
+        }
+    }
+}
+
+fn exile_of(view: &View, last: &View, since: Time) -> Exile {
+    let contacts = view.members.iter().chain(&last.members).map(Seat::from);
+    Exile { gid: view.gid, voters: Voters::of(last), contacts: contacts.collect(), since }
 }

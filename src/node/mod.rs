@@ -3,18 +3,28 @@
 //!
 //! ```text
 //!              ┌─ 1–15 ──▶ Member ── view ──▶ directory entry, who is watched
-//!  datagram ───┼─ 16 ────▶ Directory ───────▶ founding: who looks for a group? is there one?
+//!  datagram ───┼─ 16 ────▶ Directory ───────▶ creation: who looks for a group?
 //!  (kind byte) ├─ 17 ────▶ Health ──────────▶ Member: suspect, trust
-//!              └─ 18 ────▶ founding ────────▶ Member: found the group
-//!                          succession ──────▶ Member: propose what ends the view
+//!              ├─ 18 ────▶ creation ────────▶ Member: create the group
+//!              │           succession ──────▶ Member: propose what ends the view
+//!              └─ 19 ────▶ inquiries ───────▶ settling ───▶ Member: order the first message, or give way
+//!     all: heard ─────────▶ lineages ───────▶ returning ──▶ Member: go on with the history that is left
 //! ```
+//!
+//! `lineages` is what this process knows of other lineages of its name, `creation`, `settling` and `returning` are when one
+//! begins (`lineage` 2 and 4), and `lives` is what becomes of a process whose lineage has ended or excluded it (3).
 
 mod composition;
 mod config;
-mod founding;
+mod creation;
 mod health;
+mod inquiry;
+mod lineages;
 mod lives;
-mod rivals;
+mod meeting;
+mod own_time;
+mod returning;
+mod settling;
 mod succession;
 mod testimony;
 
@@ -34,13 +44,15 @@ use gms_net::SplitMix64;
 
 pub use self::config::{Bootstrap, NodeConfig, NodeError};
 
-use self::founding::Founding;
+use self::creation::Creation;
 use self::health::Health;
-use self::lives::{Exclusions, Former};
-use self::rivals::Rivals;
+use self::inquiry::Inquiries;
+use self::lineages::Lineages;
+use self::lives::{Carried, Exclusions, Exile, Former};
+use self::meeting::Meeting;
 use self::succession::Succession;
 use self::testimony::Testimony;
-use crate::layers::{self, Layer};
+use crate::layers::Layer;
 use crate::trace;
 
 /// Everything one process runs above its sockets. Feed it with [`handle`](Self::handle) and
@@ -49,87 +61,108 @@ use crate::trace;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Node {
     config: NodeConfig,
-    /// How this life comes to its group; the next one does as the configuration says.
-    bootstrap: Bootstrap,
     /// What the group's name is in envelopes.
     name: Gid,
     random: SplitMix64,
     member: Member,
     directory: Directory<u64>,
     health: Health,
-    /// While it is not a member yet, and may found the group.
-    founding: Option<Founding>,
+    /// While it is not a member yet, and may create the group.
+    creation: Option<Creation>,
+    /// The other lineages that were heard of since the process started.
+    lineages: Lineages,
+    /// What was asked and answered in the last moments.
+    inquiries: Inquiries,
+    /// What it does about the lineages that it meets, its own included.
+    meeting: Meeting,
+    /// The lineage that it was put out of, and belongs to until that one is known to have ended.
+    exile: Option<Exile>,
     /// The election of one who proposes, when the leader is gone.
     succession: Succession,
     /// When the leader was last said to be dead.
     accused: Option<Time>,
-    rivals: Rivals,
     /// While it lingers: the life in a lineage that has dissolved.
     former: Option<Box<Former>>,
     /// How often it has been excluded lately.
     exclusions: Exclusions,
-    /// Messages accepted in all former lives.
-    before: u64,
-    /// And in this one.
-    sent: u64,
+    /// Messages of the application: those accepted in a former life that go on in this one, and how all are numbered.
+    carried: Carried,
     now: Time,
     /// When the layers beside the member have something to do.
     due: Time,
     /// The view they know.
     vid: Option<u64>,
     /// The last view it was in.
-    place: Option<(Gid, u64)>,
+    place: Option<Arc<View>>,
     /// When to ask for later views again.
     sought: Duration,
     outbox: VecDeque<(Destination, Vec<u8>)>,
     /// Why this process is none of the group's, if another server has its id.
     refused: Option<Refusal>,
-    /// Other groups of the name that were met.
+    /// What is to be told beside what happens in the group.
     alarms: Vec<Event>,
-    /// How the next life comes to its group, if an operator has said it.
-    forced: Option<Bootstrap>,
+    /// An operator has given its lineage up: whether the next life creates one.
+    forced: Option<bool>,
     testimony: Testimony,
+    /// The last lineage that it was in ended in favour of another one.
+    gave_way: bool,
     /// The application wants to leave.
     leaving: bool,
     /// It has said that it goes.
     gone: bool,
 }
 
+/// How a life comes to its group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Arrival {
+    /// It creates it at once.
+    Creates,
+    /// It looks for it, and may create it if there is none.
+    Looks { may_create: bool },
+}
+
 impl Node {
     /// A process that starts at `now`. Fails when its settings contradict each other.
-    pub fn new(mut config: NodeConfig, now: Time) -> Result<Self, NodeError> {
-        config.core.params.absorb = config.bootstrap == Bootstrap::Auto;
-        let start = match config.bootstrap {
-            Bootstrap::Found => Start::Found,
-            _ => Start::Join(config.contacts.clone()),
+    pub fn new(config: NodeConfig, now: Time) -> Result<Self, NodeError> {
+        let creates = config.bootstrap == Bootstrap::Found && config.discover.is_zero();
+        let arrival = if creates { Arrival::Creates } else { Arrival::Looks { may_create: true } };
+        Self::begin(config, arrival, now)
+    }
+
+    /// A life that begins at `now`.
+    fn begin(mut config: NodeConfig, arrival: Arrival, now: Time) -> Result<Self, NodeError> {
+        config.core.settles = !config.settle.is_zero() && arrival != Arrival::Creates;
+        let start = match arrival {
+            Arrival::Creates => Start::Found,
+            Arrival::Looks { .. } => Start::Join(config.contacts.clone()),
         };
         config.election.check()?;
         config.succession.check()?;
         let core = &config.core;
         let at = now.since(Time::ZERO);
-        let me = core.uid.node.0;
-        let entry = Entry { clients: config.clients, ..Entry::new(me, core.address, config.server_name.clone()) };
-        let founding = |expect| Founding::new(me, expect, config.discover, config.election.clone(), core.seed, at);
+        let Uid { node: me, incarnation } = core.uid;
+        let name = config.server_name.clone();
+        let entry = Entry { clients: config.clients, ..Entry::new(me.0, incarnation, core.address, name) };
+        let may_create = arrival == Arrival::Looks { may_create: true } && config.bootstrap != Bootstrap::Join;
+        let how = || config.bootstrap.clone();
+        let creation = || Creation::new(me.0, how(), config.discover, config.election.clone(), core.seed, at);
         let mut node = Self {
-            name: layers::name_digest(&core.name),
+            name: Gid::of_name(&core.name),
             random: SplitMix64::new(core.seed),
             member: Member::new(core.clone(), start, now)?,
             directory: Directory::new(config.directory.clone(), entry, at)?,
             health: Health::new(config.detector.clone(), core.uid)?,
-            founding: match &config.bootstrap {
-                Bootstrap::Auto => Some(founding(None)),
-                Bootstrap::Expect(ids) => Some(founding(Some(ids.clone()))),
-                Bootstrap::Found | Bootstrap::Join => None,
-            },
+            creation: may_create.then(creation),
+            lineages: Lineages::default(),
+            inquiries: Inquiries::default(),
+            meeting: Meeting::new(at),
+            exile: None,
             succession: Succession::new(config.succession.clone(), core.seed),
             accused: None,
-            bootstrap: config.bootstrap.clone(),
             config,
-            rivals: Rivals::default(),
             former: None,
             exclusions: Exclusions::default(),
-            before: 0,
-            sent: 0,
+            carried: Carried::default(),
             now,
             due: now,
             vid: None,
@@ -139,6 +172,7 @@ impl Node {
             refused: None,
             alarms: Vec::new(),
             forced: None,
+            gave_way: false,
             testimony: Testimony::default(),
             leaving: false,
             gone: false,
@@ -158,10 +192,14 @@ impl Node {
             self.begin_anew();
         }
         match input {
-            Input::Datagram { from, datagram } => match Layer::of(&datagram) {
-                None => self.life_of(&datagram).handle(now, Input::Datagram { from, datagram }),
-                Some(layer) => self.receive(layer, from, datagram),
-            },
+            Input::Datagram { from, datagram } => {
+                self.hear(from, &datagram);
+                match Layer::of(&datagram) {
+                    None if self.is_barred(&datagram) => {}
+                    None => self.life_of(&datagram).handle(now, Input::Datagram { from, datagram }),
+                    Some(layer) => self.receive(layer, from, datagram),
+                }
+            }
             other => {
                 self.leaving |= other == Input::Leave;
                 self.member.handle(now, other);
@@ -186,23 +224,37 @@ impl Node {
         }
     }
 
-    /// This member is dead for certain: its host says so, or it ran in this very process and is no more.
+    /// Nobody listens at this address of [`Self::watched`], says its host: an attempt to connect was refused. Told once for
+    /// each attempt.
+    pub fn refused(&mut self, now: Time, address: SocketAddr) {
+        self.now = self.now.max(now);
+        self.lineages.refused(self.now.since(Time::ZERO), address);
+    }
+
+    /// This process is dead for certain: its host says so, or it ran in this very process and is no more.
     pub fn died(&mut self, now: Time, who: Uid) {
         self.notice_pause(now);
         self.now = self.now.max(now);
+        self.lineages.bury(who);
+        self.meeting.answered_for(who);
         self.member.handle(self.now, Input::Dead(who));
         self.tend();
     }
 
+    /// A datagram could not be sent, for a reason on this host: no route, say.
+    pub fn unsent(&mut self) {
+        self.meeting.unsent();
+    }
+
     /// An operator gives up a lineage that has lost its quorum for good. This process starts over, as a new
-    /// incarnation: it founds another lineage alone, or joins the one that another survivor founds. Whatever
+    /// incarnation: it creates another lineage alone, or joins the one that another survivor creates. Whatever
     /// members live elsewhere in the old lineage may go on in it, and then there are two groups: the operator has
     /// to know that they do not.
-    pub fn force_view(&mut self, now: Time, found: bool) {
+    pub fn force_view(&mut self, now: Time, create: bool) {
         self.notice_pause(now);
         self.now = self.now.max(now);
         self.note_discarded();
-        self.forced = Some(if found { Bootstrap::Found } else { Bootstrap::Join });
+        self.forced = Some(create);
         if self.member.is_joining() || self.exclusions.end_rest() {
             // It has given its lineage up already.
             self.begin_anew();
@@ -215,14 +267,16 @@ impl Node {
     /// Accepts a message from the application; see [`Member::send`]. Its number goes on counting when the
     /// process changes to another lineage.
     pub fn send(&mut self, now: Time, payload: Bytes, level: Level, addressing: Addressing) -> Result<u64, SendError> {
+        if self.carried.waits() {
+            return Err(SendError::Full);
+        }
         let sseq = self.member.send(now, payload, level, addressing)?;
-        self.sent = sseq;
-        Ok(self.before + sseq)
+        Ok(self.carried.accept(sseq))
     }
 
     /// Whether [`Self::send`] would find room.
     pub fn has_room(&self) -> bool {
-        self.member.has_room()
+        !self.carried.waits() && self.member.has_room()
     }
 
     /// Writes the next train of datagrams into `out`, which must be empty; see [`Member::poll_transmit`].
@@ -254,32 +308,37 @@ impl Node {
             out.truncate(before);
             out.push(Event::Refused(refusal));
         }
-        if self.before > 0 {
-            for event in &mut out[before..] {
-                if let Event::Outcome { sseq, .. } = event {
-                    *sseq += self.before;
-                }
+        for event in &mut out[before..] {
+            if let Event::Outcome { sseq, .. } = event {
+                *sseq = self.carried.number(*sseq);
             }
         }
         if out[before..].iter().any(|event| matches!(event, Event::LeaveRefused { .. })) {
             self.leaving = false;
         }
         match out[before..].last() {
-            Some(Event::Dissolved { .. }) => self.begin_anew(),
+            Some(Event::Dissolved { .. }) => {
+                self.gave_way = true;
+                self.begin_anew();
+            }
             // Whoever wanted to go is where it wanted to be.
-            Some(Event::Excluded) if self.leaving => self.say_goodbye(false),
+            Some(Event::Excluded) if self.leaving => self.say_goodbye(false, out),
             Some(Event::Excluded) if self.forced.is_some() => self.begin_anew(),
             Some(Event::Excluded) if self.config.rejoin => self.rejoin(),
             Some(Event::Refused(Refusal::NodeTaken { .. })) if self.config.drawn_id => {
                 out.pop();
                 self.draw_another_id();
             }
-            Some(Event::Refused(Refusal::NodeTaken { .. })) => self.say_goodbye(true),
-            Some(Event::Left { .. } | Event::Excluded | Event::Broken(_) | Event::Refused(_)) => {
-                self.say_goodbye(false)
+            Some(Event::Refused(refusal)) if self.may_ask_again(refusal) => {
+                out.pop();
+                self.ask_later();
             }
-            // Never before the first view, nor after the last event.
-            _ => out.append(&mut self.alarms),
+            Some(Event::Refused(Refusal::NodeTaken { .. })) => self.say_goodbye(true, out),
+            Some(Event::Left { .. } | Event::Excluded | Event::Broken(_) | Event::Refused(_)) => {
+                self.say_goodbye(false, out);
+            }
+            // Never after the last event. They are older than what the member has to tell of its view.
+            _ => _ = out.splice(before..before, self.alarms.drain(..)),
         }
         used
     }
@@ -329,18 +388,27 @@ impl Node {
         self.member.is_proved_dead(who)
     }
 
-    /// Where the members are reached whose death this process has to notice: the leader all, the others
-    /// the leader and those who would follow it.
+    /// Addresses to stay connected with: of the members whose death this process has to notice (the leader all, the others
+    /// the leader and those who would follow it), and of the voters of lineages that it has to know the end of.
     pub fn watched(&self) -> Vec<SocketAddr> {
         let view = self.member.view().into_iter();
-        view.flat_map(|view| health::connected_by(self.member.uid(), view)).map(|member| member.address).collect()
+        let members = view.flat_map(|view| health::connected_by(self.member.uid(), view)).map(|member| member.address);
+        let mut watched: Vec<SocketAddr> = members.chain(self.awaited()).collect();
+        watched.sort_unstable();
+        watched.dedup();
+        watched.retain(|address| *address != self.config.core.address);
+        watched
     }
 
-    /// Which processes the other members are, as far as they have said: the death of one is to be told by
-    /// [`Self::died`].
+    /// Processes whose death is to be told by [`Self::died`], where it can be proved here: the other members, as far as they
+    /// have said which processes they are, and those that others have asked about.
     pub fn processes(&self) -> Vec<(Uid, ProcessIdentity)> {
         let others = self.member.view().into_iter().flat_map(|view| &view.members);
-        others.filter(|m| m.uid != self.member.uid()).filter_map(|m| Some((m.uid, m.process?))).collect()
+        let others = others.filter(|m| m.uid != self.member.uid()).filter_map(|m| Some((m.uid, m.process?)));
+        let mut processes: Vec<(Uid, ProcessIdentity)> = others.chain(self.meeting.doubted()).collect();
+        processes.sort_unstable();
+        processes.dedup();
+        processes
     }
 
     /// The other servers of the group's name that have been seen, members or not.
@@ -355,7 +423,7 @@ impl Node {
 
     /// Why there is no progress, while there is none.
     pub fn blocked(&self) -> Option<&Blocked> {
-        self.member.blocked()
+        self.member.blocked().or(self.meeting.out())
     }
 
     /// Last frame stored densely here, by a quorum, and by all: `(have, safe, stable)`.

@@ -8,7 +8,7 @@ use gms_check::{Event, Record};
 use gms_core::{Gid, Time, Trace, Uid};
 use gms_discovery::Message;
 
-use super::Node;
+use super::{Node, inquiry};
 use crate::layers::{self, Layer};
 use crate::trace;
 
@@ -49,7 +49,7 @@ impl Node {
 
     /// Notes down that an operator gives up the lineage that this process is in, or was in.
     pub(super) fn note_discarded(&mut self) {
-        let present = self.member.view().map(|view| view.gid).or(self.place.map(|(gid, _)| gid));
+        let present = self.member.view().map(|view| view.gid).or(self.place.as_ref().map(|view| view.gid));
         if let Some(gid) = present.or(self.testimony.was_in).filter(|_| self.config.core.trace) {
             self.note(Line::Discarded(gid));
         }
@@ -90,19 +90,22 @@ impl Node {
     }
 }
 
-/// The lineage that a datagram is of: that of the server that speaks of itself, or whose member sent it. The protocol's
-/// own datagrams do not tell their group, so those of all groups count.
+/// The lineage that a datagram is of: that of the server that speaks of itself, or whose member sent it.
 fn lineage_of(name: Gid, datagram: &Bytes) -> Option<Gid> {
     match Layer::of(datagram) {
-        None => layers::view_of(datagram).map(|(gid, _)| gid),
+        None => layers::view_of(datagram).map(|(gid, _)| gid).filter(|gid| gid.is_of(name)),
         Some(Layer::Directory) => {
             let (_, body) = layers::open(name, datagram.clone()).ok()??;
             match Message::<u64>::decode(&body).ok()? {
                 Message::Announce(entry) | Message::ProbeReply(entry) | Message::Probe { from: Some(entry), .. } => {
-                    Some(Gid(entry.gid))
+                    entry.lineage().map(Gid)
                 }
                 Message::Probe { from: None, .. } | Message::Leave(_) => None,
             }
+        }
+        Some(Layer::Inquiry) => {
+            let (_, body) = layers::open(name, datagram.clone()).ok()??;
+            inquiry::Message::decode(&body)?.lineage()
         }
         Some(Layer::Detector | Layer::Election) => None,
     }

@@ -8,15 +8,21 @@ use bytes::Bytes;
 use gms::{Bootstrap, Event, Level, Node, NodeConfig, Outcome, Uid};
 use gms_check::{Checker, Property, Record, Report};
 use gms_core::wire::{Control, Envelope, Kind, Limits};
-use gms_core::{Addressing, Config, Destination, Input, Params, Planted, Time};
+use gms_core::{Addressing, Config, Destination, Input, Params, Planted, ProcessIdentity, Time};
 
 const HOP: Duration = Duration::from_micros(100);
+/// How often a host where nobody listens is tried.
+const REFUSED_EVERY: Duration = Duration::from_millis(200);
 
 /// Nodes on a network whose every hop takes a tenth of a millisecond.
 pub(crate) struct World {
     pub(crate) now: Time,
     pub(crate) nodes: Vec<Node>,
     pub(crate) events: Vec<Vec<Event>>,
+    /// Where each of them is reached.
+    places: Vec<usize>,
+    /// When the hosts of the dead refuse to connect next.
+    refuse_at: Time,
     pub(crate) params: Params,
     pub(crate) weight: u32,
     /// Members a view may have.
@@ -24,6 +30,10 @@ pub(crate) struct World {
     pub(crate) planted: Planted,
     /// Whom those who start ask first.
     pub(crate) contacts: Vec<SocketAddr>,
+    /// How long the leader of a new lineage looks for other ones.
+    pub(crate) settle: Duration,
+    /// Whose application reads nothing.
+    pub(crate) unread: Option<usize>,
     /// What is multicast to the followers arrives nowhere.
     pub(crate) data_lost: bool,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
@@ -95,11 +105,15 @@ impl World {
             now: Time::ZERO,
             nodes: vec![],
             events: vec![],
+            places: vec![],
+            refuse_at: Time::ZERO,
             params: Params::default(),
             weight: 0,
             most: Limits::default().members,
             planted: Planted::default(),
             contacts: vec![],
+            settle: Duration::ZERO,
+            unread: None,
             data_lost: false,
             flying: vec![],
             dead: vec![],
@@ -115,18 +129,27 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, node: u64, bootstrap: Bootstrap, drawn_id: bool) {
+        let place = self.nodes.len();
+        self.start_at(place, node, bootstrap, drawn_id);
+    }
+
+    /// A node starts where another one has been, or will have been.
+    pub(crate) fn start_at(&mut self, place: usize, node: u64, bootstrap: Bootstrap, drawn_id: bool) {
         let index = self.nodes.len();
+        self.places.push(place);
+        let process = ProcessIdentity { host: place as u64 + 1, pid: index as u32, started: 1, member: 0 };
         let params = self.params.clone();
         let core = Config {
             trace: true,
             params,
             weight: self.weight,
+            process: Some(process),
             planted: self.planted,
             limits: Limits { members: self.most, ..Limits::default() },
-            ..Config::new("test", Uid::new(node, 100 + index as u64), address(index))
+            ..Config::new("test", Uid::new(node, 100 + index as u64), address(place))
         };
         let contacts = self.contacts.clone();
-        let config = NodeConfig { bootstrap, drawn_id, contacts, ..NodeConfig::new(core) };
+        let config = NodeConfig { bootstrap, drawn_id, contacts, settle: self.settle, ..NodeConfig::new(core) };
         self.nodes.push(Node::new(config, self.now).expect("settings that fit"));
         self.events.push(vec![]);
     }
@@ -144,21 +167,23 @@ impl World {
                         let wanted = match transmit.destination {
                             Destination::Data => !self.data_lost && !self.nodes[to].is_leader(),
                             Destination::Control => true,
-                            Destination::Unicast(at) | Destination::Stream(at) => at == address(to),
+                            Destination::Unicast(at) | Destination::Stream(at) => at == address(self.places[to]),
                         };
                         let datagram = Bytes::copy_from_slice(datagram);
                         match control(&datagram).map_or(Fate::Arrives, |control| (self.fate)(index, to, &control)) {
                             Fate::Arrives if wanted && connected(to) => {
-                                self.flying.push((self.now + HOP, to, address(index), datagram));
+                                self.flying.push((self.now + HOP, to, address(self.places[index]), datagram));
                             }
-                            Fate::Held if wanted => self.held.push((to, address(index), datagram)),
+                            Fate::Held if wanted => self.held.push((to, address(self.places[index]), datagram)),
                             _ => {}
                         }
                     }
                 }
                 out.clear();
             }
-            self.nodes[index].poll_events(&mut self.events[index], usize::MAX);
+            if self.unread != Some(index) {
+                self.nodes[index].poll_events(&mut self.events[index], usize::MAX);
+            }
             self.records.extend(std::iter::from_fn(|| self.nodes[index].poll_trace(self.now)));
         }
         let timeouts = running.iter().filter_map(|index| self.nodes[*index].poll_timeout());
@@ -173,6 +198,33 @@ impl World {
         }
         for &index in &running {
             self.nodes[index].handle(self.now, Input::Tick);
+        }
+        if self.now >= self.refuse_at {
+            self.refuse_at = self.now + REFUSED_EVERY;
+            self.tell_of_the_dead(&running);
+        }
+    }
+
+    /// The hosts of the dead refuse connections, and prove to those who are there now that they are dead.
+    fn tell_of_the_dead(&mut self, running: &[usize]) {
+        let lives = |place: usize| (0..self.nodes.len()).any(|i| self.places[i] == place && !self.dead.contains(&i));
+        let side = |index: usize| self.cuts.partition_point(|cut| *cut <= index);
+        let deserted: Vec<(usize, SocketAddr)> =
+            self.dead.iter().filter(|i| !lives(self.places[**i])).map(|i| (*i, address(self.places[*i]))).collect();
+        let ended: Vec<Uid> = self.dead.iter().map(|i| self.nodes[*i].uid()).collect();
+        for &index in running {
+            let watched = self.nodes[index].watched();
+            for (dead, at) in deserted.iter().filter(|(_, at)| watched.contains(at)) {
+                if side(index) == side(*dead) {
+                    self.nodes[index].refused(self.now, *at);
+                }
+            }
+            let host = self.places[index] as u64 + 1;
+            for (uid, process) in self.nodes[index].processes() {
+                if process.host == host && ended.contains(&uid) {
+                    self.nodes[index].died(self.now, uid);
+                }
+            }
         }
     }
 
@@ -213,7 +265,7 @@ impl World {
         self.trouble("crash");
         self.dead.push(index);
         for other in (0..self.nodes.len()).filter(|other| !self.dead.contains(other)) {
-            self.nodes[other].closed(self.now, address(index));
+            self.nodes[other].closed(self.now, address(self.places[index]));
         }
     }
 

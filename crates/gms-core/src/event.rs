@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::change::Origin;
 use crate::id::{Ballot, Gid, Gseq, Uid, Vid};
 use crate::view::{Next, View};
 use crate::wire::{Level, Refusal, SessionNumber};
@@ -44,8 +45,8 @@ pub enum Event {
     /// `Unknown`. A `gms::Group` joins again by itself, as a new incarnation, unless told not to: then the next event
     /// is its first view there; otherwise nothing follows.
     Excluded,
-    /// Another group of the same name was met, and somebody has chosen who founds this one: see that the
-    /// other one is ended, or renamed.
+    /// Another lineage of the same name is heard, and neither ends by itself: both have a history, or their settings
+    /// differ. Somebody has to decide which one goes on.
     Rival {
         /// Its lineage.
         gid: Gid,
@@ -54,16 +55,15 @@ pub enum Event {
         /// Its members.
         size: u32,
     },
-    /// Two groups of one name have met, and this one gives way to the other (protocol 7, Absorb): all its
-    /// members have delivered the same, up to the same place, and none of it is in the other's history.
-    /// Own messages that had no outcome have `NotOrdered`. A `gms::Group` joins the other one by itself, and the
-    /// next event is its first view there.
+    /// Two lineages of one name have met, and this one, in which nothing was ordered yet, gives way to the other
+    /// (`lineage` 3). Own messages go on waiting: a `gms::Group` joins the other one by itself with them, and the next view
+    /// is its first there.
     Dissolved {
         /// The lineage that has ended.
         gid: Gid,
         /// The one that goes on.
         into: Gid,
-        /// Last place of the order that is discarded.
+        /// Last place of its order, in which there are views only.
         upto: Gseq,
     },
     /// A check of the protocol's own invariants failed: the member stops rather than go on wrong.
@@ -152,6 +152,15 @@ pub enum Blocked {
         /// For how long.
         millis: u64,
     },
+    /// This process is in no view.
+    #[error(transparent)]
+    Out(#[from] Out),
+    /// The lineage is new, and orders nothing before it is certain that no other one can be heard.
+    #[error("nothing is ordered yet in this new group: {why}")]
+    Unsettled {
+        /// What is in the way.
+        why: Unsettled,
+    },
     /// The leader is heard, but own messages are not ordered.
     #[error("leader {leader} is heard but has ordered none of the waiting messages for {millis} ms")]
     Progress {
@@ -159,6 +168,67 @@ pub enum Blocked {
         leader: u64,
         /// For how long.
         millis: u64,
+    },
+}
+
+/// Why a process is in no view.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Out {
+    /// It was put out of a lineage that has a history, and is not back yet.
+    #[error(
+        "the group went on without this server after view {vid}, and has not taken it back yet: it goes on asking; restarted, it would forget what it knows of lineage {gid}"
+    )]
+    Exile {
+        /// The lineage.
+        gid: Gid,
+        /// The last view of it that this process knows.
+        vid: Vid,
+    },
+    /// It hears of a lineage that does not let it in, and creates none beside it.
+    #[error(
+        "group lineage {gid} was heard at {from} but does not let this server in: is UDP or TCP between the two blocked, or is it dead? None is created beside it; where it is dead for certain, restart this server"
+    )]
+    Heard {
+        /// The lineage.
+        gid: Gid,
+        /// Where it was heard last.
+        from: SocketAddr,
+    },
+    /// More lineages were heard than it can remember.
+    #[error("more than 64 groups of this name were heard lately: somebody sends what is none")]
+    Crowded,
+    /// The group is created once these are there and look for it, too.
+    #[error("servers {0:?} are expected and do not look for the group yet: start them")]
+    Missing(Vec<u64>),
+    /// The group has no place for it at present.
+    #[error("the group does not take this server back at present: {0}; it goes on asking")]
+    Refused(Refusal),
+}
+
+/// What keeps a new lineage from ordering its first message.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Unsettled {
+    /// It looks for others, which takes a moment.
+    #[error("it still looks for other servers of its name")]
+    Looking,
+    /// What it sends does not leave this host.
+    #[error("nothing that it sends to other servers leaves this host: check the interface and the firewall")]
+    Unsent,
+    /// A member has not said yet whether it hears another lineage.
+    #[error("server {0} has not said yet whether it hears another group of this name")]
+    Silent(u64),
+    /// Another lineage is heard, and they have not come together.
+    #[error(
+        "another group of this name is heard (lineage {0}), and does not take this one in: end one of the two, or see that they hear each other"
+    )]
+    Rival(Gid),
+    /// Too few of those in the list of servers vote.
+    #[error("only {voters} of at least {wanted} servers of the list vote: start the others")]
+    List {
+        /// Voters.
+        voters: usize,
+        /// How many it takes.
+        wanted: usize,
     },
 }
 
@@ -189,6 +259,13 @@ pub enum Passed {
 /// The events of protocol section 1, for the property checker.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Trace {
+    /// This process created a lineage: its first view follows.
+    Created {
+        /// The lineage.
+        gid: Gid,
+        /// The one whose history it begins with, if it is not a new one.
+        from: Option<Origin>,
+    },
     /// A message was accepted from the application.
     Send {
         /// Its number.
@@ -225,11 +302,6 @@ pub enum Trace {
         sender: Uid,
         /// Its number with the sender.
         sseq: u64,
-    },
-    /// This process created a lineage.
-    Created {
-        /// Which.
-        gid: Gid,
     },
     /// A view was delivered.
     View(Arc<View>),
@@ -276,6 +348,8 @@ pub enum Trace {
     Unblocked,
     /// Left.
     Left,
+    /// Its lineage ended in favour of this one.
+    Dissolved(Gid),
     /// Removed by the group.
     Excluded,
 }

@@ -67,6 +67,29 @@ pub struct Gid(pub u128);
 impl Gid {
     /// What a process that is in no group yet writes into its envelopes.
     pub const NONE: Self = Self(0);
+
+    /// Bits of a lineage's id that are drawn; those above are of the group's name.
+    const DRAWN_BITS: u32 = 80;
+
+    /// What stands for the group `name` where there is no lineage yet: FNV-1a, 128 bits, so that it is the same everywhere.
+    pub fn of_name(name: &str) -> Self {
+        let step = |digest: u128, byte: u8| {
+            (digest ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        };
+        Self(name.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, step))
+    }
+
+    /// Another lineage of the group `name`, told apart from its other ones by `drawn`.
+    pub(crate) fn draw(name: &str, drawn: u128) -> Self {
+        Self(
+            Self::of_name(name).0 >> Self::DRAWN_BITS << Self::DRAWN_BITS | (drawn & ((1 << Self::DRAWN_BITS) - 1)) | 1,
+        )
+    }
+
+    /// Whether this is a lineage of the group that `name` stands for: a datagram of any lineage tells its group's name.
+    pub fn is_of(self, name: Self) -> bool {
+        self != Self::NONE && self.0 >> Self::DRAWN_BITS == name.0 >> Self::DRAWN_BITS
+    }
 }
 
 impl fmt::Display for Gid {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::event::Unsettled;
 use crate::id::{Gid, Uid};
 
 /// What can happen to a member.
@@ -37,8 +38,15 @@ pub enum Input {
     /// An election has this process propose what ends the view. Ignored unless
     /// [`crate::Member::needs_proposer`].
     Stand,
-    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it.
+    /// What keeps a lineage without history from ordering its first message; `None` when nothing does. Only its leader
+    /// acts on it, and orders nothing before it has been told so.
+    Settle(Option<Unsettled>),
+    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it, and only while nothing
+    /// was ordered.
     Dissolve(Gid),
+    /// The quorum of this lineage is lost for good, and all its voters are accounted for: this process creates another one
+    /// that begins with its history (`lineage` 4).
+    Return,
     /// An operator wants this member out. Only the leader acts on it, and not on itself; if the member lives, it may
     /// join again.
     Exclude(Uid),

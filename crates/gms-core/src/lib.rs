@@ -57,7 +57,8 @@ mod view;
 mod watch;
 pub mod wire;
 
-pub use event::{Blocked, Event, Message, Outcome, Passed, Trace, ViewChange};
+pub use change::{Origin, Unordered};
+pub use event::{Blocked, Event, Message, Out, Outcome, Passed, Trace, Unsettled, ViewChange};
 pub use id::{Ballot, Fseq, Gid, Gseq, NodeId, Position, ProcessIdentity, Uid, Vid};
 pub use input::Input;
 pub use join::Start;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::change::Suspicion;
+use crate::change::{Suspicion, Unordered};
 use crate::context::Context;
 use crate::event::{Blocked, Event, Trace};
 use crate::id::Uid;
@@ -99,6 +99,8 @@ impl Member {
             Input::Trust(who) => self.inside(|m, cx| m.trust(cx, who)),
             Input::Paused => self.inside(|m, cx| m.on_pause(cx)),
             Input::Stand => self.inside(|m, cx| m.stand(cx)),
+            Input::Settle(why) => self.inside(|m, cx| m.on_settle(cx, why)),
+            Input::Return => self.inside(|m, cx| m.on_return(cx)),
             Input::Dissolve(into) => self.inside(|m, cx| m.on_dissolve(cx, into)),
             Input::Exclude(who) => self.inside(|m, cx| m.on_exclude(cx, who)),
             Input::Transfer(to) => self.inside(|m, cx| m.on_transfer(cx, to)),
@@ -234,6 +236,17 @@ impl Member {
         members.filter(move |(member, _)| member.uid != me).map(|(member, peer)| (member.uid, peer.heard))
     }
 
+    /// Whether it is in a view whose messages are being ordered at present: it leads and hears a quorum, or hears one
+    /// that leads.
+    pub fn serves(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.serves(&self.cx))
+    }
+
+    /// Whether these would be a quorum of its view.
+    pub fn is_quorum(&self, present: &[Uid]) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.quorum(&m.view, |uid| present.contains(&uid)))
+    }
+
     /// Whether this process is no leader that has lost its quorum.
     pub fn has_quorum(&self) -> bool {
         !matches!(&self.phase, Phase::In(m) if m.blocked_by_quorum())
@@ -270,6 +283,27 @@ impl Member {
         match &self.phase {
             Phase::In(m) => m.accused,
             _ => None,
+        }
+    }
+
+    /// Whether anything but views was ordered in its lineage, as far as this process knows.
+    pub fn has_history(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.has_history())
+    }
+
+    /// The latest view that this process knows to follow its own, or has accepted.
+    pub fn next_view(&self) -> Option<&View> {
+        let Phase::In(m) = &self.phase else { return None };
+        let installing = m.installing.as_ref().map(|(next, ..)| &next.view);
+        installing.or(m.accepted.as_ref().map(|(_, next)| &next.view))
+    }
+
+    /// Own messages that were not ordered when the lineage ended in favour of another one ([`Event::Dissolved`]): they
+    /// go on in the next life of this process.
+    pub fn take_unordered(&mut self) -> Vec<Unordered> {
+        match &mut self.phase {
+            Phase::In(m) => m.take_unordered(&mut self.cx),
+            _ => Vec::new(),
         }
     }
 

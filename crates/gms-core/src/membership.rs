@@ -5,13 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Accepting, Candidacy, Change, Departure, Handover, Proposal, Suspicion};
+use crate::change::{Accepting, Candidacy, Change, Departure, Handover, Proposal, Settling, Suspicion};
 use crate::context::Context;
 use crate::deliver::Delivery;
 use crate::dispatch::Early;
 use crate::event::{Blocked, Event, Outcome, Trace};
 use crate::id::{Ballot, Fseq, Gid, Gseq, Position, Uid};
 use crate::log::{Log, Stored};
+use crate::params::Params;
 use crate::pending::Pending;
 use crate::planted::{Bug, Planted};
 use crate::random::mix;
@@ -124,6 +125,8 @@ pub(crate) struct Membership {
     /// At one who is gone: its last steps.
     pub(crate) departure: Option<Departure>,
     pub(crate) blocked: Option<Blocked>,
+    /// At the leader of a lineage without history: whether anything may be stamped, and if not, why and since when.
+    pub(crate) settling: Settling,
     /// When this leader last stood still, until it has heard a quorum since.
     pub(crate) paused: Option<Time>,
     /// When an own message was last ordered, or began to wait.
@@ -140,7 +143,9 @@ pub(crate) struct Membership {
 impl Membership {
     /// The founder's: the first view has only itself.
     pub(crate) fn found(cx: &mut Context) -> Self {
-        let gid = Gid(u128::from(cx.random.next()) << 64 | u128::from(cx.random.next()) | 1);
+        let drawn = u128::from(cx.random.next()) << 64 | u128::from(cx.random.next());
+        let gid = Gid::draw(&cx.config.name, drawn);
+        cx.trace(|| Trace::Created { gid, from: None });
         let config = &cx.config;
         let me = ViewMember {
             uid: config.uid,
@@ -150,11 +155,10 @@ impl Membership {
             weight: config.weight,
             process: config.process,
         };
-        let params = config.params.clone();
+        let params = Params { origin: None, ..config.params.clone() };
         let view = View { gid, vid: 1, at: 1, gseq: 1, leader: config.uid, members: vec![me], params };
         let sessions = Sessions::new(view.params.sessions);
         let (next, digest, sessions_digest) = (vec![Position::START], 0, sessions.digest());
-        cx.trace(|| Trace::Created { gid });
         Self::enter(cx, view, Snapshot { next, digest, sessions_digest, sessions: None }, sessions)
     }
 
@@ -202,6 +206,7 @@ impl Membership {
             handover: Handover::default(),
             departure: None,
             blocked: None,
+            settling: Settling::new(cx.config.settles, cx.now),
             paused: None,
             progress: cx.now,
             finale: None,
@@ -244,6 +249,9 @@ impl Membership {
         self.acks.due = !leads;
         self.gaps = Gaps::new(self.log.have());
         self.paused = None;
+        if new_leader {
+            self.settling = Settling::new(cx.config.settles, cx.now);
+        }
         let still_too_few = matches!(self.blocked, Some(Blocked::TooFew { .. })) && self.too_few_vote();
         if !still_too_few && self.blocked.take().is_some() {
             cx.trace(|| Trace::Unblocked);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ProcessIdentity, Uid};
+use crate::id::{Gid, ProcessIdentity, Uid};
 use crate::planted::Planted;
 use crate::timing::Timing;
 use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
@@ -38,8 +38,9 @@ pub struct Params {
     /// How often a member says something, in milliseconds. Every member sets it from its own [`Timing`], for those who
     /// speak seldom would be taken for dead by those who listen for more.
     pub heartbeat: u32,
-    /// Whether the group gives way to a larger one of its name. Said by who founds it; a joiner's own does not count.
-    pub absorb: bool,
+    /// The lineage whose history this one began with, if it was created for want of a quorum (`lineage` 4). Said by who
+    /// creates it; a joiner's own does not count.
+    pub origin: Option<Gid>,
 }
 
 /// How many members a quorum `Q(V)` is (protocol 7).
@@ -91,7 +92,7 @@ impl Default for Params {
             ranking: Ranking::Bully,
             preempt: false,
             heartbeat: 100,
-            absorb: false,
+            origin: None,
         }
     }
 }
@@ -204,6 +205,9 @@ pub struct Config {
     pub process: Option<ProcessIdentity>,
     /// Bytes of own messages that may wait to be ordered; sends beyond are refused until there is room.
     pub pending: usize,
+    /// Whether a new lineage orders nothing before it is told that it has settled ([`crate::Input::Settle`]). Whoever knows
+    /// that there can be no other one does without.
+    pub settles: bool,
     /// Source of every random choice.
     pub seed: u64,
     /// A bug planted for a test; none in a release build.
@@ -226,6 +230,7 @@ impl Config {
             weight: 0,
             process: None,
             pending: 4 << 20,
+            settles: false,
             seed: uid.incarnation,
             planted: Planted::default(),
             trace: false,

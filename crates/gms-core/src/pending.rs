@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::change::Unordered;
 use crate::id::{Position, Uid, Vid};
 use crate::planted::{Bug, Planted};
 use crate::time::Time;
@@ -276,6 +277,18 @@ impl Pending {
         self.cursor = next;
         self.forwards.clear();
         (self.unsent, self.repeat, self.in_flight, self.backoff) = (0, 0, 0, Duration::ZERO);
+    }
+
+    /// All messages without an outcome, oldest first, which are forgotten here.
+    pub(crate) fn take(&mut self) -> Vec<Unordered> {
+        let messages = (self.first..).zip(std::mem::take(&mut self.messages)).filter(|(_, m)| !m.void);
+        let taken = messages.map(|(sseq, Message { payload, level, addressing, .. })| {
+            let addressing = addressing.map_or_else(Addressing::default, |addressing| *addressing);
+            Unordered { sseq, payload, level, addressing }
+        });
+        let taken: Vec<Unordered> = taken.collect();
+        self.abandon();
+        taken
     }
 
     /// Numbers of all messages without an outcome, oldest first, which are forgotten.

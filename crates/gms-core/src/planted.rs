@@ -75,11 +75,15 @@ pub enum Bug {
     NewLifeRefused,
     /// A closed connection is taken for a proof of death.
     ClosedIsProof,
+    /// A new lineage orders at once, whatever else may be there.
+    NeverSettles,
+    /// The end of a lineage has to be accepted by a quorum of the view after it, which has nobody.
+    EndNeedsTheNextView,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::AnyTwoAreAQuorum,
         Self::BothHalvesOfATie,
         Self::LearnersVote,
@@ -115,6 +119,8 @@ impl Bug {
         Self::LaggardsAreOut,
         Self::NewLifeRefused,
         Self::ClosedIsProof,
+        Self::NeverSettles,
+        Self::EndNeedsTheNextView,
     ];
 }
 

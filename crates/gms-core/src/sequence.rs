@@ -134,7 +134,7 @@ impl Membership {
         let ending = (self.proposal.is_some() && !self.planted.is(Bug::StampsAfterProposing))
             || self.is_wedged()
             || self.installing.is_some();
-        let closed = ending || self.is_dissolving() || self.stage == Stage::Gone;
+        let closed = ending || self.is_unsettled() || self.stage == Stage::Gone;
         if self.sequencer.is_none() || closed || self.blocked_by_quorum() || self.too_few_vote() {
             return;
         }
@@ -256,13 +256,14 @@ impl Membership {
 
     /// Writes a bare status when somebody waits for it.
     pub(crate) fn transmit_status(&mut self, cx: &mut Context, out: &mut Vec<u8>) -> Option<Transmit> {
+        let unsettled = self.is_unsettled();
         let sequencer = self.sequencer.as_mut()?;
         let news = sequencer.told_safe < self.safe.min(sequencer.wants_safe)
             || sequencer.told_stable < self.stable.min(sequencer.wants_stable);
         if !news && !sequencer.heartbeat_due {
             return None;
         }
-        let held = sequencer.held_back || (self.proposal.is_some() && self.promised.round == 0);
+        let held = unsettled || sequencer.held_back || (self.proposal.is_some() && self.promised.round == 0);
         let kind = match std::mem::take(&mut sequencer.heartbeat_due) {
             true if held => Kind::Held,
             true => Kind::Heartbeat,

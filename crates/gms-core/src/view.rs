@@ -144,7 +144,7 @@ pub struct Next {
     pub view: View,
     /// Digest of all frame headers up to the cut.
     pub cut_digest: u64,
-    /// The lineage dissolves into this one: who is not in the view has not been excluded from the group.
+    /// The lineage ends in favour of this one: then the view has no members, and nobody has been excluded.
     pub into: Option<Gid>,
 }
 

@@ -75,6 +75,17 @@ impl Membership {
         self.paused.is_some() || matches!(self.blocked, Some(Blocked::Quorum { .. }))
     }
 
+    /// Whether messages of this view are being ordered, as far as is known here: a leader hears a quorum, a follower hears
+    /// one that says that it leads.
+    pub(crate) fn serves(&self, cx: &Context) -> bool {
+        let patience = cx.config.timing.presence;
+        let hears = |uid| self.view.index_of(uid).is_some_and(|index| self.silence(cx, index) <= patience);
+        match self.is_leader() {
+            true => !self.blocked_by_quorum() && self.quorum(&self.view, hears),
+            false => self.stage != Stage::Gone && cx.now - self.served <= patience,
+        }
+    }
+
     /// Whether the group is smaller than it is when something is ordered (`min_voters`).
     pub(crate) fn too_few_vote(&self) -> bool {
         self.view.voters().count() < usize::from(self.view.params.min_voters)
@@ -168,7 +179,7 @@ impl Membership {
             if too_few_for_long {
                 return Some(too_few());
             }
-            let unordered = waiting && self.pending.awaits_order() && stuck > patience;
+            let unordered = waiting && self.pending.awaits_order() && stuck > self.order_patience(cx);
             return unordered.then(|| Blocked::Progress { leader, millis: millis(stuck) });
         };
         let index = |uid| self.view.index_of(uid).expect("asked of members only");
@@ -178,6 +189,9 @@ impl Membership {
         }
         if too_few_for_long {
             return Some(too_few());
+        }
+        if let Some(unsettled) = self.why_unsettled(cx) {
+            return Some(unsettled);
         }
         let limiting = sequencer.limiting;
         let silence = self.silence(cx, limiting).max(cx.now - self.peers[limiting].lag.2);

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut servers = Servers::new();
     for id in 1..=3 {
         let now = Duration::from_secs(id.into());
-        let me = Entry::new(id, format!("10.0.0.{id}:7000").parse()?, format!("server-{id}"));
+        let me = Entry::new(id, 1, format!("10.0.0.{id}:7000").parse()?, format!("server-{id}"));
         println!("{now:>6.1?}  {} starts and probes", me.name);
         servers.insert(id, Directory::new(DirectoryConfig::default(), me, now)?);
         carry(&mut servers, now)?;

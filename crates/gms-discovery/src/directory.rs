@@ -12,6 +12,7 @@ use crate::message::{KNOWN_LIMIT, Message};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What can happen to a directory.
+#[expect(clippy::large_enum_variant, reason = "each is made once, and handed in at once")]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Input<Id> {
     /// A message has arrived.
@@ -110,6 +111,8 @@ pub struct Directory<Id> {
     me: Entry<Id>,
     now: Duration,
     servers: BTreeMap<Id, Known<Id>>,
+    /// Former lives of servers that are known by a later one.
+    ended: VecDeque<(Id, u64)>,
     announced: Duration,
     announce_at: Duration,
     sweep_at: Duration,
@@ -141,6 +144,7 @@ impl<Id: Copy + Ord> Directory<Id> {
             gone: false,
             stats: Stats::default(),
             servers: BTreeMap::new(),
+            ended: VecDeque::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             config,
@@ -220,16 +224,14 @@ impl<Id: Copy + Ord> Directory<Id> {
         self.stats
     }
 
-    /// Moves the clock. A tick that comes far too late means that this process was away, not the others:
-    /// they get their time anew, and are asked.
+    /// Moves the clock. A tick that comes far too late means that this process was away, not the others: they are asked,
+    /// and nobody is forgotten before they can have answered. Nobody counts as heard for it.
     fn wake(&mut self, now: Duration) {
         self.now = self.now.max(now);
         let planned = self.poll_timeout();
         if planned.is_some_and(|at| self.now.saturating_sub(at) > self.config.forget_after / 4) {
             self.stats.pauses += 1;
-            for known in self.servers.values_mut() {
-                known.heard = self.now;
-            }
+            self.sweep_at = self.now.saturating_add(self.config.sweep_every);
             self.start_probing();
         }
     }
@@ -263,7 +265,18 @@ impl<Id: Copy + Ord> Directory<Id> {
                 self.events.push_back(Event::Conflict(entry));
             }
         } else if let Some(known) = self.servers.get_mut(&entry.id) {
-            known.heard = self.now;
+            if known.entry.life == entry.life || known.entry.address != entry.address {
+                known.heard = self.now;
+            } else if self.ended.contains(&(entry.id, entry.life)) {
+                // A late word of a life that another one has followed.
+                return;
+            } else {
+                self.ended.push_back((entry.id, known.entry.life));
+                if self.ended.len() > self.config.servers {
+                    self.ended.pop_front();
+                }
+                known.heard = self.now;
+            }
             if known.entry != entry && !entry.is_older_than(&known.entry) {
                 known.entry = entry.clone();
                 self.events.push_back(Event::Changed(entry));

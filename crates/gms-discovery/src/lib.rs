@@ -31,7 +31,7 @@ pub use check::{Check, CheckKind};
 pub use detector::{Detector, DetectorEvent, DetectorInput, DetectorTransmit, Health, Standing};
 pub use directory::{Departure, Destination, Directory, Event, Input, Known, Stats, Transmit};
 pub use directory_config::{DirectoryConfig, DirectoryError};
-pub use entry::{Entry, NAME_LIMIT};
+pub use entry::{Entry, NAME_LIMIT, VOTER_LIMIT, Voter};
 pub use message::{BODY_LIMIT, KNOWN_LIMIT, Message, PROBE_LEN};
 pub use profile::{DetectorConfig, DetectorError};
 pub use wire::WireError;

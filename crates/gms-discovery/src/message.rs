@@ -1,16 +1,12 @@
 //! What directories tell each other, and its bytes.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::entry::{Entry, NAME_LIMIT};
+use crate::entry::Entry;
 use crate::wire::{self, WireError};
 
-/// Bytes of one body, at most. With an envelope it fits any usual MTU.
-pub const BODY_LIMIT: usize = 1024;
+/// Bytes of one body, at most. With an envelope it fits the usual MTUs.
+pub const BODY_LIMIT: usize = 1100;
 /// Bytes of a probe, always: as many as the largest answer may have. Whoever forges the origin of a
 /// probe has the directory send its victim no more bytes than it spends itself.
 pub const PROBE_LEN: usize = BODY_LIMIT;
@@ -27,7 +23,7 @@ pub enum Message<Id> {
         /// The server that asks; `None` for a program that is none and only wants to know.
         from: Option<Entry<Id>>,
         /// Servers that need not answer: the asker has their entries. At most [`KNOWN_LIMIT`].
-        #[serde(deserialize_with = "short_list")]
+        #[serde(deserialize_with = "few_ids")]
         known: Vec<Id>,
     },
     /// Answer to a probe, sent to who asked.
@@ -39,9 +35,9 @@ pub enum Message<Id> {
 impl<Id> Message<Id> {
     fn within_limits(&self) -> bool {
         match self {
-            Self::Announce(entry) | Self::ProbeReply(entry) => entry.name.len() <= NAME_LIMIT,
+            Self::Announce(entry) | Self::ProbeReply(entry) => entry.is_within_limits(),
             Self::Probe { from, known } => {
-                from.as_ref().is_none_or(|from| from.name.len() <= NAME_LIMIT) && known.len() <= KNOWN_LIMIT
+                from.as_ref().is_none_or(Entry::is_within_limits) && known.len() <= KNOWN_LIMIT
             }
             Self::Leave(_) => true,
         }
@@ -78,26 +74,8 @@ impl<'de, Id: Deserialize<'de>> Message<Id> {
     }
 }
 
-/// Reads ids one by one and stops at the limit, whatever count the sender claims.
-fn short_list<'de, D: Deserializer<'de>, Id: Deserialize<'de>>(deserializer: D) -> Result<Vec<Id>, D::Error> {
-    struct ShortList<Id>(PhantomData<Id>);
-    impl<'de, Id: Deserialize<'de>> Visitor<'de> for ShortList<Id> {
-        type Value = Vec<Id>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "at most {KNOWN_LIMIT} ids")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut ids: A) -> Result<Vec<Id>, A::Error> {
-            let mut list = Vec::new();
-            while let Some(id) = ids.next_element()? {
-                if list.len() == KNOWN_LIMIT {
-                    return Err(A::Error::invalid_length(KNOWN_LIMIT + 1, &self));
-                }
-                list.push(id);
-            }
-            Ok(list)
-        }
-    }
-    deserializer.deserialize_seq(ShortList(PhantomData))
+fn few_ids<'de, D: Deserializer<'de>, Id: Deserialize<'de>>(deserializer: D) -> Result<Vec<Id>, D::Error> {
+    wire::short_list::<D, Id, KNOWN_LIMIT>(deserializer)
 }
 
 #[cfg(test)]
@@ -105,10 +83,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::entry::{NAME_LIMIT, VOTER_LIMIT, Voter};
+
+    fn voter() -> Voter<u64> {
+        Voter { id: u64::from(u32::MAX), life: u64::MAX, address: "[2001:db8::7]:7000".parse().unwrap() }
+    }
 
     fn entry(name: usize) -> Entry<u64> {
         Entry {
             id: 7,
+            life: u64::MAX,
+            history: true,
+            origin: u128::MAX,
+            former: 0,
+            voters: vec![voter(); VOTER_LIMIT],
+            votes: u32::MAX,
             address: "[2001:db8::7]:7000".parse().unwrap(),
             name: "n".repeat(name),
             gid: u128::MAX,
@@ -146,12 +135,12 @@ mod tests {
         let probe = |name| Message::Probe { from: Some(entry(name)), known: vec![] }.encode().unwrap().len();
         assert_eq!((probe(0), probe(NAME_LIMIT)), (PROBE_LEN, PROBE_LEN));
         assert!(Message::ProbeReply(entry(NAME_LIMIT)).encode().unwrap().len() <= PROBE_LEN);
-        let mut long_ids = Entry::new([u64::MAX; 32], entry(0).address, "x".repeat(NAME_LIMIT));
+        let mut long_ids = Entry::new([u64::MAX; 32], 1, entry(0).address, "x".repeat(NAME_LIMIT));
         assert!(Message::ProbeReply(long_ids.clone()).encode().unwrap().len() <= PROBE_LEN);
         long_ids.leader = Some(long_ids.id);
         long_ids.gid = u128::MAX;
         assert!(matches!(
-            Message::Probe { from: Some(long_ids), known: vec![[u64::MAX; 32]] }.encode(),
+            Message::Probe { from: Some(long_ids), known: vec![[u64::MAX; 32]; 4] }.encode(),
             Err(WireError::TooLong { .. })
         ));
     }
@@ -193,8 +182,8 @@ mod tests {
 
     #[test]
     fn the_bytes_are_these() {
-        let entry = Entry { leader: Some(2), gid: 300, vid: 9, size: 3, ..Entry::new(1u64, address(), "ab") };
-        let reply = [2, 1, 0, 10, 0, 0, 1, 0xd8, 0x36, 2, b'a', b'b', 0xac, 2, 9, 1, 2, 3, 0, 0];
+        let entry = Entry { leader: Some(2), gid: 300, vid: 9, size: 3, ..Entry::new(1u64, 5, address(), "ab") };
+        let reply = [2, 1, 5, 0, 10, 0, 0, 1, 0xd8, 0x36, 2, b'a', b'b', 0xac, 2, 9, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(Message::ProbeReply(entry).encode().unwrap(), reply);
         assert_eq!(Message::Leave(300u64).encode().unwrap(), [3, 0xac, 2]);
     }

@@ -1,6 +1,10 @@
 //! What both wire formats share: postcard, one value a body, nothing left over.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A body that cannot be read, or not be written. Of those received: count and drop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -38,4 +42,28 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8], limit: usize) -> Resu
 pub(crate) fn write<T: Serialize>(value: &T, limit: usize) -> Result<Vec<u8>, WireError> {
     let body = postcard::to_stdvec(value).map_err(|_| WireError::Malformed)?;
     if body.len() > limit { Err(WireError::TooLong { len: body.len(), limit }) } else { Ok(body) }
+}
+
+/// Reads items one by one and stops at the limit, whatever count the sender claims.
+pub(crate) fn short_list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const LIMIT: usize>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct ShortList<T, const LIMIT: usize>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const LIMIT: usize> Visitor<'de> for ShortList<T, LIMIT> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {LIMIT} items")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if list.len() == LIMIT {
+                    return Err(A::Error::invalid_length(LIMIT + 1, &self));
+                }
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+    deserializer.deserialize_seq(ShortList::<T, LIMIT>(PhantomData))
 }

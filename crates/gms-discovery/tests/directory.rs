@@ -18,7 +18,7 @@ fn address(node: u64) -> SocketAddr {
 }
 
 fn entry(node: u64) -> Entry<u64> {
-    Entry::new(node, address(node), format!("server-{node}"))
+    Entry::new(node, 1, address(node), format!("server-{node}"))
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -239,7 +239,7 @@ fn a_program_that_is_no_server_is_answered_and_not_listed() {
 #[test]
 fn two_servers_with_one_id_are_both_told() {
     let mut world = World::of([0]);
-    let twin = Entry::new(0, address(50), "twin");
+    let twin = Entry::new(0, 1, address(50), "twin");
     world.nodes.insert(50, Directory::new(DirectoryConfig::default(), twin.clone(), world.now).unwrap());
     world.drain(50);
     world.run(SECOND * 100);
@@ -321,7 +321,7 @@ fn answers_are_limited_by_the_second() {
 fn entries_nobody_could_use_are_dropped() {
     let mut one = directory(DirectoryConfig::default());
     for text in ["0.0.0.0:7", "10.0.0.1:0", "239.1.1.1:7", "[ff02::1]:7", "[::]:7"] {
-        let bad = Entry::new(1, text.parse().unwrap(), "bad");
+        let bad = Entry::new(1, 1, text.parse().unwrap(), "bad");
         assert!(matches!(
             Directory::new(DirectoryConfig::default(), bad.clone(), Duration::ZERO),
             Err(DirectoryError::Address(_))

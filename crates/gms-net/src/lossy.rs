@@ -132,6 +132,10 @@ impl<T: Transport> Transport for Lossy<T> {
         self.inner.poll_lost(cx)
     }
 
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        self.inner.poll_refused(cx)
+    }
+
     /// Those of the transport below; what was dropped here is in `injected_loss` and no longer in `received`.
     fn counters(&self) -> Counters {
         let mut counters = self.inner.counters();

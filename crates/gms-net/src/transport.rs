@@ -234,6 +234,14 @@ pub trait Transport: Send + 'static {
         Poll::Pending
     }
 
+    /// The next process watched whose host says that nobody listens there: told once for each attempt to connect, also of
+    /// one that was never connected. One refusal alone says little, for a queue that is full refuses, too. Otherwise as
+    /// [`poll_lost`](Self::poll_lost).
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        let _ = cx;
+        Poll::Pending
+    }
+
     /// What passed here and what was lost, since the start.
     fn counters(&self) -> Counters {
         Counters::default()
@@ -308,6 +316,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
         (**self).poll_lost(cx)
+    }
+
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        (**self).poll_refused(cx)
     }
 
     fn counters(&self) -> Counters {

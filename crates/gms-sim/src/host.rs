@@ -72,6 +72,10 @@ impl Host {
             ..Config::new("simulated", uid, address(birth.place))
         };
         let mut config = NodeConfig::new(core);
+        if !matches!(birth.entry, Entry::Auto | Entry::Expected) {
+            // There is one group, which exists.
+            (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
+        }
         (config.bootstrap, config.contacts) = match &birth.entry {
             Entry::Found => (Bootstrap::Found, vec![]),
             Entry::Auto => (Bootstrap::Auto, vec![]),

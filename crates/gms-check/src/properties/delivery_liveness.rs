@@ -20,9 +20,11 @@ impl Invariant for DeliveryLiveness {
         let Some(rest) = world.rest() else { return };
         let up = |who| rest.up.contains(&world.uid(who));
         for (id, message) in world.messages() {
-            // One that was excluded was told before it came again; one that crashed is told nothing.
+            // One that was excluded was told before it came again; one that crashed is told nothing, and what one has sent
+            // whose lineage ended before anything was said goes on in its next life.
             let process = world.process(id.sender);
-            let (Some(sent), true) = (message.sent, up(id.sender) || process.excluded || process.left) else {
+            let told = up(id.sender) || process.excluded || process.left;
+            let (Some(sent), true) = (message.sent, told && !process.moved) else {
                 continue;
             };
             out.exercised(Property::P24, 1);

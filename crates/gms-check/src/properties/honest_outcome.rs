@@ -90,7 +90,8 @@ fn judge(world: &World, id: Id, message: &Message, out: &mut Findings) -> Option
         }
         None if message.sent.is_some() => {
             out.part(Property::P16, "open", 1);
-            world.process(id.sender).left.then(|| "no outcome, though the process left".to_owned())
+            let process = world.process(id.sender);
+            (process.left && !process.moved).then(|| "no outcome, though the process left".to_owned())
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! **P3 Local monotony.** View numbers at a Uid are consecutive; after `excluded` or `left` it delivers nothing more.
 //!
-//! Every `view` record but the first of a Uid must have the number of the one before plus one, and the same gid. After
-//! `excluded` or `left` no `deliver` and no `view` may follow (a `pass` does nothing for the application). Exercised:
+//! Every `view` record but the first of a Uid must have the number of the one before plus one, and the same gid, unless the Uid
+//! has `created` the other one with its history. After `excluded`, `left` or `dissolved` no `deliver` and no `view` may follow (a `pass` does nothing for the application). Exercised:
 //! steps from view to view; part `ends`: processes excluded or left.
 
 use super::Invariant;
@@ -29,7 +29,7 @@ impl Invariant for LocalMonotony {
                 let (Some(before), Some(lineage)) = (step.view, step.lineage) else {
                     return;
                 };
-                if lineage.gid != *gid {
+                if lineage.gid != *gid && step.process.returned != Some(*gid) {
                     violated(place, format!("gid {gid:032x} after gid {:032x}", lineage.gid));
                 } else if before.checked_add(1) != Some(*view) {
                     violated(place, format!("installed after view {before}"));
@@ -42,7 +42,7 @@ impl Invariant for LocalMonotony {
                     violated(place, format!("delivered after the process had {end}"));
                 }
             }
-            Event::Excluded | Event::Left => out.part(Property::P3, "ends", 1),
+            Event::Excluded | Event::Left | Event::Dissolved { .. } => out.part(Property::P3, "ends", 1),
             _ => {}
         }
     }

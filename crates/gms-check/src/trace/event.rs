@@ -269,6 +269,13 @@ pub enum Event {
     Excluded,
     /// This process left of its own will (P3, P16, P25).
     Left,
+    /// The lineage of this process ended before anything was said in it, in favour of another one. What it had sent goes on
+    /// in its next life (P3, P16).
+    Dissolved {
+        /// The one that goes on.
+        #[serde(with = "hex")]
+        into: u128,
+    },
     /// This process cannot go on at present.
     Blocked {
         /// Why.
@@ -358,6 +365,7 @@ mod tests {
         }
         back(Event::Excluded);
         back(Event::Lives { before: uid });
+        back(Event::Dissolved { into: u128::MAX });
         back(Event::Rest { up: vec![uid], blocked: vec![] });
         back(Event::Outcome { sseq: 1, result: Outcome::Unknown });
         let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });

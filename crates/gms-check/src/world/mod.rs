@@ -194,6 +194,11 @@ impl World {
             }
             Event::Excluded => self.processes[key.who as usize].excluded = true,
             Event::Left => self.processes[key.who as usize].left = true,
+            Event::Dissolved { .. } => {
+                let process = &mut self.processes[key.who as usize];
+                (process.left, process.moved) = (true, true);
+            }
+            Event::Created { gid, from: Some(_) } => self.processes[key.who as usize].returned = Some(*gid),
             Event::Crash => {
                 self.processes[key.who as usize].crashed = true;
                 self.faulty = true;
@@ -203,7 +208,7 @@ impl World {
             Event::Stamp { .. }
             | Event::Accepted { .. }
             | Event::Repeated { .. }
-            | Event::Created { .. }
+            | Event::Created { from: None, .. }
             | Event::Heard { .. }
             | Event::Lives { .. }
             | Event::Discarded { .. }

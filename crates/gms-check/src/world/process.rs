@@ -22,7 +22,12 @@ pub(crate) struct Process {
     /// It delivered a message of another process.
     pub(crate) heard: bool,
     pub(crate) excluded: bool,
+    /// It ended, of its own will or with its lineage,
     pub(crate) left: bool,
+    /// and what it had sent goes on in its next life.
+    pub(crate) moved: bool,
+    /// The lineage that it has created with the history of its own.
+    pub(crate) returned: Option<u128>,
     pub(crate) crashed: bool,
 }
 
@@ -38,6 +43,8 @@ impl Process {
             heard: false,
             excluded: false,
             left: false,
+            moved: false,
+            returned: None,
             crashed: false,
         }
     }

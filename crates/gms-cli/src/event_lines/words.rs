@@ -29,7 +29,7 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         Event::Rival { gid, address, size } => {
             format!("warning: another group of this name, of {size} ({gid}), was met at {address}: end one of the two")
         }
-        Event::Dissolved { upto, into, .. } => dissolved_in_words(into, *upto),
+        Event::Dissolved { into, .. } => dissolved_in_words(into),
         Event::Excluded => "excluded: the group went on without this member; it joins again as a new one".to_owned(),
         Event::Refused(why) => format!("refused: {why}"),
         Event::Broken(why) => format!("stopped: {why}"),
@@ -48,15 +48,12 @@ pub(crate) fn update_in_words(update: &Update, palette: Palette) -> String {
         Update::Gap(gap) => {
             palette.strong(format_args!("{} to {} are not known any more", gap.from, gap.to)).to_string()
         }
-        Update::Dissolved(end) => dissolved_in_words(&end.into, end.discarded_upto),
+        Update::Dissolved(end) => dissolved_in_words(&end.into),
     }
 }
 
-fn dissolved_in_words(into: impl std::fmt::Display, upto: u64) -> String {
-    format!(
-        "dissolved: another group of this name is larger, joining it ({into}); messages up to {upto} are not in its \
-         history"
-    )
+fn dissolved_in_words(into: impl std::fmt::Display) -> String {
+    format!("joining another group of this name ({into}), met before anything was said in this one: nothing is lost")
 }
 
 /// `view 4: leader 1, followers 0 2 3, joined 3`
@@ -93,6 +90,8 @@ fn until(why: &Blocked) -> &'static str {
         Blocked::TooFew { .. } => "messages wait until more have joined",
         Blocked::Window { .. } => "messages wait until it confirms",
         Blocked::Progress { .. } => "they wait until it does",
+        Blocked::Unsettled { .. } => "messages wait until then",
+        Blocked::Out(_) => "messages wait until it is in the group",
     }
 }
 

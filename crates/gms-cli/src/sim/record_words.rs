@@ -46,6 +46,7 @@ pub(super) fn in_words(record: &Record) -> Option<String> {
         Event::Discarded { gid } => format!("an operator gives up lineage {gid:032x}"),
         Event::Excluded => "is excluded".to_owned(),
         Event::Left => "has left".to_owned(),
+        Event::Dissolved { into } => format!("gives way to lineage {into:032x}"),
         Event::Blocked { why } => format!("is blocked: {why}"),
         Event::Unblocked => "goes on".to_owned(),
         Event::Memory { .. } => return None,

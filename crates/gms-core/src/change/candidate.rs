@@ -27,6 +27,8 @@ const LONGEST_BACKOFF: u32 = 4;
 pub(crate) struct Candidacy {
     ballot: Ballot,
     since: Time,
+    /// Since when a quorum has promised.
+    carried_since: Option<Time>,
     /// Parallel to the member list.
     answers: Vec<Answer>,
     /// The cut, and who is to survive, once they are settled.
@@ -68,7 +70,7 @@ impl Membership {
         let mine =
             Promise { accepted: self.accepted.clone(), have: self.log.have(), ranges: self.log.runs_ahead(usize::MAX) };
         answers[self.me(cx)] = Answer::Promised(Box::new(mine));
-        self.candidacy = Some(Candidacy { ballot, since: cx.now, answers, cut: None });
+        self.candidacy = Some(Candidacy { ballot, since: cx.now, carried_since: None, answers, cut: None });
         cx.stats.candidacies += 1;
         self.ask_for_promises(cx);
         self.advance(cx);
@@ -165,6 +167,11 @@ impl Membership {
     pub(crate) fn advance(&mut self, cx: &mut Context) {
         let Some(candidacy) = &self.candidacy else { return };
         if candidacy.cut.is_none() {
+            let promised = |uid: Uid| self.view.index_of(uid).is_some_and(|index| candidacy.promise(index).is_some());
+            if candidacy.carried_since.is_none() && self.quorum(&self.view, promised) {
+                self.candidacy.as_mut().expect("just seen").carried_since = Some(cx.now);
+            }
+            let candidacy = self.candidacy.as_ref().expect("just seen");
             if !self.enough_promised(cx, candidacy) {
                 return;
             }
@@ -183,18 +190,21 @@ impl Membership {
         self.propose_at_cut(cx);
     }
 
-    /// Promises from a quorum, and from all who may still answer, as far as one can wait for them.
+    /// Promises from a quorum, and from all who may still answer, as far as one can wait for them: where the others were
+    /// not reached before, they answer about when the last of the quorum does.
     fn enough_promised(&self, cx: &Context, candidacy: &Candidacy) -> bool {
-        let answer = |uid: Uid| self.view.index_of(uid).map(|index| &candidacy.answers[index]);
+        let Some(carried) = candidacy.carried_since else { return false };
         let waited = cx.now - candidacy.since;
         let timing = &cx.config.timing;
         let settled = |(index, answer): (usize, &Answer)| match answer {
             Answer::Promised(_) => true,
-            Answer::Silence(since) => self.is_suspect(cx, index) || cx.now - *since >= timing.collect,
+            Answer::Silence(since) => {
+                let collected = cx.now - *since >= timing.collect && cx.now - carried >= REPEAT;
+                self.is_suspect(cx, index) || collected
+            }
             Answer::Refused => waited >= timing.convince,
         };
-        self.quorum(&self.view, |uid| matches!(answer(uid), Some(Answer::Promised(_))))
-            && candidacy.answers.iter().enumerate().all(settled)
+        candidacy.answers.iter().enumerate().all(settled)
     }
 
     /// The value of the highest ballot that somebody who promised has accepted, if it may be decided. It is not, if too
@@ -208,7 +218,7 @@ impl Membership {
             |uid: Uid| promise(uid).is_none_or(|promise| promise.accepted.as_ref().is_some_and(|(_, n)| n == next));
         let given_up = ballot.round == 0 && promise(self.view.leader).is_some();
         let decidable = self.view.params.quorum == QuorumMode::FailStop
-            || (self.quorum(&self.view, may_be_bound) && self.quorum(&next.view, may_be_bound));
+            || (self.quorum(&self.view, may_be_bound) && self.is_carried(next, may_be_bound));
         (decidable && !given_up).then_some(next)
     }
 

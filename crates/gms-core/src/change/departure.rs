@@ -45,7 +45,8 @@ impl Membership {
             self.finale = Some(Event::Left { released: false });
         }
         let view = &departure.next.view;
-        let leader = view.member(view.leader).expect("checked when decoded").address;
+        // Of a lineage that has ended nobody is left: those who have not heard of it ask.
+        let Some(leader) = view.member(view.leader).map(|m| m.address) else { return };
         let ack = Control::InstallAck { vid: view.vid };
         cx.tell(leader, self.view.gid, self.view.vid, &ack);
         if waited > Duration::ZERO {
@@ -70,7 +71,6 @@ impl Membership {
     /// Somebody has not heard that view `vid` is over.
     pub(crate) fn answer_for_the_past(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid) {
         let member = self.view.index_of(who);
-        // The last view of a lineage that dissolves has its leader only: it answers for the one before.
         let was_one = || self.decided.iter().any(|(next, _)| next.view.vid == vid && next.view.contains(who));
         let may = match member {
             Some(index) => vid <= self.view.vid && self.may_tell(cx, index),

@@ -1,75 +1,68 @@
-//! Two lineages of one group: the smaller one dissolves, and its members join the other (protocol 7,
-//! Absorb). All of them end at one cut, by a view of the leader alone, which then goes too.
+//! The end of a lineage in which nothing was ordered, in favour of another one: a *Next with `into`*. It has no members,
+//! is decided by a quorum of the view that it ends alone, and any candidate completes it.
 
-use std::time::Duration;
-
-use crate::change::planned::LOOK_AGAIN;
 use crate::context::Context;
-use crate::event::Event;
-use crate::id::Gid;
+use crate::event::{Event, Outcome, Trace};
+use crate::id::{Gid, Uid};
 use crate::membership::{Membership, Stage};
-use crate::timers::Timer;
-use crate::view::{Role, View, ViewMember};
+use crate::planted::Bug;
+use crate::view::{Next, View};
 
-/// How long a wish to dissolve counts; who wishes it repeats it.
-const WISH: Duration = Duration::from_secs(2);
+/// An own message that was not ordered when its lineage ended, and goes on with its sender.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Unordered {
+    /// Its number in the life that has ended.
+    pub sseq: u64,
+    /// Its bytes.
+    pub payload: bytes::Bytes,
+    /// Its level.
+    pub level: crate::wire::Level,
+    /// To whom, and of whose session.
+    pub addressing: crate::wire::Addressing,
+}
 
 impl Membership {
-    /// This lineage is to end in favour of another one. Only the leader can see to it.
+    /// This lineage is to end in favour of another one. Only the leader can see to it, and only while nothing was
+    /// ordered; who wishes it repeats it.
     pub(crate) fn on_dissolve(&mut self, cx: &mut Context, into: Gid) {
-        let free = self.stage == Stage::Member && self.proposal.is_none() && !self.blocked_by_quorum();
-        if self.is_leader() && free && into != self.view.gid {
-            self.change.dissolve = Some((into, cx.now));
-            self.consider(cx);
-        }
-    }
-
-    /// The next step towards the end: first all others go, then the leader.
-    pub(super) fn dissolve(&mut self, cx: &mut Context, into: Gid) {
-        if self.view.members.len() == 1 {
-            // Nobody else can object to the order of the one that is left.
-            self.settled = self.log.have();
-            if self.leavers_need_frames(cx) {
-                return cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
-            }
-            self.stage = Stage::Gone;
-            self.sequencer = None;
-            cx.timers.stop_all();
-            self.finale = Some(self.dissolved(into));
+        let busy = self.proposal.is_some() || self.candidacy.is_some() || self.installing.is_some();
+        let free = self.stage == Stage::Member && !busy && !self.is_wedged() && !self.blocked_by_quorum();
+        if !self.is_leader() || !free || into == self.view.gid || self.has_history() || !self.hears_deciders(cx) {
             return;
         }
-        let me = self.view.member(cx.config.uid).expect("the leader is a member").clone();
         let view = View {
             vid: self.view.vid + 1,
             at: self.log.have() + 1,
             gseq: self.next_gseq,
-            members: vec![ViewMember { role: Role::Voter, ..me }],
+            members: Vec::new(),
             ..View::clone(&self.view)
         };
-        if self.may_propose(cx, &view) {
-            self.propose(cx, view, Some(into));
-        } else {
-            cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
-        }
+        self.propose(cx, view, Some(into));
     }
 
-    /// The wish to dissolve, as long as it counts: the other lineage may be gone by now, unless the first step is done.
-    pub(super) fn wish_to_dissolve(&mut self, cx: &Context) -> Option<Gid> {
-        let begun = self.view.members.len() == 1;
-        self.change.dissolve.take_if(|(_, since)| !begun && cx.now - *since > WISH);
-        self.change.dissolve.map(|(into, _)| into)
+    /// Whether those who `hold` a value carry it on: a quorum of the view that follows, where one follows.
+    pub(crate) fn is_carried(&self, next: &Next, hold: impl FnMut(Uid) -> bool) -> bool {
+        let ends = next.into.is_some() && !self.planted.is(Bug::EndNeedsTheNextView);
+        ends || self.quorum(&next.view, hold)
     }
 
-    /// Whether this is the leader's last view before its lineage ends: nothing is ordered in it.
-    pub(crate) fn is_dissolving(&self) -> bool {
-        self.change.dissolve.is_some() && self.view.members.len() == 1
-    }
-
-    /// What the application is told once it has handled everything up to the cut.
+    /// What the application is told.
     pub(super) fn dissolved(&self, into: Gid) -> Event {
-        // The leader has one view more than the others, which is all there is in it.
-        let nothing = self.is_dissolving() && self.next_gseq == self.view.gseq + 1;
-        let upto = if nothing { self.view.gseq - 1 } else { self.next_gseq - 1 };
-        Event::Dissolved { gid: self.view.gid, into, upto }
+        Event::Dissolved { gid: self.view.gid, into, upto: self.next_gseq - 1 }
+    }
+
+    /// Takes out own messages that have no outcome, for the next life. Those bound to a view have missed it.
+    pub(crate) fn take_unordered(&mut self, cx: &mut Context) -> Vec<Unordered> {
+        let mut unordered = self.pending.take();
+        unordered.retain(|message| {
+            let is_bound = message.addressing.only_in_view.is_some();
+            if is_bound {
+                let (sseq, outcome) = (message.sseq, Outcome::NotOrdered);
+                cx.trace(|| Trace::Outcome { sseq, outcome });
+                cx.events.push_back(Event::Outcome { sseq, outcome });
+            }
+            !is_bound
+        });
+        unordered
     }
 }

@@ -278,13 +278,15 @@ impl Membership {
     pub(crate) fn finish(&mut self, cx: &mut Context, out: &mut Vec<Event>) {
         if self.finale.is_some() && !self.delivery.out_of_room {
             self.over = true;
-            // At the end of a lineage everything that is in its order is known.
-            let dissolved = matches!(self.finale, Some(Event::Dissolved { .. }));
-            self.abandon_pending(cx, if dissolved { Outcome::NotOrdered } else { Outcome::Unknown });
+            // Nothing was ordered in a lineage that ends by itself: what is pending goes on in the next life.
+            if !matches!(self.finale, Some(Event::Dissolved { .. })) {
+                self.abandon_pending(cx, Outcome::Unknown);
+            }
             out.extend(cx.events.drain(..));
             let finale = self.finale.take().expect("just seen");
             match finale {
-                Event::Left { .. } | Event::Dissolved { .. } => cx.trace(|| Trace::Left),
+                Event::Left { .. } => cx.trace(|| Trace::Left),
+                Event::Dissolved { into, .. } => cx.trace(|| Trace::Dissolved(into)),
                 Event::Excluded => cx.trace(|| Trace::Excluded),
                 _ => {}
             }

@@ -33,8 +33,6 @@ pub(crate) struct Change {
     pub(super) since: Option<Time>,
     /// Who came, was let in, and did not arrive; the latest last.
     pub(super) unreached: Vec<Unreached>,
-    /// The lineage to dissolve into, and since when.
-    pub(super) dissolve: Option<(Gid, Time)>,
     /// Since when somebody who wants to leave waits for learners to vote.
     awaited: Option<Time>,
     /// Members that an operator wants out.
@@ -141,9 +139,6 @@ impl Membership {
         self.sort_out_joins(cx);
         // Who is gone may have asked again before it heard so.
         self.change.leaves.retain(|(who, _)| self.view.contains(*who));
-        if let Some(into) = self.wish_to_dissolve(cx) {
-            return self.dissolve(cx, into);
-        }
         let promotions = self.caught_up(cx);
         let awaited = self.change.awaited.take();
         let votes = |who: &Uid| self.view.member(*who).is_some_and(|m| m.role == Role::Voter);
@@ -309,12 +304,15 @@ impl Membership {
         // learners who have not are given up when they stay silent.
         let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
         let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
-        // Without a quorum of the present view nothing could be decided, and stamping has stopped for it.
-        let free = |i: usize| !self.is_suspect(cx, i) && !self.peers[i].wedged;
-        let deciders = |uid| uid == me || index(uid).is_some_and(|i| self.present(cx, i) && free(i));
         heard
-            && self.quorum(&self.view, deciders)
+            && self.hears_deciders(cx)
             && self.quorum(view, |uid| index(uid).is_some_and(|i| self.nearly_there(cx, i) || self.peers[i].wedged))
+    }
+
+    /// Whether a quorum of the present view is there to decide something: stamping stops for it.
+    pub(super) fn hears_deciders(&self, cx: &Context) -> bool {
+        let free = |i: usize| self.present(cx, i) && !self.is_suspect(cx, i) && !self.peers[i].wedged;
+        self.quorum(&self.view, |uid| uid == cx.config.uid || self.view.index_of(uid).is_some_and(free))
     }
 
     /// From here on nothing is stamped in this view any more (I3): the order up to here is the cut.

@@ -106,10 +106,10 @@ impl Membership {
     pub(super) fn count_accepts(&mut self, cx: &mut Context) {
         let Some(Proposal { ballot, next, accepted, .. }) = &self.proposal else { return };
         let holds = |uid: Uid| accepted.contains(&uid);
-        let served = ballot.round > 0 || holds(next.view.leader);
+        let served = ballot.round > 0 || next.into.is_some() || holds(next.view.leader);
         // I must hold it myself to say what a joiner starts from.
         let told = holds(cx.config.uid);
-        let carried = self.quorum(&next.view, holds) || self.planted.is(Bug::DecidedByTheOldViewAlone);
+        let carried = self.is_carried(next, holds) || self.planted.is(Bug::DecidedByTheOldViewAlone);
         if self.quorum(&self.view, holds) && carried && served && told {
             let next = next.clone();
             self.decide(cx, next);

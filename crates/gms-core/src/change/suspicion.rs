@@ -113,8 +113,17 @@ impl Membership {
         }
     }
 
-    /// The highest frame that a `Q(V)` has stored, given what each member has, in the order of the member list.
+    /// The highest frame that a `Q(V)`, and no fewer than `min_voters`, have stored, given what each member has, in the
+    /// order of the member list.
     pub(crate) fn quorum_have(&self, have: impl Fn(usize) -> Fseq) -> Fseq {
+        let voters = self.view.members.iter().enumerate().filter(|(_, m)| m.role == Role::Voter);
+        let mut held: Vec<Fseq> = voters.map(|(index, _)| have(index)).collect();
+        held.sort_unstable_by(|a, b| b.cmp(a));
+        let by_enough = held.get(usize::from(self.view.params.min_voters) - 1).copied().unwrap_or(0);
+        by_enough.min(self.quorum_has(have))
+    }
+
+    fn quorum_has(&self, have: impl Fn(usize) -> Fseq) -> Fseq {
         match self.view.params.quorum {
             QuorumMode::Majority => quorum_have(&self.view, have),
             QuorumMode::FailStop => {

@@ -126,6 +126,12 @@ impl Envelope {
         (datagram.len() >= ENVELOPE_LEN && datagram.starts_with(&MAGIC)).then(|| datagram[MAGIC.len() + 1])
     }
 
+    /// The lineage of a datagram that starts like one of ours, of any version; nothing else is checked.
+    pub fn peek_gid(datagram: &[u8]) -> Option<Gid> {
+        let (raw, _) = Raw::ref_from_prefix(datagram).ok()?;
+        (raw.magic == MAGIC).then(|| Gid(raw.gid.get()))
+    }
+
     /// Appends the envelope of a datagram of `len` meaningful bytes, itself included.
     pub fn encode(&self, len: usize, out: &mut Vec<u8>) {
         debug_assert!(len >= ENVELOPE_LEN && u32::try_from(len).is_ok());

@@ -28,7 +28,7 @@ pub struct Delta {
     pub leader: Uid,
     /// Digest of all frame headers up to the cut.
     pub cut_digest: u64,
-    /// The lineage that this one dissolves into.
+    /// The lineage in whose favour this one ends.
     pub into: Option<Gid>,
     /// Who is left out, by place in the member list of the view that ends.
     pub left: Vec<u16>,
@@ -60,9 +60,9 @@ impl Successor {
     /// Whether such a value may come from a member.
     pub(super) fn within(&self, limits: &Limits) -> bool {
         match self {
-            Self::Whole(Next { view, .. }) => {
+            Self::Whole(Next { view, into, .. }) => {
                 view.members.len() <= limits.members
-                    && view.contains(view.leader)
+                    && next_has_a_leader(view, *into)
                     && view.vid > 0
                     && view.at > 0
                     && view.gseq > 0
@@ -114,8 +114,13 @@ impl Delta {
         let (gid, vid, params) = (ends.gid, ends.vid + 1, ends.params.clone());
         let view = View { gid, vid, at: self.at, gseq: self.gseq, leader: self.leader, members, params };
         let next = Next { view, cut_digest: self.cut_digest, into: self.into };
-        (next.view.contains(self.leader) && digest(&next.view.members) == self.members).then_some(next)
+        (next_has_a_leader(&next.view, self.into) && digest(&next.view.members) == self.members).then_some(next)
     }
+}
+
+/// One of its members leads the next view; a lineage that ends has no members any more.
+fn next_has_a_leader(view: &View, into: Option<Gid>) -> bool {
+    if into.is_some() { view.members.is_empty() } else { view.contains(view.leader) }
 }
 
 fn digest(members: &[ViewMember]) -> u64 {
@@ -132,7 +137,7 @@ mod tests {
         let mut view = View { vid: ends.vid + 1, at: 70, gseq: 90, ..ends.clone() };
         change(&mut view.members);
         view.leader = view.members[0].uid;
-        Next { view, cut_digest: 5, into: Some(Gid(9)) }
+        Next { view, cut_digest: 5, into: None }
     }
 
     #[test]

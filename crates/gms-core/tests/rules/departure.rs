@@ -122,20 +122,24 @@ fn one_that_hands_over_makes_sure_that_its_successor_knows_but_not_for_ever() {
 }
 
 #[test]
-fn a_wish_to_dissolve_that_cannot_be_met_is_forgotten() {
+fn a_lineage_ends_at_a_wish_only_while_its_quorum_is_heard_and_nothing_was_said() {
     let other = Gid(77);
-    let dissolves = |silence: Duration, patience: Duration| {
-        let mut group = Group::of(3);
-        group.waits(0, silence);
-        assert_eq!(group.is_told(0, Input::Dissolve(other)), []);
-        group.waits(0, patience);
+    let wish = |group: &mut Group| {
+        group.is_told(0, Input::Dissolve(other));
         group.passes(Duration::from_secs(2), all);
         let dissolved = |event: &Event| matches!(event, Event::Dissolved { into, .. } if *into == other);
         group.events.iter().filter(|events| events.iter().any(dissolved)).count()
     };
-    assert_eq!(dissolves(Duration::from_millis(400), Duration::from_millis(100)), 3);
-    assert_eq!(dissolves(Duration::from_millis(400), Duration::from_secs(3)), 0);
-    assert_eq!(dissolves(Duration::from_millis(1500), Duration::ZERO), 0, "it has no quorum, and hears no wish");
+    assert_eq!(wish(&mut Group::of(3)), 3);
+    let mut silent = Group::of(3);
+    silent.waits(0, Duration::from_millis(400));
+    assert_eq!(wish(&mut silent), 0, "and the wish is forgotten");
+    assert_eq!(wish(&mut silent), 3, "until it comes again");
+    let mut busy = Group::of(3);
+    let sent = busy.members[1].send(busy.now, "said".into(), gms_core::Level::Agreed, Default::default());
+    sent.expect("there is room");
+    busy.passes(Duration::from_millis(100), all);
+    assert_eq!(wish(&mut busy), 0);
 }
 
 #[test]

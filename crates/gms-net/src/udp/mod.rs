@@ -296,6 +296,10 @@ impl Transport for Udp {
         self.streams.poll_lost(cx)
     }
 
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        self.streams.poll_refused(cx)
+    }
+
     fn set_peers(&mut self, peers: &[SocketAddr]) -> io::Result<()> {
         let Reach::FanOut(fan_out) = &mut self.reach else { return Ok(()) };
         if let Some((peer, mend)) = first_obstacle(peers, &self.chosen) {

@@ -152,6 +152,12 @@ impl Streams {
         self.watches.pop_lost().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// The next process that was watched and has refused an attempt to connect.
+    pub(super) fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
+        self.wake_later(cx);
+        self.watches.pop_refused().map_or(Poll::Pending, Poll::Ready)
+    }
+
     /// Stays connected with these, and with nobody else.
     pub(super) fn watch(&mut self, peers: impl Iterator<Item = SocketAddr>) {
         let connections = &self.connections;

@@ -13,6 +13,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A connection that lasted so long was a good one: when it ends, the next is tried at once.
 const GOOD: Duration = Duration::from_secs(1);
 
+/// Refusals that nobody has asked for yet, at most.
+const MOST_REFUSED: usize = 1024;
+
 /// How a connection, or the attempt at one, ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
@@ -27,6 +30,8 @@ pub(super) struct Ended {
 pub(super) struct Watches {
     watched: BTreeMap<SocketAddr, Watch>,
     lost: VecDeque<SocketAddr>,
+    /// Those that have refused an attempt, once for each.
+    refused: VecDeque<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -56,6 +61,7 @@ impl Watches {
             self.watched.insert(peer, watch);
         }
         self.lost.retain(|peer| self.watched.contains_key(peer));
+        self.refused.retain(|peer| self.watched.contains_key(peer));
     }
 
     pub(super) fn contains(&self, peer: SocketAddr) -> bool {
@@ -65,6 +71,11 @@ impl Watches {
     /// The next of those lost that nobody was told of.
     pub(super) fn pop_lost(&mut self) -> Option<SocketAddr> {
         self.lost.pop_front()
+    }
+
+    /// The next of those that have refused an attempt.
+    pub(super) fn pop_refused(&mut self) -> Option<SocketAddr> {
+        self.refused.pop_front()
     }
 
     /// An attempt to connect has begun.
@@ -83,7 +94,7 @@ impl Watches {
         }
     }
 
-    /// The last connection to it has ended, or the attempt at one. True when it is lost.
+    /// The last connection to it has ended, or the attempt at one. True when somebody is to be told.
     pub(super) fn ended(&mut self, peer: SocketAddr, ended: Ended, now: Instant) -> bool {
         let Some(watch) = self.watched.get_mut(&peer) else { return false };
         let good = ended.lasted.is_some_and(|lasted| lasted >= GOOD);
@@ -93,7 +104,10 @@ impl Watches {
         if lost {
             self.lost.push_back(peer);
         }
-        lost
+        if ended.refused && self.refused.len() < MOST_REFUSED {
+            self.refused.push_back(peer);
+        }
+        ended.refused
     }
 
     /// It cannot be tried now, for a reason of our own.

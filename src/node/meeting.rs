@@ -1,0 +1,446 @@
+//! What a process does about lineages, its own and those that it meets: whom it asks, what it answers, and what follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gms_core::{Blocked, Destination, Event, Gid, Input, Out, ProcessIdentity, Time, Uid, View};
+
+use super::creation::Waits;
+use super::inquiry::{Message, Place, Rumour, Seat, Standing, Voters};
+use super::lives::Exile;
+use super::returning::{Own, Returning, Verdict};
+use super::settling::Settling;
+use super::{Bootstrap, Node, returning, settling};
+use crate::layers::{self, Layer};
+
+/// How often a leader whose lineage has a history asks others that it hears of.
+const ASK_RIVALS_EVERY: Duration = Duration::from_secs(1);
+/// Addresses asked at a time, at most.
+const ASKED: usize = 64;
+/// Answers in any one second, at most.
+const ANSWERS: u32 = 512;
+const SECOND: Duration = Duration::from_secs(1);
+/// Processes that others have asked about, and own former lives, remembered at most.
+const REMEMBERED: usize = 64;
+/// Lineages that are reported, at most: anybody can make up more.
+const REPORTED: usize = 64;
+/// In no view for so long, a process says why.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What one process has under way.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Meeting {
+    ask_at: Duration,
+    report_at: Duration,
+    /// At the leader of a lineage without history.
+    settling: Option<Settling>,
+    /// While it is blocked in a lineage with one.
+    returning: Option<Returning>,
+    /// Those whose death others would have proved here.
+    doubted: BTreeMap<Uid, ProcessIdentity>,
+    /// Who this process was before.
+    former: Vec<Uid>,
+    /// Lineages that were reported.
+    reported: BTreeSet<Gid>,
+    /// Whether it was in a view before, in this life or an earlier one.
+    entered: bool,
+    /// In no view since then, and why, once it has been said.
+    out_since: Option<Duration>,
+    out: Option<Blocked>,
+    answers: u32,
+    answers_since: Duration,
+    /// When to look again.
+    due: Option<Duration>,
+}
+
+impl Meeting {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            ask_at: now,
+            report_at: now,
+            settling: None,
+            returning: None,
+            doubted: BTreeMap::new(),
+            former: Vec::new(),
+            reported: BTreeSet::new(),
+            entered: false,
+            out_since: None,
+            out: None,
+            answers: 0,
+            answers_since: now,
+            due: None,
+        }
+    }
+
+    /// Another life begins; the process is the same.
+    pub(super) fn go_on(&mut self, past: Self, before: Uid) {
+        (self.doubted, self.former, self.reported) = (past.doubted, past.former, past.reported);
+        (self.entered, self.out_since, self.out) = (past.entered, past.out_since, past.out);
+        if self.former.len() >= REMEMBERED {
+            self.former.remove(0);
+        }
+        self.former.push(before);
+    }
+
+    /// Something could not be sent.
+    pub(super) fn unsent(&mut self) {
+        if let Some(settling) = &mut self.settling {
+            settling.unsent();
+        }
+    }
+
+    /// Why this process is in no view, once that has lasted.
+    pub(super) fn out(&self) -> Option<&Blocked> {
+        self.out.as_ref()
+    }
+
+    /// Those whose death others would have proved here.
+    pub(super) fn doubted(&self) -> impl Iterator<Item = (Uid, ProcessIdentity)> {
+        self.doubted.iter().map(|(uid, process)| (*uid, *process))
+    }
+
+    /// The death of that one is known.
+    pub(super) fn answered_for(&mut self, who: Uid) {
+        self.doubted.remove(&who);
+    }
+
+    pub(super) fn poll_timeout(&self, now: Duration) -> Option<Duration> {
+        let settling = self.settling.as_ref().map(|settling| settling.poll_timeout(now));
+        settling.into_iter().chain(self.due).min()
+    }
+}
+
+impl Node {
+    /// What this process says of itself.
+    fn standing(&self) -> Standing {
+        match (self.member.view(), &self.exile) {
+            (Some(view), _) => Standing::In(self.standing_in(view)),
+            (None, Some(exile)) => Standing::Exile { gid: exile.gid, voters: exile.voters.clone() },
+            (None, None) => Standing::Fresh,
+        }
+    }
+
+    fn standing_in(&self, view: &View) -> Place {
+        let (have, ..) = self.member.progress();
+        Place {
+            gid: view.gid,
+            origin: view.params.origin,
+            history: self.member.has_history(),
+            serves: self.member.serves(),
+            leads: self.member.is_leader(),
+            have,
+            settings: layers::settings_digest(&view.params),
+            has_room: view.members.len() < self.config.core.limits.members,
+            voters: Voters::of(view),
+            next: self.member.next_view().filter(|next| next.gid == view.gid).map(Voters::of),
+        }
+    }
+
+    /// A question, an answer, or what a member has heard.
+    pub(super) fn on_inquiry(&mut self, now: Duration, from: SocketAddr, sender: Uid, body: &[u8]) {
+        match Message::decode(body) {
+            None => {}
+            Some(Message::Ask { nonce, doubted }) => self.answer(now, from, nonce, &doubted),
+            Some(Message::Tell { nonce, standing, gone }) => {
+                let own = self.member.view().map(|view| view.gid);
+                if self.inquiries.answered(now, from, (sender, nonce), standing.clone(), gone) {
+                    self.lineages.learn_answer(now, from, sender, &standing, own);
+                }
+            }
+            Some(Message::Report { gid, rivals }) => {
+                let is_mine = self.member.view().is_some_and(|view| view.gid == gid && view.contains(sender));
+                if is_mine && let Some(settling) = &mut self.meeting.settling {
+                    settling.reported(now, sender);
+                    rivals.into_iter().for_each(|rumour| self.lineages.learn_rumour(now, rumour));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, now: Duration, to: SocketAddr, nonce: u64, doubted: &[(Uid, Option<ProcessIdentity>)]) {
+        let meeting = &mut self.meeting;
+        if now.saturating_sub(meeting.answers_since) >= SECOND {
+            (meeting.answers, meeting.answers_since) = (0, now);
+        }
+        if meeting.answers >= ANSWERS {
+            return;
+        }
+        meeting.answers += 1;
+        let is_gone = |uid: Uid| meeting.former.contains(&uid) || self.lineages.is_proved_dead(uid);
+        let gone: Vec<Uid> = doubted.iter().map(|(uid, _)| *uid).filter(|uid| is_gone(*uid)).collect();
+        for (uid, process) in doubted.iter().filter(|(uid, _)| !gone.contains(uid)) {
+            if let Some(process) = process.filter(|_| meeting.doubted.len() < REMEMBERED) {
+                meeting.doubted.insert(*uid, process);
+            }
+        }
+        let tell = Message::Tell { nonce, standing: self.standing(), gone };
+        self.say(to, &tell);
+    }
+
+    fn say(&mut self, to: SocketAddr, message: &Message) {
+        let datagram = layers::enclose(Layer::Inquiry, self.name, self.member.uid(), &message.encode());
+        self.outbox.push_back((Destination::Unicast(to), datagram));
+    }
+
+    /// Asks those who have to be asked, and does what follows from what is known.
+    pub(super) fn meet(&mut self, now: Duration) {
+        self.meeting.due = None;
+        self.settle(now);
+        self.go_on_without_a_quorum(now);
+        self.report(now);
+        self.look_at_exile(now);
+        self.tell_of_rivals();
+        self.say_why_out(now);
+        let targets = self.whom_to_ask(now);
+        let every = match (&self.meeting.settling, self.member.serves() && self.member.has_history()) {
+            (None, true) => ASK_RIVALS_EVERY,
+            _ => returning::ASK_EVERY,
+        };
+        if targets.is_empty() {
+            return;
+        }
+        if now >= self.meeting.ask_at {
+            self.meeting.ask_at = now + every;
+            let nonce = self.random.next_u64();
+            self.inquiries.ask(now, nonce);
+            let view = self.member.view().cloned();
+            let doubted = || view.iter().flat_map(|view| view.voters()).map(|m| (m.uid, m.process));
+            let me = self.member.uid();
+            let ask = Message::ask(nonce, doubted().filter(|(uid, _)| *uid != me));
+            targets.into_iter().for_each(|to| self.say(to, &ask));
+        }
+        self.wake_at(self.meeting.ask_at.min(now + every));
+    }
+
+    fn wake_at(&mut self, at: Duration) {
+        self.meeting.due = Some(self.meeting.due.map_or(at, |due| due.min(at)));
+    }
+
+    /// Those that may know what this process has to know now.
+    fn whom_to_ask(&self, now: Duration) -> Vec<SocketAddr> {
+        let mut targets: BTreeSet<SocketAddr> = BTreeSet::new();
+        let servers = || self.directory.servers().map(|known| known.entry.address);
+        let lost = self.meeting.returning.is_some() || self.is_abandoned();
+        if lost || self.exile.is_some() && self.member.is_joining() {
+            targets.extend(servers());
+            targets.extend(self.member.view().into_iter().flat_map(|view| &view.members).map(|m| m.address));
+        }
+        if let Some(exile) = self.exile.as_ref().filter(|_| self.member.is_joining()) {
+            targets.extend(exile.contacts.iter().map(|seat| seat.address));
+        }
+        if self.creation.is_some() && matches!(self.config.bootstrap, Bootstrap::Expect(_)) {
+            targets.extend(servers());
+        }
+        let own = self.member.view().map_or(Gid::NONE, |view| view.gid);
+        let quiet = !lost && self.member.serves() && self.member.has_history();
+        if !quiet || self.member.is_leader() {
+            for (gid, sighting) in self.lineages.all().filter(|(gid, _)| *gid != own) {
+                let known = quiet && (self.meeting.reported.contains(&gid) || sighting.is_old(now));
+                if !known {
+                    targets.insert(sighting.from);
+                    let seats = sighting.voters.iter().flat_map(Voters::named_seats);
+                    targets.extend(seats.map(|seat| seat.address));
+                }
+            }
+        }
+        targets.remove(&self.config.core.address);
+        targets.into_iter().take(ASKED).collect()
+    }
+
+    /// Voters whose end this process waits for: it stays connected with them, so as to be refused when nobody listens there.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = SocketAddr> {
+        let own = self.member.view().map_or(Gid::NONE, |view| view.gid);
+        let waits = self.member.is_joining() || !self.member.serves() || !self.member.has_history();
+        let sightings = self.lineages.all().filter(move |(gid, _)| waits && *gid != own);
+        let seats = sightings.flat_map(|(_, sighting)| &sighting.voters).flat_map(Voters::named_seats);
+        let fellows = self.member.view().into_iter().flat_map(|view| view.voters()).filter(|_| self.is_abandoned());
+        seats.map(|seat| seat.address).chain(fellows.map(|m| m.address)).take(ASKED)
+    }
+
+    /// At the leader of a lineage without history: when it may order its first message, or gives way.
+    fn settle(&mut self, now: Duration) {
+        let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else {
+            self.meeting.settling = None;
+            return;
+        };
+        if self.member.has_history() || self.config.settle.is_zero() {
+            self.meeting.settling = None;
+            return;
+        }
+        if self.meeting.settling.as_ref().is_none_or(|settling| settling.gid() != view.gid) {
+            self.meeting.settling = Some(Settling::new(view.gid, now));
+        }
+        let settling = self.meeting.settling.as_mut().expect("just seen to");
+        let world = (&self.lineages, &self.inquiries);
+        let why = settling.step(now, self.config.settle, &view, &mut self.directory, world);
+        let into = settling.gives_way_to();
+        self.member.handle(self.now, Input::Settle(why));
+        if let Some(into) = into {
+            self.member.handle(self.now, Input::Dissolve(into));
+        }
+    }
+
+    /// A member of a lineage without history tells its leader what else it has heard of.
+    fn report(&mut self, now: Duration) {
+        let Some(view) = self.member.view().filter(|_| !self.member.is_leader()).cloned() else { return };
+        if self.member.has_history() {
+            return;
+        }
+        if now >= self.meeting.report_at {
+            self.meeting.report_at = now + settling::ASK_EVERY;
+            let rivals = self.lineages.rivals(now, view.gid, &self.inquiries);
+            let rumour = |gid: Gid| {
+                let sighting = self.lineages.get(gid)?;
+                Some(Rumour { gid, from: sighting.from, voters: sighting.voters.clone() })
+            };
+            let report = Message::report(view.gid, rivals.into_iter().filter_map(rumour));
+            if let Some(leader) = view.member(view.leader) {
+                self.say(leader.address, &report);
+            }
+        }
+        self.wake_at(self.meeting.report_at);
+    }
+
+    /// Blocked, in a lineage with history: whether its quorum is lost for good.
+    fn go_on_without_a_quorum(&mut self, now: Duration) {
+        let Some(view) = self.member.view().cloned() else {
+            self.meeting.returning = None;
+            return;
+        };
+        if self.is_abandoned() {
+            let voters = view.voters().map(Seat::from).filter(|seat| seat.uid != self.member.uid());
+            let gone = voters.into_iter().all(|seat| self.lineages.is_gone(now, view.gid, seat, &self.inquiries));
+            if gone {
+                // Nothing was said in it that is known here, and nobody is left to go on with.
+                self.member.handle(self.now, Input::Forsake);
+            }
+            self.wake_at(now + returning::ASK_EVERY);
+            return;
+        }
+        if !self.is_stuck() || !self.member.has_history() {
+            self.meeting.returning = None;
+            return;
+        }
+        if self.meeting.returning.as_ref().is_none_or(|returning| returning.gid() != view.gid) {
+            self.meeting.returning = Some(Returning::new(view.gid, now));
+        }
+        let place = self.standing_in(&view);
+        let decide = |present: &[Uid]| self.member.is_quorum(present);
+        let own = Own { me: self.member.uid(), view: &view, place: &place, decide: &decide };
+        let settle = self.config.settle;
+        let mut returning = self.meeting.returning.take().expect("just seen to");
+        let verdict = returning.step(now, settle, &own, (&self.lineages, &self.inquiries));
+        self.meeting.returning = Some(returning);
+        self.wake_at(now + super::own_time::WAKE_EVERY);
+        match verdict {
+            Verdict::Wait => {}
+            Verdict::Return => {
+                tracing::warn!(gid = %view.gid, "every quorum is lost for good: going on alone with what is here");
+                self.lineages.remember(now, &view, Some(true));
+                self.meeting.returning = None;
+                self.member.handle(self.now, Input::Return);
+            }
+            Verdict::Join(gid) => {
+                tracing::warn!(from = %view.gid, to = %gid, "the quorum is lost for good, and another lineage goes on: joining it");
+                self.lineages.supersede(view.gid, gid);
+                self.member.handle(self.now, Input::Forsake);
+            }
+        }
+    }
+
+    /// Whether it is in a view and nothing is ordered, because nobody leads with a quorum.
+    fn is_stuck(&self) -> bool {
+        !self.member.serves() && matches!(self.member.blocked(), Some(Blocked::Quorum { .. } | Blocked::Leader { .. }))
+    }
+
+    /// The same where nothing was said yet.
+    fn is_abandoned(&self) -> bool {
+        self.is_stuck() && !self.member.has_history() && !self.config.settle.is_zero()
+    }
+
+    /// Whether one that was put out of a lineage joins that one.
+    pub(super) fn may_join(&self, exile: &Exile, gid: Gid) -> bool {
+        let now = self.now.since(Time::ZERO);
+        let waited = self.now - exile.since >= self.config.directory.forget_after;
+        let sighting = self.lineages.get(gid);
+        gid == exile.gid
+            || sighting.is_some_and(|sighting| sighting.origin == Some(exile.gid))
+            || self.lineages.is_superseded(exile.gid, gid)
+            || (waited && sighting.is_some_and(|sighting| sighting.history == Some(true)))
+            || self.lineages.has_ceased(now, exile.gid, &self.inquiries)
+    }
+
+    /// Exile ends in a lineage that has a history of its own, or with the old one.
+    fn look_at_exile(&mut self, now: Duration) {
+        if let Some(exile) = &self.exile
+            && self.member.view().is_some()
+            && (self.member.has_history() || self.lineages.has_ceased(now, exile.gid, &self.inquiries))
+        {
+            self.exile = None;
+        }
+    }
+
+    /// Two lineages with history do not end by themselves: somebody has to choose.
+    fn tell_of_rivals(&mut self) {
+        let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else { return };
+        let now = self.now.since(Time::ZERO);
+        let settings = layers::settings_digest(&view.params);
+        let history = self.member.has_history();
+        let places = self.inquiries.fresh(now).filter_map(|(address, answer)| Some((address, answer.place()?)));
+        let rivals = places.filter(|(_, place)| {
+            place.gid != view.gid
+                && place.leads
+                && place.serves
+                && (history && place.history || place.settings != settings)
+        });
+        let news: Vec<(Gid, SocketAddr, u32)> = rivals
+            .map(|(address, place)| (place.gid, address, place.voters.count()))
+            .filter(|(gid, ..)| !self.meeting.reported.contains(gid))
+            .collect();
+        for (gid, address, size) in news {
+            if self.meeting.reported.len() < REPORTED {
+                self.meeting.reported.insert(gid);
+                self.alarms.push(Event::Rival { gid, address, size });
+            }
+        }
+    }
+
+    /// A process that is in no view says why, once that has lasted.
+    fn say_why_out(&mut self, now: Duration) {
+        if self.member.view().is_some() || self.gone {
+            self.meeting.out_since = None;
+            if self.meeting.out.take().is_some() {
+                self.tell(Event::Unblocked);
+            }
+            self.meeting.entered = true;
+            return;
+        }
+        let since = *self.meeting.out_since.get_or_insert(now);
+        if now < since + PATIENCE {
+            return self.wake_at(since + PATIENCE);
+        }
+        let heard = |gid: Gid| self.lineages.get(gid).map(|sighting| Out::Heard { gid, from: sighting.from });
+        let why = match (&self.exile, self.creation.as_ref().map(|creation| creation.waits())) {
+            (Some(exile), _) => Some(Out::Exile { gid: exile.gid, vid: exile.voters.vid }),
+            (None, Some(Waits::Heard(gid))) => heard(*gid),
+            (None, Some(Waits::Crowded)) => Some(Out::Crowded),
+            (None, Some(Waits::Missing(missing))) => Some(Out::Missing(missing.clone())),
+            (None, Some(Waits::Looking) | None) => None,
+        };
+        let why = why.map(Blocked::Out);
+        if why != self.meeting.out {
+            if let Some(why) = &why {
+                self.tell(Event::Blocked(why.clone()));
+            }
+            self.meeting.out = why;
+        }
+    }
+
+    /// Before its first view, an application is told nothing: the error of its attempt to join says why.
+    fn tell(&mut self, event: Event) {
+        if self.meeting.entered {
+            self.alarms.push(event);
+        }
+    }
+}

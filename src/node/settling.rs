@@ -1,0 +1,128 @@
+//! Before anything is said in a new lineage, its leader looks for other ones (`lineage` 2, C1), and gives way to one
+//! that it meets (3). Lineages that can hear each other so become one before there is anything to lose.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gms_core::{Gid, Uid, Unsettled, View};
+use gms_discovery::Directory;
+
+use super::inquiry::{Inquiries, Place};
+use super::lineages::Lineages;
+use super::own_time::{OwnTime, WAKE_EVERY};
+
+/// How often everybody is asked meanwhile, and how often the members tell their leader what they have heard.
+pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
+/// So many times everybody is asked, at least.
+const PROBES: u32 = 10;
+/// What a member has said that it hears counts for so long.
+const REPORTED: Duration = Duration::from_secs(1);
+
+/// A leader's search for other lineages.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Settling {
+    gid: Gid,
+    time: OwnTime,
+    /// In own time: since when nothing stands in the way.
+    clear_since: Duration,
+    probe_at: Duration,
+    probes: u32,
+    /// When each member last said what it hears.
+    reports: BTreeMap<Uid, Duration>,
+    /// The lineage to give way to, now.
+    into: Option<Gid>,
+}
+
+impl Settling {
+    /// The search of the leader of lineage `gid`.
+    pub(super) fn new(gid: Gid, now: Duration) -> Self {
+        let reports = BTreeMap::new();
+        Self {
+            gid,
+            time: OwnTime::new(now),
+            clear_since: Duration::ZERO,
+            probe_at: now,
+            probes: 0,
+            reports,
+            into: None,
+        }
+    }
+
+    /// Of which lineage.
+    pub(super) fn gid(&self) -> Gid {
+        self.gid
+    }
+
+    /// A member has said what it hears.
+    pub(super) fn reported(&mut self, now: Duration, who: Uid) {
+        self.reports.insert(who, now);
+    }
+
+    /// Something could not be sent: whoever is there was not asked.
+    pub(super) fn unsent(&mut self) {
+        self.probes = 0;
+    }
+
+    /// Takes the state of the world in: what is in the way of the first message, if anything is.
+    pub(super) fn step(
+        &mut self,
+        now: Duration,
+        settle: Duration,
+        view: &View,
+        directory: &mut Directory<u64>,
+        (lineages, inquiries): (&Lineages, &Inquiries),
+    ) -> Option<Unsettled> {
+        if settle.is_zero() {
+            return None;
+        }
+        let own = self.time.look(now);
+        if now >= self.probe_at {
+            (self.probe_at, self.probes) = (now + ASK_EVERY, self.probes.saturating_add(1));
+            directory.handle(now, gms_discovery::Input::Probe);
+        }
+        self.reports.retain(|uid, _| view.contains(*uid));
+        let rivals = lineages.rivals(now, view.gid, inquiries);
+        self.into = rivals.iter().copied().find(|rival| gives_way(view, place_of(now, *rival, inquiries)));
+        if let Some(rival) = rivals.first() {
+            (self.clear_since, self.probes) = (own, 0);
+            return Some(Unsettled::Rival(*rival));
+        }
+        let silent = |uid: Uid| self.reports.get(&uid).is_none_or(|at| now.saturating_sub(*at) > REPORTED);
+        let others = view.members.iter().filter(|m| m.uid != view.leader);
+        if let Some(member) = others.into_iter().find(|m| silent(m.uid)) {
+            return Some(Unsettled::Silent(member.uid.node.0));
+        }
+        let looked = own.saturating_sub(self.clear_since) >= settle;
+        match looked && self.probes >= PROBES {
+            true => None,
+            false if looked => Some(Unsettled::Unsent),
+            false => Some(Unsettled::Looking),
+        }
+    }
+
+    /// The lineage that this one gives way to, if it does: it has just said that it would be better off.
+    pub(super) fn gives_way_to(&self) -> Option<Gid> {
+        self.into
+    }
+
+    /// When [`Self::step`] is due.
+    pub(super) fn poll_timeout(&self, now: Duration) -> Duration {
+        now + WAKE_EVERY
+    }
+}
+
+/// What the leader of lineage `gid` has said of it in the last moments.
+fn place_of(now: Duration, gid: Gid, inquiries: &Inquiries) -> Option<&Place> {
+    let places = inquiries.fresh(now).filter_map(|(_, answer)| answer.place());
+    places.into_iter().find(|place| place.gid == gid && place.leads && place.serves)
+}
+
+/// Whether a lineage without history gives way to that one: to any with history, to one of more voters, and of two alike
+/// the one with the higher number does.
+fn gives_way(view: &View, rival: Option<&Place>) -> bool {
+    let Some(rival) = rival else { return false };
+    let same = rival.settings == crate::layers::settings_digest(&view.params);
+    let mine = view.voters().count() as u32;
+    let less = (mine, rival.gid) < (rival.voters.count(), view.gid);
+    same && rival.has_room && (rival.history || less)
+}
