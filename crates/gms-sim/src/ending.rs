@@ -21,13 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const GRACE: Duration = Duration::from_millis(1500);
 
 /// What the processes have come to.
-enum State {
+pub(crate) enum State {
     /// All that can go on are at rest: see [`unsettled`].
     Rest {
         /// Those that live on, by their place among the hosts.
         up: Vec<usize>,
         /// Those whose group cannot go on: too many of it have died.
         blocked: Vec<usize>,
+    },
+    /// Those of several lineages are at rest, each of them.
+    Apart {
+        /// The members of each.
+        each: Vec<Vec<usize>>,
     },
     /// Not yet.
     Open {
@@ -48,7 +53,12 @@ impl World<'_> {
             return Ok(None);
         }
         let expected = self.scenario.expected();
-        let (up, blocked) = match state(&self.hosts, &self.ballots, &expected, |index| &self.births[index].entry) {
+        let state = match self.scenario.lineages {
+            Some(_) => self.come_to(),
+            None => state(&self.hosts, &self.ballots, &expected, |index| &self.births[index].entry),
+        };
+        let (up, blocked) = match state {
+            State::Apart { each } => return self.look_at_all(each, is_late),
             State::Rest { up, blocked } => (up, blocked),
             State::Open { .. } if !is_late => {
                 self.blocked_since = None;
@@ -98,6 +108,21 @@ impl World<'_> {
                 Err(dump(&self.hosts, self.now, &why))
             }
             None => Ok(Some(Ending::Blocked)),
+        }
+    }
+
+    /// Of several lineages that are at rest: whether each passes its trial.
+    fn look_at_all(&mut self, mut each: Vec<Vec<usize>>, is_late: bool) -> Result<Option<Ending>, String> {
+        let open = clients::unanswered(&self.clients).or_else(|| self.untried(&each.concat()));
+        match open {
+            Some(_) if !is_late => Ok(None),
+            Some(why) => Err(dump(&self.hosts, self.now, &why)),
+            None => {
+                // That they converge is said of one; the others do by themselves.
+                each.sort_by_key(Vec::len);
+                self.rest(each.last().map_or(&[], Vec::as_slice), &[]);
+                Ok(Some(Ending::Apart))
+            }
         }
     }
 
@@ -157,7 +182,7 @@ fn state<'a>(
 /// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,
 /// have handled the same order to its end, say that nothing blocks them, and know the outcome of every message they sent;
 /// or they are so few that nothing is ordered.
-fn unsettled(members: &[&Host]) -> Option<String> {
+pub(crate) fn unsettled(members: &[&Host]) -> Option<String> {
     if let Some(host) = members.iter().find(|host| host.app.leaving) {
         return Some(format!("{} has not left", host.uid));
     }

@@ -16,11 +16,17 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
+    pub(crate) fn gid(&self) -> Gid {
+        self.gid
+    }
+
     /// What `record` of a process makes of it.
     pub(crate) fn follow(this: &mut Option<Self>, record: &Record) {
         let who = record.process;
         match &record.event {
             Event::View { gid, view, .. } => *this = Some(Self { who, gid: Gid(*gid), vid: *view, out: false }),
+            // It gives its lineage up by itself.
+            Event::Discarded { .. } => *this = None,
             Event::Excluded => this.iter_mut().filter(|this| this.who == who).for_each(|this| this.out = true),
             _ => {}
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms::{Bootstrap, DetectorConfig, DirectoryConfig, Node, NodeConfig};
 use gms_check::{Record, Uid};
-use gms_core::{Config, Event, Input, Time, Timing, Transmit};
+use gms_core::{Config, Event, Gid, Input, Time, Timing, Transmit};
 
 use crate::application::{Application, End};
 use crate::draw::Draw;
@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) reached: u64,
     /// The last view it recorded.
     pub(crate) membership: Option<Membership>,
+    /// The lineage in which it was told that a message of its own is ordered, since somebody asked.
+    pub(crate) spoke: Option<Gid>,
     /// When it last delivered a message at a level that may not be lost.
     pub(crate) uniform_at: Time,
     events: Vec<Event>,
@@ -68,6 +70,7 @@ impl Host {
             weight: birth.weight,
             seed: draw.bits(),
             trace: true,
+            process: scenario.lineages.as_ref().map(|lineages| lineages.identity(birth.place, index)),
             planted: scenario.planted,
             ..Config::new("simulated", uid, address(birth.place))
         };
@@ -79,9 +82,10 @@ impl Host {
         (config.bootstrap, config.contacts) = match &birth.entry {
             Entry::Found => (Bootstrap::Found, vec![]),
             Entry::Auto => (Bootstrap::Auto, vec![]),
+            Entry::Listed(contacts) => (Bootstrap::Auto, addresses(contacts)),
             Entry::Expected => (Bootstrap::Expect(scenario.expected()), vec![]),
             Entry::Multicast => (Bootstrap::Join, vec![]),
-            Entry::Through(contacts) => (Bootstrap::Join, contacts.iter().map(|contact| address(*contact)).collect()),
+            Entry::Through(contacts) => (Bootstrap::Join, addresses(contacts)),
         };
         if !scenario.watchful {
             (config.directory, config.detector) = (silent(), patient());
@@ -105,6 +109,7 @@ impl Host {
             doom: None,
             reached: 0,
             membership: None,
+            spoke: None,
             uniform_at: Time::ZERO,
             events: Vec::new(),
         }
@@ -167,6 +172,9 @@ impl Host {
                 self.uniform_at = now;
             }
             Membership::follow(&mut self.membership, &record);
+            if is_ordered(&record) {
+                self.spoke = self.membership.as_ref().map(Membership::gid);
+            }
             witness.take(&record, Some(self.place));
         }
         let uid = self.node.uid();
@@ -183,6 +191,10 @@ impl Host {
             end => Some(format!("{} ended with {end:?}", self.uid)),
         }
     }
+}
+
+fn addresses(places: &[usize]) -> Vec<SocketAddr> {
+    places.iter().map(|place| address(*place)).collect()
 }
 
 /// A directory that never says anything.
@@ -207,6 +219,10 @@ fn patient() -> DetectorConfig {
 fn quick() -> Timing {
     let ms = Duration::from_millis;
     Timing { heartbeat: ms(25), presence: ms(75), quorum: ms(300), ..Timing::default() }
+}
+
+fn is_ordered(record: &Record) -> bool {
+    matches!(record.event, gms_check::Event::Outcome { result: gms_check::Outcome::Ordered { .. }, .. })
 }
 
 fn handled(record: &Record) -> Option<u64> {

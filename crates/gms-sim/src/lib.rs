@@ -11,11 +11,13 @@
 //! | `world` | the run: what happens, in the order of time |
 //! | `upheaval` | departures, returns, cuts, pauses |
 //! | `mortality` | deaths, and returns from death |
+//! | `lineages` | what makes more than one lineage; what a host knows of the dead |
 //! | `operator` | orders to leaders, proofs of death |
 //! | `host`, `application` | one process: its node and socket, and the program above |
 //! | `clients` | programs that are no members and send through them |
 //! | `post`, `network` | datagrams on their way, and what falls at one of them; delays, losses, cuts |
 //! | `ending`, `trial` | whether all has come to rest and still works |
+//! | `apart` | what the processes have come to where there may be several lineages |
 //! | `blockade`, `ballots` | why nobody can go on; what has been proposed and accepted |
 //! | `exclusion` | whether those who are out had to be |
 //! | `situation` | what a run got into, so that a fault never met shows |
@@ -27,6 +29,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod apart;
 mod application;
 mod ballots;
 mod blockade;
@@ -36,6 +39,7 @@ mod draw;
 mod ending;
 mod exclusion;
 mod host;
+mod lineages;
 mod mortality;
 mod network;
 mod operator;
@@ -53,7 +57,7 @@ mod world;
 
 pub use blockade::Blockade;
 pub use campaign::Campaign;
-pub use network::{FAULT_KINDS, FaultCounts};
+pub use network::{FAULT_KINDS, FaultCounts, LINEAGE_FAULT_KINDS};
 pub use report::{Ending, HitCounts, Hits, RunReport};
 pub use scenario::{NoSuchRun, RunName, Scenario};
 pub use shrink::shrink;

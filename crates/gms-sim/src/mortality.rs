@@ -50,7 +50,8 @@ impl World<'_> {
 
     /// A process vanishes: its memory, what waits in its socket, its connections.
     pub(crate) fn crash(&mut self, index: usize, restart: Option<Duration>) {
-        let others = self.living(|host| host.app.end.is_none()).len() > 1;
+        // Where groups arise by themselves, all may die.
+        let others = self.scenario.lineages.is_some() || self.living(|host| host.app.end.is_none()).len() > 1;
         let Some(host) = self.hosts[index].as_mut().filter(|host| host.app.end.is_none()) else { return };
         if self.calm || !others {
             host.doom = None;

@@ -15,7 +15,7 @@ pub(crate) const LONGEST_ECHO: Duration = Duration::from_secs(5);
 /// Faults injected, by kind.
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
-/// All kinds of faults.
+/// All kinds of faults, but those of [`LINEAGE_FAULT_KINDS`].
 pub const FAULT_KINDS: [&str; 29] = [
     "lost",
     "duplicated",
@@ -46,6 +46,19 @@ pub const FAULT_KINDS: [&str; 29] = [
     "cut to a ring",
     "multicast cut",
     "multicast of one cut",
+];
+
+/// Those that only runs with several lineages have.
+pub const LINEAGE_FAULT_KINDS: [&str; 9] = [
+    "rift",
+    "rift, one side mute",
+    "rift, one side deaf",
+    "rift but for a bridge",
+    "rift to a ring",
+    "rift of multicast",
+    "forced view",
+    "connection refused",
+    "proved by its host",
 ];
 
 /// What one cut severs.
@@ -153,7 +166,6 @@ impl Network {
                 Vec::new()
             }
         };
-        links.iter().for_each(|(from, to)| self.faults.cut(*from, *to));
         let name = match shape {
             Shape::OneWay => "cut one-way",
             Shape::Link => "cut link",
@@ -168,10 +180,21 @@ impl Network {
             Shape::Multicast => "multicast cut",
             Shape::MulticastOfOne => "multicast of one cut",
         };
+        (self.sever(name, links.clone(), unreached), links)
+    }
+
+    /// Cuts links, and keeps multicast from some, until that is healed; returns the number of the cut.
+    pub(crate) fn sever(
+        &mut self,
+        name: &'static str,
+        links: Vec<(SocketAddr, SocketAddr)>,
+        unreached: BTreeSet<SocketAddr>,
+    ) -> usize {
+        links.iter().for_each(|(from, to)| self.faults.cut(*from, *to));
         self.count(name);
         self.cuts_made += 1;
-        self.cuts.insert(self.cuts_made, Severed { links: links.clone(), unreached });
-        (self.cuts_made, links)
+        self.cuts.insert(self.cuts_made, Severed { links, unreached });
+        self.cuts_made
     }
 
     /// A cut is over; what others sever stays so. Whether it was the last one under way.
@@ -234,7 +257,8 @@ impl Network {
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {
-        debug_assert!(FAULT_KINDS.contains(&what), "{what} is not listed");
+        let listed = FAULT_KINDS.contains(&what) || LINEAGE_FAULT_KINDS.contains(&what);
+        debug_assert!(listed, "{what} is not listed");
         *self.counts.entry(what).or_default() += 1;
     }
 }

@@ -31,19 +31,23 @@ pub enum Ending {
     Converged,
     /// Too many have died for the rest to go on, and so they do not.
     Blocked,
+    /// Several lineages that all have a history go on beside each other, each at rest: they arose apart, or the checker
+    /// has found a breach.
+    Apart,
     /// Neither: a failure.
     Neither,
 }
 
 impl Ending {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Converged, Self::Blocked, Self::Neither];
+    pub const ALL: [Self; 4] = [Self::Converged, Self::Blocked, Self::Apart, Self::Neither];
 
     /// What the closing table calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Converged => "converged",
             Self::Blocked => "blocked by design",
+            Self::Apart => "apart",
             Self::Neither => "neither",
         }
     }

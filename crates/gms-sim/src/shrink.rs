@@ -76,9 +76,15 @@ fn crashes(scenario: &mut Scenario) -> Vec<&mut Death> {
 
 macro_rules! list {
     (mortality.$field:ident) => {
+        list!(of mortality.$field)
+    };
+    (lineages.$field:ident) => {
+        list!(of lineages.$field)
+    };
+    (of $part:ident.$field:ident) => {
         (
-            |s| s.mortality.as_ref().map_or(0, |mortality| mortality.$field.len()),
-            |s, index| s.mortality.as_mut().map(|mortality| mortality.$field.remove(index)).is_some(),
+            |s| s.$part.as_ref().map_or(0, |part| part.$field.len()),
+            |s, index| s.$part.as_mut().map(|part| part.$field.remove(index)).is_some(),
         )
     };
     ($($field:ident).+) => {
@@ -89,7 +95,11 @@ macro_rules! list {
     };
 }
 
-const LISTS: [List; 12] = [
+const LISTS: [List; 16] = [
+    list!(lineages.kills),
+    list!(lineages.rifts),
+    list!(lineages.standstills),
+    list!(lineages.forced),
     list!(clients),
     list!(orders),
     list!(departures),
@@ -108,27 +118,34 @@ const LISTS: [List; 12] = [
 fn remove_birth(scenario: &mut Scenario, index: usize) -> bool {
     let Birth { place, entry, .. } = scenario.births[index].clone();
     let only = scenario.births.iter().filter(|birth| birth.entry == entry).count() == 1;
-    if index == scenario.anchor || (only && matches!(entry, Entry::Found | Entry::Auto | Entry::Expected)) {
+    if index == scenario.anchor
+        || (only && matches!(entry, Entry::Found | Entry::Auto | Entry::Listed(_) | Entry::Expected))
+    {
         return false;
     }
     scenario.births.remove(index);
     scenario.anchor -= usize::from(index < scenario.anchor);
     for birth in &mut scenario.births {
-        if let Entry::Through(contacts) = &mut birth.entry {
-            contacts.retain(|contact| *contact != place);
-            if contacts.is_empty() {
-                birth.entry = Entry::Multicast;
-            }
+        let (contacts, otherwise) = match &mut birth.entry {
+            Entry::Through(contacts) => (contacts, Entry::Multicast),
+            Entry::Listed(contacts) => (contacts, Entry::Auto),
+            _ => continue,
+        };
+        contacts.retain(|contact| *contact != place);
+        if contacts.is_empty() {
+            birth.entry = otherwise;
         }
     }
     true
 }
 
 /// Simpler worlds.
-const CHANGES: [Change; 16] = [
+const CHANGES: [Change; 18] = [
     // What is left is of the run that fails, and called like it.
     |s| *s = Scenario { name: s.name, ..s.clone().plain() },
     |s| s.mortality = None,
+    |s| s.lineages.iter_mut().for_each(|lineages| lineages.first_words = None),
+    |s| s.lineages.iter_mut().flat_map(|l| &mut l.rifts).for_each(|rift| rift.steps.truncate(rift.steps.len() / 2 + 1)),
     |s| s.mortality = s.mortality.take().map(|m| Mortality { noticed: false, quick: false, ..m }),
     |s| s.network.rates.loss = 0.0,
     |s| s.network.rates.duplicate = 0.0,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gms_check::{Event, Record};
-use gms_core::Time;
+use gms_core::{Gid, Time};
 
 use crate::application::End;
 use crate::ballots::Ballots;
@@ -14,6 +14,7 @@ use crate::clients::{self, Client};
 use crate::draw::Draw;
 use crate::ending::dump;
 use crate::host::Host;
+use crate::lineages::Trouble;
 use crate::network::Network;
 use crate::operator::Proof;
 use crate::queue::Queue;
@@ -26,6 +27,8 @@ use crate::witness::Witness;
 
 /// Between two looks at memory and at whether all is done.
 const LOOK: Duration = Duration::from_millis(10);
+/// The same where a run lasts long.
+const LONG_LOOK: Duration = Duration::from_millis(100);
 /// Things that may happen at one moment before time is taken to stand still.
 const CROWD: u64 = 1_000_000;
 
@@ -67,6 +70,22 @@ pub(crate) enum Happening {
         at: usize,
         address: SocketAddr,
     },
+    /// A step of a rift.
+    Rift {
+        index: usize,
+        step: usize,
+    },
+    Standstill(usize),
+    /// One process.
+    Still {
+        who: usize,
+        lasts: Duration,
+    },
+    Kill(usize),
+    /// The leader of a lineage.
+    Silence(Gid),
+    Force,
+    Dial,
     Calm,
     Look,
 }
@@ -86,6 +105,8 @@ pub(crate) struct World<'a> {
     pub(crate) proofs: Vec<Proof>,
     /// What has been proposed and accepted.
     pub(crate) ballots: Ballots,
+    /// What makes more than one lineage.
+    pub(crate) trouble: Trouble,
     /// What happened to datagrams of a kind because they were of it.
     pub(crate) hits: HitCounts,
     /// Datagrams seen of the kind that each strike waits for.
@@ -114,6 +135,7 @@ impl<'a> World<'a> {
             witness: Witness::new(watcher),
             proofs: Vec::new(),
             ballots: Ballots::default(),
+            trouble: Trouble::default(),
             hits: HitCounts::new(),
             struck: scenario.mortality.iter().flat_map(|mortality| &mortality.strikes).map(|_| 0).collect(),
             blocked_since: None,
@@ -188,6 +210,7 @@ impl<'a> World<'a> {
         for (index, closing) in closings.enumerate() {
             self.queue.push(closing.at, Happening::Reset(index));
         }
+        self.plan_lineages();
         self.queue.push(Time::ZERO + self.scenario.chaos, Happening::Calm);
         self.queue.push(Time::ZERO, Happening::Look);
     }
@@ -277,7 +300,18 @@ impl<'a> World<'a> {
             Happening::Reset(index) => self.reset(index),
             Happening::Noticed { at, address } => self.notice(at, address),
             Happening::Calm => self.calm_down(),
-            Happening::Look => self.queue.push(self.now + LOOK, Happening::Look),
+            Happening::Rift { index, step } => self.rift(index, step),
+            Happening::Standstill(index) => self.standstill(index),
+            Happening::Still { who, lasts } if !self.calm => self.stand_still(who, lasts),
+            Happening::Still { .. } => {}
+            Happening::Kill(index) => self.kill(index),
+            Happening::Silence(gid) => self.silence(gid),
+            Happening::Force => self.force(),
+            Happening::Dial => self.dial(),
+            Happening::Look => {
+                let gap = if self.scenario.lineages.is_some() { LONG_LOOK } else { LOOK };
+                self.queue.push(self.now + gap, Happening::Look);
+            }
         }
     }
 
@@ -285,6 +319,7 @@ impl<'a> World<'a> {
         let birth = &self.births[index];
         self.hosts[index] = Some(Host::start(self.scenario, index, birth, self.now));
         self.queue.push(self.now + birth.traffic.gap, Happening::Send(index));
+        self.write_down();
         self.queue.push(self.now, Happening::Read(index));
         self.settle(index, false);
     }
@@ -336,6 +371,7 @@ impl<'a> World<'a> {
             let Some(host) = self.hosts[index].as_mut().filter(|host| !host.gone) else { return };
             let mut busy = host.read(now, std::mem::take(&mut read_due), sends);
             host.testify(now, &mut self.witness);
+            self.hear_first_words(index);
             while let Some((transmit, out)) = self.hosts[index].as_mut().and_then(|host| host.transmit(now)) {
                 self.dispatch(index, transmit, out.into());
                 busy = true;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use gms_sim::{Campaign, RunName, RunReport, Scenario};
+use gms_sim::{Campaign, RunName, RunReport};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::seeds::Seeds;
@@ -68,7 +68,7 @@ fn work(seeds: Seeds, count: u64, next: &AtomicU64, finished: &mpsc::SyncSender<
         if index >= count {
             return;
         }
-        let scenario = Scenario::draw(seeds.first + index);
+        let scenario = seeds.name(seeds.first + index).scenario();
         let report = catch_unwind(|| gms_sim::run(&scenario)).ok();
         if finished.send(Done { name: scenario.name, report }).is_err() {
             return;

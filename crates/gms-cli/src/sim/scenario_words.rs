@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use gms_core::{QuorumMode, Ranking, Time};
 use gms_sim::Scenario;
-use gms_sim::scenario::{Birth, Blow, Death, Entry, Mortality, Reader, Shape, Strike, Victim, Whom, Wish};
+use gms_sim::scenario::{
+    Again, Birth, Blow, Death, Entry, LastWords, Lineages, Mortality, Passes, Reader, Shape, Side, Strike, Victim,
+    Whom, Wish,
+};
 
 /// What a run does, a line each.
 pub(super) fn scenario_in_words(scenario: &Scenario) -> Vec<String> {
@@ -41,7 +44,18 @@ pub(super) fn scenario_in_words(scenario: &Scenario) -> Vec<String> {
         let (clients, known) = (scenario.clients.len(), scenario.params.sessions);
         lines.push(format!("  {clients} clients, sessions known at a time: {known}"));
     }
+    if let Some(Lineages { refuses, beside, first_words, .. }) = &scenario.lineages {
+        let refuses = yes(*refuses);
+        lines.push(format!(
+            "  where nobody lives, connections are refused: {refuses}; processes on a host: up to {beside}"
+        ));
+        if let Some(LastWords { after, again: returns }) = first_words {
+            let returns = returns.map_or(String::new(), again);
+            lines.push(format!("  {} after the first acknowledgement its leader dies{returns}", time(*after)));
+        }
+    }
     let mut events = happenings(scenario);
+    events.extend(scenario.lineages.iter().flat_map(lineage_happenings));
     events.sort_by_key(|(at, _)| *at);
     lines.extend(events.into_iter().map(|(at, what)| format!("  {} {what}", stamp(at.as_nanos() / 1000))));
     lines
@@ -121,12 +135,65 @@ fn happenings(scenario: &Scenario) -> Vec<(Time, String)> {
     events
 }
 
+/// What happens to the lineages.
+fn lineage_happenings(lineages: &Lineages) -> Vec<(Time, String)> {
+    let mut events = Vec::new();
+    for rift in &lineages.rifts {
+        let side = match &rift.side {
+            Side::Places(places) => {
+                places.iter().map(|place| format!("10.0.0.{}", place + 1)).collect::<Vec<_>>().join(", ")
+            }
+            Side::Leader => "the leader".to_owned(),
+            Side::Any => "a process".to_owned(),
+        };
+        let steps = rift.steps.iter().map(|step| format!("{} for {}", passes(step.passes), time(step.lasts)));
+        events.push((rift.at, format!("between {side} and the others: {}", steps.collect::<Vec<_>>().join(", "))));
+    }
+    events.extend(lineages.standstills.iter().map(|standstill| {
+        let who = if standstill.all_but_one { "all but one stand" } else { "one stands" };
+        let others = standstill.others.map_or(String::new(), |(before, lasts)| {
+            format!(", and the others for {} from {} before its end on", time(lasts), time(before))
+        });
+        (standstill.at, format!("{who} still for {}{others}", time(standstill.lasts)))
+    }));
+    events.extend(lineages.kills.iter().map(|kill| {
+        let who = if kill.count == usize::MAX { "all".to_owned() } else { format!("up to {}", kill.count) };
+        let spared = kill.spared.map_or(String::new(), |place| format!(" but the one at 10.0.0.{}", place + 1));
+        (kill.at, format!("{who}{spared} are killed{}", kill.again.map_or(String::new(), again)))
+    }));
+    events.extend(lineages.forced.iter().map(|at| (*at, "an operator forces a view".to_owned())));
+    events
+}
+
+fn again(again: Again) -> String {
+    let Again { first, apart, elsewhere, found } = again;
+    let (place, founds) =
+        (if elsewhere { " elsewhere" } else { "" }, if found { ", each to found the group" } else { "" });
+    format!(" and started again{place} after {}, {} apart{founds}", time(first), time(apart))
+}
+
+fn passes(passes: Passes) -> &'static str {
+    match passes {
+        Passes::All => "everything passes",
+        Passes::Nothing => "nothing passes",
+        Passes::In => "nothing gets out",
+        Passes::Out => "nothing gets in",
+        Passes::Bridge => "one of the others alone connects them",
+        Passes::Ring => "each hears its two neighbours only",
+        Passes::Unicast => "no multicast gets in",
+    }
+}
+
 fn birth_in_words(birth: &Birth, scenario: &Scenario) -> String {
     let nodes =
         |nodes: &mut dyn Iterator<Item = u64>| nodes.map(|node| node.to_string()).collect::<Vec<_>>().join(", ");
     let how = match &birth.entry {
         Entry::Found => "founds the group".to_owned(),
         Entry::Auto => "joins, or founds the group if there is none".to_owned(),
+        Entry::Listed(contacts) => {
+            let places: Vec<String> = contacts.iter().map(|place| format!("10.0.0.{}", place + 1)).collect();
+            format!("joins, or founds the group if there is none, and asks {}", places.join(", "))
+        }
         Entry::Expected => {
             format!("joins, or founds the group with {}", nodes(&mut scenario.expected().into_iter()))
         }
@@ -222,6 +289,12 @@ mod tests {
         let words: Vec<String> = (1..300).flat_map(|seed| scenario_in_words(&Scenario::draw(seed))).collect();
         for said in
             ["dies", "an operator", "stands still", "are lost", "no Install", "before sending", "founds the group with"]
+        {
+            assert!(words.iter().any(|line| line.contains(said)), "{said}");
+        }
+        let words: Vec<String> = (1..300).flat_map(|seed| scenario_in_words(&Scenario::lineage(seed))).collect();
+        for said in
+            ["gets in", "elsewhere", "all but one stand", "and the others for", "forces", "its leader dies", "asks"]
         {
             assert!(words.iter().any(|line| line.contains(said)), "{said}");
         }

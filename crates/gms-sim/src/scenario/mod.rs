@@ -2,6 +2,7 @@
 
 mod clients;
 mod label;
+mod lineage;
 mod mortality;
 mod name;
 mod network;
@@ -18,6 +19,7 @@ use crate::draw::Draw;
 pub use clients::ClientPlan;
 pub(crate) use label::Inside;
 pub use label::Label;
+pub use lineage::{Again, Kill, LastWords, Lineages, Passes, Rift, Side, Standstill, Step};
 pub use mortality::{Blow, Closing, Crash, Death, Mortality, Strike, Whom};
 pub use name::{NoSuchRun, RunName};
 pub use network::{Burst, Cut, NetworkPlan, Pause, Shape, Silence, Spike, Victim};
@@ -47,6 +49,8 @@ pub struct Scenario {
     pub network: NetworkPlan,
     /// Processes may die and be given up, the leader too. Otherwise they only leave.
     pub mortality: Option<Mortality>,
+    /// What makes more than one lineage of the name, if anything does.
+    pub lineages: Option<Lineages>,
     /// Processes keep a directory, and give up who is silent for half a second, as they do by default.
     /// Otherwise they say nothing of themselves, and are more patient than any fault lasts.
     pub watchful: bool,
@@ -90,6 +94,8 @@ pub enum Entry {
     Found,
     /// It looks for the group, and may found it if there is none.
     Auto,
+    /// The same, and it asks the processes at these places by name, too.
+    Listed(Vec<usize>),
     /// It looks for the group, which is founded once all processes of this kind are there.
     Expected,
     /// It joins through the processes at these places.
@@ -246,6 +252,7 @@ impl Scenario {
             rejoin,
             network,
             mortality: None,
+            lineages: None,
             // Drawn last, so that the rest of a seed's scenario is the same either way.
             watchful: draw.chance(0.7) || auto,
             wake,
@@ -291,6 +298,9 @@ impl Scenario {
 
     /// Whether processes die, and nothing else happens to them: then nobody who lives need be excluded.
     pub(crate) fn spares_the_living(&self) -> bool {
+        if self.lineages.is_some() {
+            return false;
+        }
         let only_deaths = |mortality: &Mortality| {
             mortality.closings.is_empty() && mortality.strikes.iter().all(|s| matches!(s.blow, Blow::Crash(_)))
         };

@@ -13,6 +13,7 @@ use super::Scenario;
 /// | `17` | [`Scenario::draw`] |
 /// | `m542` | [`Scenario::mortal`] |
 /// | `i12` | [`Scenario::immortal`] |
+/// | `l17` | [`Scenario::lineage`] |
 /// | `-followers` behind it | [`Scenario::only_followers_die`] |
 /// | `-plain` | [`Scenario::plain`] |
 /// | `-unwatched` | [`Scenario::unwatched`], for those that can be |
@@ -46,6 +47,8 @@ enum Deaths {
     Mortal,
     /// None does.
     Immortal,
+    /// They may, and more than one lineage may come of it.
+    Lineage,
 }
 
 impl RunName {
@@ -59,6 +62,10 @@ impl RunName {
 
     pub(super) fn immortal(seed: u64) -> Self {
         Self { deaths: Deaths::Immortal, ..Self::draw(seed) }
+    }
+
+    pub(super) fn lineage(seed: u64) -> Self {
+        Self { deaths: Deaths::Lineage, ..Self::draw(seed) }
     }
 
     /// The seed it is drawn from, and from which the run draws the rest.
@@ -83,6 +90,7 @@ impl RunName {
             Deaths::Drawn => Scenario::draw(self.seed),
             Deaths::Mortal => Scenario::mortal(self.seed),
             Deaths::Immortal => Scenario::immortal(self.seed),
+            Deaths::Lineage => Scenario::lineage(self.seed),
         };
         if self.followers {
             scenario = scenario.only_followers_die();
@@ -100,6 +108,7 @@ impl fmt::Display for RunName {
             Deaths::Drawn => "",
             Deaths::Mortal => "m",
             Deaths::Immortal => "i",
+            Deaths::Lineage => "l",
         };
         write!(f, "{deaths}{}", self.seed)?;
         for (is_so, suffix) in [(self.followers, "-followers"), (self.plain, "-plain"), (self.unwatched, "-unwatched")]
@@ -117,7 +126,7 @@ impl fmt::Display for RunName {
 pub enum NoSuchRun {
     /// It is not written like a name.
     #[error(
-        "give a seed, as 17, m542 (processes may die) or i12 (none does), with -followers, -plain or -unwatched behind it"
+        "give a seed, as 17, m542 (processes may die), i12 (none does) or l17 (more than one lineage may arise), with -followers, -plain or -unwatched behind it"
     )]
     Unreadable,
     /// A directory of who is there is needed, so nobody can be [unwatched](Scenario::unwatched).
@@ -133,11 +142,13 @@ impl FromStr for RunName {
     fn from_str(text: &str) -> Result<Self, NoSuchRun> {
         let mut parts = text.split('-');
         let seed = parts.next().unwrap_or_default();
-        let (of, seed) = match seed.strip_prefix(['m', 'i']) {
-            Some(rest) if seed.starts_with('m') => (Self::mortal as fn(u64) -> Self, rest),
-            Some(rest) => (Self::immortal as fn(u64) -> Self, rest),
-            None => (Self::draw as fn(u64) -> Self, seed),
+        let of = match seed.chars().next() {
+            Some('m') => Self::mortal,
+            Some('i') => Self::immortal,
+            Some('l') => Self::lineage,
+            _ => Self::draw as fn(u64) -> Self,
         };
+        let seed = seed.strip_prefix(['m', 'i', 'l']).unwrap_or(seed);
         // A number of Rust may have a plus before it.
         let seed = Some(seed).filter(|seed| seed.bytes().all(|digit| digit.is_ascii_digit()));
         let mut name = of(seed.and_then(|seed| seed.parse().ok()).ok_or(NoSuchRun::Unreadable)?);
@@ -168,7 +179,7 @@ mod tests {
         let mut unwatched = 0;
         for seed in [0, 17, 542, u64::MAX].into_iter().chain(1..40) {
             for suffix in ["", "-followers", "-plain", "-followers-plain"] {
-                for kind in ["", "m", "i"] {
+                for kind in ["", "m", "i", "l"] {
                     let text = format!("{kind}{seed}{suffix}");
                     let name: RunName = text.parse().expect(&text);
                     assert_eq!((name.to_string(), name.scenario().name), (text.clone(), name));
@@ -188,6 +199,7 @@ mod tests {
         let named = |name: &str| name.parse::<RunName>().expect(name).scenario();
         assert_eq!(named("17"), Scenario::draw(17));
         assert_eq!(named("m542"), Scenario::mortal(542));
+        assert_eq!(named("l17"), Scenario::lineage(17));
         assert_eq!(named("i12-plain"), Scenario::immortal(12).plain());
         assert_eq!(named("m5-plain-followers"), Scenario::mortal(5).only_followers_die().plain());
     }
