@@ -101,10 +101,11 @@ pub(super) struct Place {
 /// What one process says to another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(super) enum Message {
-    /// Who are you, and which of these are dead, as far as your kernel can tell, or were yourself in a former life?
-    Ask { nonce: u64, doubted: Vec<(Uid, Option<ProcessIdentity>)> },
+    /// Who are you, which of these are dead, as far as your kernel can tell, or were yourself in a former life, and who
+    /// votes in the lineage `about`?
+    Ask { nonce: u64, doubted: Vec<(Uid, Option<ProcessIdentity>)>, about: Option<Gid> },
     /// The answer.
-    Tell { nonce: u64, standing: Standing, gone: Vec<Uid> },
+    Tell { nonce: u64, standing: Standing, gone: Vec<Uid>, known: Option<Rumour> },
     /// A member of a lineage without history tells its leader which other ones it has heard of.
     Report { gid: Gid, rivals: Vec<Rumour> },
 }
@@ -118,8 +119,12 @@ pub(super) struct Rumour {
 }
 
 impl Message {
-    pub(super) fn ask(nonce: u64, doubted: impl Iterator<Item = (Uid, Option<ProcessIdentity>)>) -> Self {
-        Self::Ask { nonce, doubted: doubted.take(DOUBTED).collect() }
+    pub(super) fn ask(
+        nonce: u64,
+        doubted: impl Iterator<Item = (Uid, Option<ProcessIdentity>)>,
+        about: Option<Gid>,
+    ) -> Self {
+        Self::Ask { nonce, doubted: doubted.take(DOUBTED).collect(), about }
     }
 
     pub(super) fn report(gid: Gid, rivals: impl Iterator<Item = Rumour>) -> Self {
@@ -140,6 +145,7 @@ impl Message {
             match &mut message {
                 Self::Report { rivals, .. } => _ = rivals.pop(),
                 Self::Ask { doubted, .. } => _ = doubted.pop(),
+                Self::Tell { known: known @ Some(_), .. } => *known = None,
                 Self::Tell { standing: Standing::In(Place { next: next @ Some(_), .. }), .. } => {
                     // Whose seats are not named cannot be accounted for: the asker goes on waiting.
                     next.as_mut().expect("just seen").seats.pop();
@@ -158,9 +164,11 @@ impl Message {
         let seats = |voters: &Voters| voters.seats.len() <= SEATS && voters.seats.len() <= voters.count as usize;
         let sound = match &message {
             Self::Ask { doubted, .. } => body.len() == BODY_LIMIT && doubted.len() <= DOUBTED,
-            Self::Tell { standing, gone, .. } => {
+            Self::Tell { standing, gone, known, .. } => {
+                let known = known.as_ref().and_then(|rumour| rumour.voters.as_ref());
                 rest.is_empty()
                     && gone.len() <= DOUBTED
+                    && known.is_none_or(seats)
                     && match standing {
                         Standing::Fresh => true,
                         Standing::Exile { voters, .. } => seats(voters),

@@ -55,8 +55,10 @@ impl Refusals {
 }
 
 /// All of them, and what tells that they have ended.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Lineages {
+    /// Where this process is: whoever was here before is not any more.
+    home: SocketAddr,
     sightings: BTreeMap<Gid, Sighting>,
     /// When somebody was last heard of whom there was no room to remember.
     crowded: Option<Duration>,
@@ -71,6 +73,19 @@ pub(super) struct Lineages {
 }
 
 impl Lineages {
+    /// Of a process that has just started at this address.
+    pub(super) fn new(home: SocketAddr) -> Self {
+        Self {
+            home,
+            sightings: BTreeMap::new(),
+            crowded: None,
+            refusals: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            replaced: BTreeSet::new(),
+            superseded: BTreeSet::new(),
+        }
+    }
+
     /// Something of lineage `gid` was heard: at least it is there.
     pub(super) fn hear(&mut self, now: Duration, gid: Gid, from: SocketAddr) -> Option<&mut Sighting> {
         if !self.sightings.contains_key(&gid) {
@@ -155,6 +170,13 @@ impl Lineages {
         }
     }
 
+    /// Somebody knows who votes in a lineage that was heard of here.
+    pub(super) fn learn_voters(&mut self, rumour: Rumour) {
+        if let (Some(sighting), Some(voters)) = (self.sightings.get_mut(&rumour.gid), rumour.voters) {
+            sighting.learn(Some(voters), None);
+        }
+    }
+
     /// This process was in that view, and is so no longer. Where nothing had been said yet, it cannot know what was later.
     pub(super) fn remember(&mut self, now: Duration, view: &View, history: Option<bool>) {
         let from = view.member(view.leader).map(|leader| leader.address);
@@ -231,7 +253,8 @@ impl Lineages {
     pub(super) fn is_gone(&self, now: Duration, gid: Gid, seat: Seat, inquiries: &Inquiries) -> bool {
         let answer = inquiries.of(now, seat.address);
         let elsewhere = |who: Uid, place: Option<&Place>| who != seat.uid || place.is_none_or(|place| place.gid != gid);
-        self.dead.contains(&seat.uid)
+        seat.address == self.home
+            || self.dead.contains(&seat.uid)
             || self.replaced.contains(&seat.uid)
             || self.is_deserted(seat.address)
             || answer.is_some_and(|answer| elsewhere(answer.who, answer.place()))

@@ -141,11 +141,12 @@ impl Node {
     pub(super) fn on_inquiry(&mut self, now: Duration, from: SocketAddr, sender: Uid, body: &[u8]) {
         match Message::decode(body) {
             None => {}
-            Some(Message::Ask { nonce, doubted }) => self.answer(now, from, nonce, &doubted),
-            Some(Message::Tell { nonce, standing, gone }) => {
+            Some(Message::Ask { nonce, doubted, about }) => self.answer(now, from, nonce, &doubted, about),
+            Some(Message::Tell { nonce, standing, gone, known }) => {
                 let own = self.member.view().map(|view| view.gid);
                 if self.inquiries.answered(now, from, (sender, nonce), standing.clone(), gone) {
                     self.lineages.learn_answer(now, from, sender, &standing, own);
+                    known.into_iter().for_each(|rumour| self.lineages.learn_voters(rumour));
                 }
             }
             Some(Message::Report { gid, rivals }) => {
@@ -158,7 +159,14 @@ impl Node {
         }
     }
 
-    fn answer(&mut self, now: Duration, to: SocketAddr, nonce: u64, doubted: &[(Uid, Option<ProcessIdentity>)]) {
+    fn answer(
+        &mut self,
+        now: Duration,
+        to: SocketAddr,
+        nonce: u64,
+        doubted: &[(Uid, Option<ProcessIdentity>)],
+        about: Option<Gid>,
+    ) {
         let meeting = &mut self.meeting;
         if now.saturating_sub(meeting.answers_since) >= SECOND {
             (meeting.answers, meeting.answers_since) = (0, now);
@@ -174,8 +182,15 @@ impl Node {
                 meeting.doubted.insert(*uid, process);
             }
         }
-        let tell = Message::Tell { nonce, standing: self.standing(), gone };
+        let known = about.and_then(|gid| self.rumour(gid));
+        let tell = Message::Tell { nonce, standing: self.standing(), gone, known };
         self.say(to, &tell);
+    }
+
+    /// What is known here of another lineage.
+    fn rumour(&self, gid: Gid) -> Option<Rumour> {
+        let sighting = self.lineages.get(gid)?;
+        Some(Rumour { gid, from: sighting.from, voters: sighting.voters.clone() })
     }
 
     fn say(&mut self, to: SocketAddr, message: &Message) {
@@ -207,7 +222,8 @@ impl Node {
             let view = self.member.view().cloned();
             let doubted = || view.iter().flat_map(|view| view.voters()).map(|m| (m.uid, m.process));
             let me = self.member.uid();
-            let ask = Message::ask(nonce, doubted().filter(|(uid, _)| *uid != me));
+            let unknown = self.lineages.all().find(|(_, sighting)| sighting.voters.is_none()).map(|(gid, _)| gid);
+            let ask = Message::ask(nonce, doubted().filter(|(uid, _)| *uid != me), unknown);
             targets.into_iter().for_each(|to| self.say(to, &ask));
         }
         self.wake_at(self.meeting.ask_at.min(now + every));
@@ -231,6 +247,11 @@ impl Node {
         }
         if self.creation.is_some() && matches!(self.config.bootstrap, Bootstrap::Expect(_)) {
             targets.extend(servers());
+        }
+        // Some of those who are here may know who votes in a lineage of which only a word was heard.
+        if self.meeting.settling.is_some() || self.creation.is_some() {
+            let unknown = self.lineages.all().any(|(_, sighting)| sighting.voters.is_none());
+            targets.extend(servers().filter(|_| unknown));
         }
         let own = self.member.view().map_or(Gid::NONE, |view| view.gid);
         let quiet = !lost && self.member.serves() && self.member.has_history();
@@ -290,11 +311,7 @@ impl Node {
         if now >= self.meeting.report_at {
             self.meeting.report_at = now + settling::ASK_EVERY;
             let rivals = self.lineages.rivals(now, view.gid, &self.inquiries);
-            let rumour = |gid: Gid| {
-                let sighting = self.lineages.get(gid)?;
-                Some(Rumour { gid, from: sighting.from, voters: sighting.voters.clone() })
-            };
-            let report = Message::report(view.gid, rivals.into_iter().filter_map(rumour));
+            let report = Message::report(view.gid, rivals.into_iter().filter_map(|gid| self.rumour(gid)));
             if let Some(leader) = view.member(view.leader) {
                 self.say(leader.address, &report);
             }
@@ -313,6 +330,7 @@ impl Node {
             let gone = voters.into_iter().all(|seat| self.lineages.is_gone(now, view.gid, seat, &self.inquiries));
             if gone {
                 // Nothing was said in it that is known here, and nobody is left to go on with.
+                self.note_given_up(view.gid);
                 self.member.handle(self.now, Input::Forsake);
             }
             self.wake_at(now + returning::ASK_EVERY);
@@ -344,6 +362,7 @@ impl Node {
             Verdict::Join(gid) => {
                 tracing::warn!(from = %view.gid, to = %gid, "the quorum is lost for good, and another lineage goes on: joining it");
                 self.lineages.supersede(view.gid, gid);
+                self.note_given_up(view.gid);
                 self.member.handle(self.now, Input::Forsake);
             }
         }

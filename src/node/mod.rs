@@ -153,7 +153,7 @@ impl Node {
             directory: Directory::new(config.directory.clone(), entry, at)?,
             health: Health::new(config.detector.clone(), core.uid)?,
             creation: may_create.then(creation),
-            lineages: Lineages::default(),
+            lineages: Lineages::new(core.address),
             inquiries: Inquiries::default(),
             meeting: Meeting::new(at),
             exile: None,
@@ -414,6 +414,14 @@ impl Node {
     /// The other servers of the group's name that have been seen, members or not.
     pub fn servers(&self) -> impl ExactSizeIterator<Item = &Known<u64>> {
         self.directory.servers()
+    }
+
+    /// Whether this process knows all who vote in a lineage that it has heard of. Where nobody knows them, nobody can know
+    /// that it is over.
+    pub fn knows_voters(&self, gid: Gid) -> bool {
+        self.lineages
+            .get(gid)
+            .is_some_and(|sighting| sighting.voters.as_ref().is_some_and(|voters| voters.all().is_some()))
     }
 
     /// Counters since the start, or since the change to the present lineage.

@@ -31,6 +31,7 @@ enum Line {
     Heard(Gid),
     Lives(Uid),
     Discarded(Gid),
+    GaveUp(Gid),
 }
 
 impl Node {
@@ -55,6 +56,13 @@ impl Node {
         }
     }
 
+    /// Notes down that this process gives up lineage `gid` by itself.
+    pub(super) fn note_given_up(&mut self, gid: Gid) {
+        if self.config.core.trace {
+            self.note(Line::GaveUp(gid));
+        }
+    }
+
     /// Goes on with the testimony of the life before, which was called `before` and was last in the lineage `was_in`.
     pub(super) fn go_on_from(&mut self, past: Testimony, before: Uid, was_in: Option<Gid>) {
         self.testimony = Testimony { was_in: was_in.or(past.was_in), ..past };
@@ -71,6 +79,7 @@ impl Node {
             Line::Heard(gid) => Event::Heard { gid: gid.0 },
             Line::Lives(before) => Event::Lives { before: trace::uid(before) },
             Line::Discarded(gid) => Event::Discarded { gid: gid.0 },
+            Line::GaveUp(gid) => Event::GaveUp { gid: gid.0 },
         };
         Some(trace::line(now, uid, event))
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gms_core::{Gid, View};
+use gms_core::{Blocked, Gid, Out, Uid, Unsettled, View, ViewMember};
 
 use crate::blockade::blockade;
 use crate::ending::{State, unsettled};
@@ -11,11 +11,15 @@ use crate::host::Host;
 use crate::scenario::Entry;
 use crate::world::World;
 
+/// Voters that processes name to each other, at most.
+const NAMED: usize = 16;
+
 impl World<'_> {
     /// The rules, once there are no faults any more and everybody hears everybody:
     ///
     /// - a lineage *serves* if those who live are a quorum of its last view;
-    /// - one serves: all who live are in its one view, at rest. Whoever is not in it hears it, and has to come;
+    /// - one serves: all who live are in its one view, at rest. Who is not in it hears it, and has to come, but for those
+    ///   who wait in a view of another one of whose voters nobody can know that they are dead: an operator has to;
     /// - several serve: each has a history, and all who live are at rest in one of them. That they arose apart, P27 judges,
     ///   as each is made to acknowledge something at last; one without a history has to give way;
     /// - none serves, and some are in a view: they are blocked, and the others wait for them;
@@ -30,6 +34,7 @@ impl World<'_> {
         for index in &living {
             if let Some(gid) = host(index).node.view().map(|view| view.gid)
                 && blockade(&self.hosts, &self.ballots, gid).is_none()
+                && !self.waits_for_the_silent(gid)
             {
                 serving.entry(gid).or_default().push(*index);
             }
@@ -37,13 +42,32 @@ impl World<'_> {
         let open = |why: String| State::Open { why, up: living.clone() };
         if serving.is_empty() {
             let members = living.iter().any(|index| host(index).node.view().is_some());
-            let creates = |index: &usize| self.may_create(*index, &living);
+            let waits = |index: &usize| match host(index).node.blocked() {
+                Some(Blocked::Out(Out::Heard { gid, .. } | Out::Exile { gid, .. })) => self.is_unaccountable(*gid),
+                _ => false,
+            };
+            let creates = |index: &usize| self.may_create(*index, &living) && !waits(index);
+            let returns = |index: &usize| {
+                let view = host(index).node.view();
+                view.is_some_and(|view| !self.is_unaccountable(view.gid) && !self.waits_for_the_silent(view.gid))
+            };
             return match living.iter().find(|index| creates(index)).filter(|_| !members) {
                 Some(index) => open(format!("there is no group, and {} creates none", host(index).uid)),
-                None => State::Rest { up: Vec::new(), blocked: living },
+                None => match living.iter().find(|index| returns(index)) {
+                    Some(index) => {
+                        open(format!("all voters are accounted for, and {} does not return", host(index).uid))
+                    }
+                    None => State::Rest { up: Vec::new(), blocked: living },
+                },
             };
         }
-        if let Some(index) = living.iter().find(|index| !serving.values().any(|members| members.contains(index))) {
+        let waits = |index: &usize| host(index).node.view().is_some_and(|view| self.is_unaccountable(view.gid));
+        let (blocked, outside): (Vec<usize>, Vec<usize>) = living
+            .iter()
+            .copied()
+            .filter(|index| !serving.values().any(|members| members.contains(index)))
+            .partition(waits);
+        if let Some(index) = outside.first() {
             return open(format!("{} hears a lineage that serves, and is not in it", host(index).uid));
         }
         let several = serving.len() > 1;
@@ -58,17 +82,46 @@ impl World<'_> {
         }
         match several {
             true => State::Apart { each: serving.into_values().collect() },
-            false => State::Rest { up: living, blocked: Vec::new() },
+            false => State::Rest { up: serving.into_values().flatten().collect(), blocked },
         }
+    }
+
+    /// Whether nobody can know that lineage `gid` is over: a voter of its last view is dead, and no process on its host can
+    /// prove it, nor does its host refuse to connect where nobody waits in that lineage; or more vote than are named.
+    fn is_unaccountable(&self, gid: Gid) -> bool {
+        let Some(lineages) = &self.scenario.lineages else { return false };
+        let views = self.hosts.iter().flatten().filter_map(|host| host.last_view.as_ref());
+        let Some(last) = views.filter(|view| view.gid == gid).max_by_key(|view| view.vid) else { return false };
+        let living = || self.living(|_| true).into_iter().filter_map(|index| self.hosts[index].as_ref());
+        let waits = living().any(|host| host.node.view().is_some_and(|view| view.gid == gid));
+        let lives = |uid: Uid| living().any(|host| host.node.uid() == uid);
+        let place = |address| self.births.iter().find(|birth| crate::host::address(birth.place) == address);
+        let known = |voter: &ViewMember| {
+            let home = place(voter.address).map(|birth| lineages.host(birth.place));
+            let beside = living().any(|host| Some(lineages.host(host.place)) == home);
+            let there = living().any(|host| host.address == voter.address);
+            lives(voter.uid) || if waits { beside } else { there || lineages.refuses }
+        };
+        let told = waits || living().any(|host| host.node.knows_voters(gid));
+        !told || last.voters().count() > NAMED || !last.voters().all(known)
+    }
+
+    /// Whether a new lineage orders nothing because it has heard of another one that nobody can know to be over.
+    fn waits_for_the_silent(&self, gid: Gid) -> bool {
+        self.living(|host| host.node.is_leader()).into_iter().filter_map(|index| self.hosts[index].as_ref()).any(
+            |host| {
+                host.node.view().is_some_and(|view| view.gid == gid)
+                    && matches!(host.node.blocked(),
+                    Some(Blocked::Unsettled { why: Unsettled::Rival(rival) }) if self.is_unaccountable(*rival))
+            },
+        )
     }
 
     /// Whether a process may create a group where there is none.
     fn may_create(&self, index: usize, living: &[usize]) -> bool {
         let node = |index: usize| self.births[index].node;
         match self.births[index].entry {
-            Entry::Auto | Entry::Listed(_) => true,
-            // A former life of it did, and it joins since.
-            Entry::Found => false,
+            Entry::Auto | Entry::Found | Entry::Listed(_) => true,
             Entry::Expected => {
                 let expected = self.scenario.expected();
                 expected.last() == Some(&node(index))

@@ -1,6 +1,6 @@
 //! What keeps a group from going on for good (reliability 2): too many of it are dead.
 
-use gms_core::{Ballot, Gid, QuorumMode, Uid, View, is_quorum};
+use gms_core::{Ballot, Blocked, Gid, Out, QuorumMode, Uid, View, is_quorum};
 
 use crate::ballots::Ballots;
 use crate::host::Host;
@@ -19,14 +19,23 @@ pub enum Blockade {
     Bound,
     /// They are one view, and fewer than the group wants when it orders anything.
     MinVoters,
-    /// They are in no view, and none of them may found a group.
+    /// They are in no view, and none of them may create a group.
     NoGroup,
+    /// They have heard of a lineage that nobody can know to be over.
+    Heard,
 }
 
 impl Blockade {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::MajorityDead, Self::DeathUnproved, Self::NobodyVotes, Self::Bound, Self::MinVoters, Self::NoGroup];
+    pub const ALL: [Self; 7] = [
+        Self::MajorityDead,
+        Self::DeathUnproved,
+        Self::NobodyVotes,
+        Self::Bound,
+        Self::MinVoters,
+        Self::NoGroup,
+        Self::Heard,
+    ];
 
     /// What the closing table calls it.
     pub fn name(self) -> &'static str {
@@ -37,6 +46,7 @@ impl Blockade {
             Self::Bound => "  bound to a view",
             Self::MinVoters => "  fewer than wanted",
             Self::NoGroup => "  no group to join",
+            Self::Heard => "  a silent one was heard",
         }
     }
 }
@@ -44,6 +54,13 @@ impl Blockade {
 impl World<'_> {
     /// What keeps `blocked` from going on; of several lineages, the one that came furthest tells.
     pub(crate) fn blockade_of(&self, blocked: &[usize]) -> Blockade {
+        let heard = |index: &usize| {
+            let blocked = self.hosts[*index].as_ref().and_then(|host| host.node.blocked());
+            matches!(blocked, Some(Blocked::Out(Out::Heard { .. } | Out::Exile { .. }) | Blocked::Unsettled { .. }))
+        };
+        if blocked.iter().any(heard) {
+            return Blockade::Heard;
+        }
         let views = blocked.iter().filter_map(|index| self.hosts[*index].as_ref()?.node.view());
         let last = views.max_by_key(|view| view.vid);
         last.and_then(|view| blockade(&self.hosts, &self.ballots, view.gid)).unwrap_or(Blockade::NoGroup)

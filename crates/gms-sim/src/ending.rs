@@ -97,7 +97,7 @@ impl World<'_> {
         let host = |index: &usize| self.hosts[*index].as_ref().expect("it lives");
         let goes_on = |index: &&usize| host(index).uniform_at > since + GRACE;
         // Who is bound to a view may have nothing that waits for it, and hear its leader.
-        let has_to_say = self.blockade != Some(Blockade::Bound);
+        let has_to_say = !matches!(self.blockade, Some(Blockade::Bound | Blockade::Heard));
         let is_silent = |index: &&usize| host(index).node.view().is_some() && !host(index).app.blocked;
         if waiting.iter().any(|index| goes_on(&index)) {
             return Err(dump(&self.hosts, self.now, "delivered at a uniform level without a quorum"));
@@ -219,12 +219,13 @@ pub(crate) fn dump(hosts: &[Option<Host>], now: Time, why: &str) -> String {
         let view = host.node.view().map_or("none".to_owned(), |view| view.to_string());
         let (app, memory) = (&host.app, host.node.memory());
         text += &format!(
-            "\n    {} at {}: view {view}{}{}{}, (have, safe, stable) {:?}, handled up to {}, {} sent, {} outcomes, {} of {} bytes, {:?}",
+            "\n    {} at {}: view {view}{}{}{}{}, (have, safe, stable) {:?}, handled up to {}, {} sent, {} outcomes, {} of {} bytes, {:?}",
             host.uid,
             host.address,
             if host.node.is_leader() { ", leader" } else { "" },
             if app.leaving { ", leaving" } else { "" },
             app.end.as_ref().map_or(String::new(), |end| format!(", {end:?}")),
+            host.node.blocked().map_or(String::new(), |why| format!(", blocked: {why}")),
             host.node.progress(),
             host.reached,
             app.sent,

@@ -26,7 +26,7 @@ impl Membership {
         match &record.event {
             Event::View { gid, view, .. } => *this = Some(Self { who, gid: Gid(*gid), vid: *view, out: false }),
             // It gives its lineage up by itself.
-            Event::Discarded { .. } => *this = None,
+            Event::Discarded { .. } | Event::GaveUp { .. } => *this = None,
             Event::Excluded => this.iter_mut().filter(|this| this.who == who).for_each(|this| this.out = true),
             _ => {}
         }

@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) reached: u64,
     /// The last view it recorded.
     pub(crate) membership: Option<Membership>,
+    /// The last view it was in.
+    pub(crate) last_view: Option<std::sync::Arc<gms_core::View>>,
     /// The lineage in which it was told that a message of its own is ordered, since somebody asked.
     pub(crate) spoke: Option<Gid>,
     /// When it last delivered a message at a level that may not be lost.
@@ -75,7 +77,7 @@ impl Host {
             ..Config::new("simulated", uid, address(birth.place))
         };
         let mut config = NodeConfig::new(core);
-        if !matches!(birth.entry, Entry::Auto | Entry::Expected) {
+        if scenario.lineages.is_none() && !matches!(birth.entry, Entry::Auto | Entry::Expected) {
             // There is one group, which exists.
             (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
         }
@@ -109,6 +111,7 @@ impl Host {
             doom: None,
             reached: 0,
             membership: None,
+            last_view: None,
             spoke: None,
             uniform_at: Time::ZERO,
             events: Vec::new(),
@@ -176,6 +179,9 @@ impl Host {
                 self.spoke = self.membership.as_ref().map(Membership::gid);
             }
             witness.take(&record, Some(self.place));
+        }
+        if let Some(view) = self.node.view() {
+            self.last_view = Some(view.clone());
         }
         let uid = self.node.uid();
         self.uid = Uid { node: uid.node.0, incarnation: uid.incarnation };

@@ -39,7 +39,8 @@ impl Lineages {
         ProcessIdentity { host: self.host(place), pid: index as u32 + 1, started: index as u64, member: 1 }
     }
 
-    fn host(&self, place: usize) -> u64 {
+    /// The host that a place is on.
+    pub(crate) fn host(&self, place: usize) -> u64 {
         (place / self.beside) as u64 + 1
     }
 }
@@ -212,7 +213,10 @@ impl World<'_> {
             let dead = self.dead_beside(host, lineages);
             for address in refused {
                 self.network.count("connection refused");
-                self.act(index, |host, _, now| host.node.closed(now, address));
+                self.act(index, |host, _, now| {
+                    host.node.refused(now, address);
+                    host.node.closed(now, address)
+                });
             }
             for uid in dead {
                 self.network.count("proved by its host");

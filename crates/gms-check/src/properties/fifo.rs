@@ -67,9 +67,11 @@ impl Invariant for Fifo {
 
 /// Whether a process may have joined after another one sent: it did, or the views to tell by are not there.
 fn joined_later(world: &World, who: ProcessId, sender: ProcessId) -> bool {
-    let (Some(lineage), Some((first, _))) = (world.lineage_of(who), world.process(who).installed.first()) else {
+    let process = world.process(who);
+    let (Some(lineage), Some((first, _))) = (process.first_lineage, process.installed.first()) else {
         return false;
     };
+    let lineage = &world.lineages()[lineage];
     let uid = world.uid(sender);
     let Some(before) = first.checked_sub(1).filter(|before| *before > 0) else {
         return false;

@@ -259,6 +259,13 @@ pub enum Event {
         /// Who it was.
         before: Uid,
     },
+    /// This process gave its lineage up by itself, and goes on as if it had been excluded: its quorum is lost for good and
+    /// another one goes on, or nothing was said in it yet and nobody is left.
+    GaveUp {
+        /// The lineage.
+        #[serde(with = "hex")]
+        gid: u128,
+    },
     /// An operator gave a lineage up (P27).
     Discarded {
         /// The lineage.
@@ -366,6 +373,7 @@ mod tests {
         back(Event::Excluded);
         back(Event::Lives { before: uid });
         back(Event::Dissolved { into: u128::MAX });
+        back(Event::GaveUp { gid: u128::MAX });
         back(Event::Rest { up: vec![uid], blocked: vec![] });
         back(Event::Outcome { sseq: 1, result: Outcome::Unknown });
         let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });

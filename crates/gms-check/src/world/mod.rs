@@ -211,6 +211,7 @@ impl World {
             | Event::Created { from: None, .. }
             | Event::Heard { .. }
             | Event::Lives { .. }
+            | Event::GaveUp { .. }
             | Event::Discarded { .. }
             | Event::Blocked { .. }
             | Event::Unblocked

@@ -11,6 +11,8 @@ pub(crate) struct Process {
     pub(crate) uid: Uid,
     /// Number of the lineage it is in.
     pub(crate) lineage: Option<usize>,
+    /// And of the one that it was in first: it may have created another with that one's history.
+    pub(crate) first_lineage: Option<usize>,
     /// Its views as (view, gseq), in the order of installation.
     pub(crate) installed: Vec<(u64, u64)>,
     /// The place it has to handle next; 0 before the first view.
@@ -36,6 +38,7 @@ impl Process {
         Process {
             uid,
             lineage: None,
+            first_lineage: None,
             installed: Vec::new(),
             due: 0,
             holes: Ranges::default(),
@@ -69,6 +72,7 @@ impl Process {
             self.holes.insert(self.due, gseq - 1);
         }
         self.lineage = Some(lineage);
+        self.first_lineage.get_or_insert(lineage);
         self.due = gseq.saturating_add(1);
         self.installed.push((view, gseq));
     }

@@ -43,6 +43,7 @@ pub(super) fn in_words(record: &Record) -> Option<String> {
         }
         Event::Heard { gid } => format!("hears of lineage {gid:032x} for the first time"),
         Event::Lives { before } => format!("goes on, before it was {before}"),
+        Event::GaveUp { gid } => format!("gives lineage {gid:032x} up"),
         Event::Discarded { gid } => format!("an operator gives up lineage {gid:032x}"),
         Event::Excluded => "is excluded".to_owned(),
         Event::Left => "has left".to_owned(),
