@@ -59,7 +59,9 @@ impl<'a> Sender<'a> {
         match outcome.await {
             Ok(Ok(Outcome::Ordered { gseq, vid })) => Ok(Ordered { gseq, view: vid }),
             // A member's own messages belong to no client's session.
-            Ok(Ok(Outcome::NotOrdered | Outcome::SessionExpired)) => Err(SendError::NotOrdered),
+            Ok(Ok(Outcome::NotOrdered | Outcome::PlaceForgotten | Outcome::SessionExpired)) => {
+                Err(SendError::NotOrdered)
+            }
             Ok(Ok(Outcome::Unknown)) => Err(SendError::Unknown),
             Ok(Err(error)) => Err(error),
             // Never handed to the protocol: the member had ended.

@@ -181,7 +181,8 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
     while let Some(line) = connection.buffered_line()? {
         let incoming = Incoming::parse(&line)?;
         if let Some(ordered) = incoming.ordered {
-            outgoing.settle(ordered.number, Ok(Ordered { gseq: ordered.gseq, view: ordered.view }));
+            let place = ordered.gseq.zip(ordered.view).map(|(gseq, view)| Ordered { gseq, view });
+            outgoing.settle(ordered.number, place.ok_or(ClientError::PlaceForgotten));
         } else if let Some(refused) = incoming.not_ordered {
             if !refused.again {
                 outgoing.refused_for_ever(refused.number, ClientError::NotOrdered { reason: refused.reason });

@@ -1,6 +1,6 @@
 //! What can go wrong for a client; each variant says what happened to the message.
 
-/// Why a message is not known to be ordered, or a client has no server.
+/// Why the place of a message is not known, or a client has no server.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ClientError {
     /// No server could be reached. A message was not sent to anybody.
@@ -18,8 +18,12 @@ pub enum ClientError {
     /// The message was sent, and no server was found in time to tell what became of it: it may or may not be in the order.
     #[error("outcome unknown: the server was lost with the message in flight, and no other was found")]
     Unknown,
-    /// The message was sent through a server that was lost, and by the time it was sent again through another one, the
-    /// group had used so many other sessions that it has forgotten this one: it may or may not be in the order.
+    /// The message is in the order and is delivered once. Its place is forgotten: it was sent again after the loss of a
+    /// server, and thousands of the client's messages are behind it.
+    #[error("ordered, at a place that the group no longer remembers")]
+    PlaceForgotten,
+    /// The message was sent through a server that was lost, and by the time it was sent again through another one, so
+    /// many other sessions had been opened that the group has forgotten this one: it may or may not be in the order.
     #[error(
         "outcome unknown: the group has forgotten the client's session, and the server it was sent through is lost"
     )]

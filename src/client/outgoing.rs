@@ -208,7 +208,7 @@ impl Outgoing {
 
     /// What became of message `number`.
     pub(super) fn settle(&mut self, number: u64, outcome: Result<Ordered, ClientError>) {
-        self.served |= outcome.is_ok();
+        self.served |= matches!(outcome, Ok(_) | Err(ClientError::PlaceForgotten));
         if let Some(answer) = self.message(number).and_then(|message| message.answer.take()) {
             // Whoever stopped waiting does not want to know.
             let _ = answer.send(outcome);

@@ -69,7 +69,7 @@ impl<'a> EventLine<'a> {
         Some(match event {
             Event::Message(m) => Self::message(m.gseq, m.vid, m.sender.node.0, &m.payload),
             Event::View(change) => Self::view(change),
-            Event::Outcome { outcome: Outcome::Ordered { .. }, .. } => return None,
+            Event::Outcome { outcome: Outcome::Ordered { .. } | Outcome::PlaceForgotten, .. } => return None,
             Event::Outcome { sseq, outcome: Outcome::NotOrdered | Outcome::SessionExpired } => {
                 Self::NotOrdered { message: *sseq }
             }

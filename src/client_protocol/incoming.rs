@@ -105,6 +105,6 @@ mod tests {
         let line = br#"{"event":"moon","phase":3}"#;
         assert!(Incoming::parse(line).expect("JSON").update().is_none());
         let line = br#"{"ordered":{"number":1,"gseq":2,"view":3,"at":4}}"#;
-        assert_eq!(Incoming::parse(line).expect("JSON").ordered.map(|ordered| ordered.gseq), Some(2));
+        assert_eq!(Incoming::parse(line).expect("JSON").ordered.and_then(|ordered| ordered.gseq), Some(2));
     }
 }

@@ -46,8 +46,11 @@ pub(crate) struct HelloReply {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct OrderedReply {
     pub(crate) number: u64,
-    pub(crate) gseq: Gseq,
-    pub(crate) view: Vid,
+    /// Its place, with the view, unless that is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gseq: Option<Gseq>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) view: Option<Vid>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -168,8 +171,10 @@ mod tests {
 
     #[test]
     fn lines_are_as_documented() {
-        let ordered = Reply::Ordered(OrderedReply { number: 7, gseq: 121, view: 4 });
+        let ordered = Reply::Ordered(OrderedReply { number: 7, gseq: Some(121), view: Some(4) });
         assert_eq!(json(&ordered), "{\"ordered\":{\"number\":7,\"gseq\":121,\"view\":4}}\n");
+        let somewhere = Reply::Ordered(OrderedReply { number: 7, gseq: None, view: None });
+        assert_eq!(json(&somewhere), "{\"ordered\":{\"number\":7}}\n");
         let refused = Reply::NotOrdered(NotOrderedReply { number: 7, reason: "no".into(), again: false });
         assert_eq!(json(&refused), "{\"not_ordered\":{\"number\":7,\"reason\":\"no\"}}\n");
         assert_eq!(json(&Reply::Unknown(UnknownReply { number: 7 })), "{\"unknown\":{\"number\":7}}\n");

@@ -122,7 +122,10 @@ impl Gathered {
         }
         self.count += 1;
         let reply = match outcome {
-            Outcome::Ordered { gseq, vid } => Reply::Ordered(OrderedReply { number, gseq, view: vid }),
+            Outcome::Ordered { gseq, vid } => {
+                Reply::Ordered(OrderedReply { number, gseq: Some(gseq), view: Some(vid) })
+            }
+            Outcome::PlaceForgotten => Reply::Ordered(OrderedReply { number, gseq: None, view: None }),
             Outcome::NotOrdered => {
                 let reason = "it had no place in the order when the server left the group, or the group gave way to \
                               another, or an earlier message of its session is missing"

@@ -174,7 +174,8 @@ impl Membership {
                     let outcome = match passed {
                         Some(Passed::Expired | Passed::Gap) => Outcome::NotOrdered,
                         Some(Passed::Repeat { first: Some((gseq, vid)) }) => Outcome::Ordered { gseq, vid },
-                        Some(Passed::Repeat { first: None } | Passed::SessionExpired) => Outcome::SessionExpired,
+                        Some(Passed::Repeat { first: None }) => Outcome::PlaceForgotten,
+                        Some(Passed::SessionExpired) => Outcome::SessionExpired,
                         _ => Outcome::Ordered { gseq, vid },
                     };
                     if pending.delivered(sseq) {

@@ -112,7 +112,10 @@ pub enum Outcome {
     NotOrdered,
     /// It may or may not be: this process left or was excluded before it could know.
     Unknown,
-    /// It belongs to a client's session of which the group knows too little, for others have been used since: this
+    /// It belongs to a client's session, in which a copy of it stands in the order, at a place that is no longer
+    /// remembered: so many messages of the session have followed it.
+    PlaceForgotten,
+    /// It belongs to a client's session that the group does not know any more, for others have been opened since: this
     /// copy of it is not delivered, but one that was sent before may have been.
     SessionExpired,
 }

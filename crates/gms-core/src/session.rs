@@ -3,7 +3,8 @@
 //! A session is opened by an entry of its own, number 0; its messages are numbered from 1. The table here is a fold over
 //! the stored prefix, so every member decides alike (I7), and only for frames whose header says that there is something
 //! to decide. A session is never opened twice: one that has been expired stays unknown, and nothing of it is delivered any
-//! more. So a repeat can be told from a message that is new, or else is refused, but never delivered again.
+//! more. So a repeat can be told from a message that is new, or else is refused, but never delivered again. The place of
+//! a session's last message is known as long as the session is: a client that waits for each answer is told each.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -53,7 +54,7 @@ pub(crate) struct Sessions {
     /// From the one unused longest on. The key is when a session came last in here.
     by_use: BTreeMap<Gseq, u128>,
     stretches: usize,
-    /// Up to here, sessions have no stretches.
+    /// Up to here, sessions have one stretch at most.
     forgotten: Gseq,
     /// Entries that are not for the application, by place.
     passed: VecDeque<(Gseq, Passed)>,
@@ -213,22 +214,19 @@ impl Sessions {
         self.by_use.insert(gseq, session);
     }
 
-    /// Keeps the stretches within their bound: those of the session unused longest go first.
+    /// Keeps the stretches within their bound: those of the session unused longest go first, but for its latest.
     fn forget(&mut self) {
         while self.stretches > STRETCHES * self.limit {
             let Some((used, session)) = self.by_use.range(self.forgotten + 1..).next() else { return };
-            self.forgotten = *used;
-            // The last one, which is in use, keeps its latest.
-            let keeps = usize::from(Some((used, session)) == self.by_use.last_key_value());
             let known = self.known.get_mut(session).expect("in both or in none");
-            while known.stretches.len() > keeps && self.stretches > STRETCHES * self.limit {
+            while known.stretches.len() > 1 && self.stretches > STRETCHES * self.limit {
                 let oldest = known.stretches.pop_front().expect("just counted");
                 known.remembered -= oldest.count;
                 self.stretches -= 1;
             }
-            if !known.stretches.is_empty() {
-                self.forgotten -= 1;
-                return;
+            // Not when it has enough to go on with: the session used last gets more without a new place in here.
+            if self.stretches > STRETCHES * self.limit {
+                self.forgotten = *used;
             }
         }
     }

@@ -107,7 +107,7 @@ impl Client {
         (self.progress, self.patience) = (now, self.plan.patience);
         match outcome {
             Outcome::Ordered { .. } if number == 0 => (self.open, self.cursor) = (true, 1),
-            Outcome::Ordered { .. } => _ = self.unanswered.remove(&number),
+            Outcome::Ordered { .. } | Outcome::PlaceForgotten => _ = self.unanswered.remove(&number),
             Outcome::SessionExpired => self.draw_session(),
             Outcome::NotOrdered | Outcome::Unknown if number == 0 => self.draw_session(),
             Outcome::NotOrdered | Outcome::Unknown if self.unanswered.contains_key(&number) => self.send_again(),

@@ -102,6 +102,16 @@ fn what_is_certain_moves_to_the_next_session_and_the_rest_is_given_up() {
 }
 
 #[test]
+fn a_message_whose_place_is_forgotten_is_ordered_and_the_session_goes_on() {
+    let (mut outgoing, mut outcomes) = three();
+    outgoing.settle(1, Err(ClientError::PlaceForgotten));
+    outgoing.turned_away("full".to_owned());
+    outgoing.renew();
+    assert_eq!(outcomes[0].try_recv(), Ok(Err(ClientError::PlaceForgotten)));
+    assert_eq!((outgoing.take_refusal(), outgoing.session), (None, Session::Open("s".to_owned())));
+}
+
+#[test]
 fn a_server_that_leaves_makes_nothing_uncertain_and_a_refusal_for_ever_ends_the_session() {
     let (mut outgoing, mut outcomes) = three();
     assert!((1..=3).all(|number| outgoing.refused(number)));

@@ -97,6 +97,7 @@ impl Talk {
     fn heed(&mut self, outcome: Result<gms::Ordered, ClientError>) -> u64 {
         let error = match outcome {
             Ok(ordered) => return ordered.gseq,
+            Err(ClientError::PlaceForgotten) => return 0,
             Err(error) => error,
         };
         complain(&format!("error: {error}"));

@@ -12,7 +12,7 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
     Some(match event {
         Event::Message(m) => message_in_words(m.gseq, m.sender.node.0, &m.payload, palette),
         Event::View(change) => palette.strong(view_in_words(change)).to_string(),
-        Event::Outcome { outcome: Outcome::Ordered { .. }, .. } => return None,
+        Event::Outcome { outcome: Outcome::Ordered { .. } | Outcome::PlaceForgotten, .. } => return None,
         Event::Outcome { sseq, outcome: Outcome::NotOrdered | Outcome::SessionExpired } => {
             format!("own message {sseq} was not ordered")
         }

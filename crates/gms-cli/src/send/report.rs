@@ -41,10 +41,23 @@ pub(super) struct Report {
 #[derive(Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Line {
-    Ordered { gseq: u64, view: u64, latency_us: u64 },
-    NotOrdered { reason: String },
+    Ordered {
+        /// Without a place when the group has forgotten it.
+        #[serde(flatten)]
+        place: Option<Place>,
+        latency_us: u64,
+    },
+    NotOrdered {
+        reason: String,
+    },
     Unknown,
     NoServer,
+}
+
+#[derive(Serialize)]
+struct Place {
+    gseq: u64,
+    view: u64,
 }
 
 #[derive(Serialize)]
@@ -113,11 +126,16 @@ impl Report {
     }
 
     fn tell(&mut self, outcome: Result<Ordered, ClientError>, latency: Duration) -> Result<()> {
-        let line = match outcome {
-            Ok(Ordered { gseq, view }) => {
+        let place = match outcome {
+            Ok(Ordered { gseq, view }) => Ok(Some(Place { gseq, view })),
+            Err(ClientError::PlaceForgotten) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let line = match place {
+            Ok(place) => {
                 let latency_us = latency.as_micros() as u64;
                 let _ = self.latencies.record(latency_us);
-                Line::Ordered { gseq, view, latency_us }
+                Line::Ordered { place, latency_us }
             }
             Err(error) => {
                 let line = match &error {
@@ -146,8 +164,11 @@ impl Report {
                 self.out.write_all(b"\n")?;
             }
             Style::Words => match &line {
-                Line::Ordered { gseq, view, latency_us } => {
+                Line::Ordered { place: Some(Place { gseq, view }), latency_us } => {
                     writeln!(self.out, "ordered at {gseq} in view {view}, {}", milliseconds(*latency_us))?;
+                }
+                Line::Ordered { place: None, .. } => {
+                    writeln!(self.out, "ordered, at a place that the group no longer remembers")?;
                 }
                 Line::NotOrdered { reason } => writeln!(self.out, "{reason}")?,
                 Line::Unknown => writeln!(self.out, "outcome unknown")?,

@@ -135,7 +135,24 @@ fn places_of_those_unused_longest_are_forgotten_first() {
     }
     assert_eq!(order.sessions.bytes(), order.sessions.cap(), "there is no room left");
     let last = order.next - 1;
-    assert_eq!(order.fold(&[(3, 9), (3, 8), (1, 7), (1, 1)]), [repeat(last), repeat(last - 3), FORGOTTEN, FORGOTTEN]);
+    let rows = [(3, 9), (3, 8), (1, 8), (1, 7)];
+    assert_eq!(order.fold(&rows), [repeat(last), repeat(last - 3), repeat(last - 5), FORGOTTEN]);
+}
+
+/// Clients that wait for each answer, and one that loses its server before it has it.
+#[test]
+fn the_place_of_the_last_message_is_known_as_long_as_the_session() {
+    for sessions in [1, 2, 7, 50] {
+        let mut order = Order::new(50);
+        (1..=sessions).for_each(|session| _ = order.fold(&[(session, 0)]));
+        for number in 1..=400 {
+            (1..=sessions).for_each(|session| assert_eq!(order.fold(&[(session, number)]), [None]));
+            assert!(order.stretches() <= 100);
+        }
+        for (session, place) in (1..=sessions).zip(order.next - sessions as Gseq..order.next) {
+            assert_eq!(order.fold(&[(session, 400)]), [repeat(place)]);
+        }
+    }
 }
 
 #[test]
@@ -143,13 +160,13 @@ fn no_more_is_forgotten_than_has_to_be() {
     let mut order = Order::new(3);
     order.fold(&[(1, 0), (2, 0), (3, 0)]);
     (1..=3).for_each(|number| _ = order.fold(&[(1, number), (2, number)]));
-    // One place less of the one unused longest for each new one.
-    for (row, left) in [((3, 1), 2), ((2, 4), 1), ((3, 2), 0)] {
+    // One place less of the one unused longest for each new one, but for its last.
+    for (row, left) in [((3, 1), (2, 3)), ((2, 4), (1, 4)), ((3, 2), (1, 3))] {
         order.fold(&[row]);
         let stretches = |session| order.sessions.known[&session].stretches.len();
-        assert_eq!((stretches(1), order.stretches()), (left, 6), "{row:?}");
+        assert_eq!(((stretches(1), stretches(2)), order.stretches()), (left, 6), "{row:?}");
     }
-    assert_eq!(order.fold(&[(1, 3), (2, 1)]), [FORGOTTEN, repeat(5)]);
+    assert_eq!(order.fold(&[(1, 3), (1, 2), (2, 1), (2, 2)]), [repeat(8), FORGOTTEN, FORGOTTEN, repeat(7)]);
 }
 
 #[test]
