@@ -52,7 +52,6 @@ fn checker_event(event: Trace) -> gms_check::Event {
             let result = match outcome {
                 gms_core::Outcome::Ordered { gseq, vid } => Outcome::Ordered { gseq, view: vid },
                 // This copy is nowhere; what is known of others, P26 tells.
-                // This copy is not in the order.
                 gms_core::Outcome::NotOrdered
                 | gms_core::Outcome::PlaceForgotten
                 | gms_core::Outcome::SessionExpired => Outcome::NotOrdered,

@@ -2,10 +2,14 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{LIMIT, Server, servers};
-use gms::{Bootstrap, Client, ClientConfig, ClientError, Config, Gap, ServiceConfig, Subscription, Update};
+use gms::{
+    Bootstrap, Client, ClientConfig, ClientError, Config, Gap, Group, Listeners, Service, ServiceConfig, Subscription,
+    Update,
+};
 use gms_net::{FaultRates, MemoryNetwork};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -162,24 +166,46 @@ async fn a_server_that_leaves_is_replaced_and_nothing_is_refused() {
     servers.remove(2).wait().await;
 }
 
-/// A group that remembers one session only: whoever pauses finds his forgotten.
+/// A group that remembers one session only; the client's server serves nobody for a while.
 #[tokio::test]
 async fn a_session_that_was_forgotten_is_replaced_as_long_as_nothing_is_in_doubt() {
     let network = MemoryNetwork::new(12, FaultRates::NONE);
     let mut config = Config::new("test");
     (config.id, config.bootstrap, config.params.sessions) = (Some(0), Bootstrap::Found, 1);
-    let server = Server::start_as(&network, config).await;
-    let (one, other) = (client(at(&[&server])).await, client(at(&[&server])).await);
-    let mut watched = one.subscribe(None).await.expect("a server");
-    for n in 0..10 {
-        for sender in [&one, &other] {
-            let receipts = [sender.queue(format!("{n}.1")).await, sender.queue(format!("{n}.2")).await];
-            for (part, receipt) in receipts.into_iter().enumerate() {
-                let place = receipt.expect("accepted").await.expect("ordered");
-                assert_eq!(message(&mut watched).await, (place.gseq, format!("{n}.{}", part + 1)));
+    let (group, mut events) = Group::join_over(config, network.attach()).await.expect("joins");
+    let serving: Arc<Mutex<Option<Service>>> = Arc::default();
+    let serve = async |place: gms::Endpoint| {
+        let listeners = Listeners::bind(&[place], false).await.expect("free");
+        let service = Service::start(&group, listeners, ServiceConfig::default());
+        let endpoint = service.endpoints()[0].clone();
+        *serving.lock().expect("no panic") = Some(service);
+        endpoint
+    };
+    let place = serve("127.0.0.1:0".parse().expect("an address")).await;
+    let publisher = tokio::spawn({
+        let serving = serving.clone();
+        async move {
+            while let Some(batch) = events.next_batch().await {
+                serving.lock().expect("no panic").iter().for_each(|service| service.publish(&batch));
             }
         }
-    }
+    });
+    let one = client(ClientConfig { give_up: LIMIT, ..ClientConfig::at([place.clone()]) }).await;
+    let before = one.send("before").await.expect("ordered");
+    *serving.lock().expect("no panic") = None;
+    // Somebody else takes the only room there is.
+    let elsewhere = serve("127.0.0.1:0".parse().expect("an address")).await;
+    let other = client(ClientConfig { give_up: LIMIT, ..ClientConfig::at([elsewhere]) }).await;
+    other.send("other").await.expect("ordered");
+    drop(other);
+    *serving.lock().expect("no panic") = None;
+    serve(place).await;
+    let places = ["after", "and after"].map(|text| one.send(text));
+    let [after, and_after] = places;
+    let (after, and_after) = tokio::join!(after, and_after);
+    let (after, and_after) = (after.expect("ordered"), and_after.expect("ordered"));
+    assert!(before.gseq < after.gseq && after.gseq < and_after.gseq);
+    publisher.abort();
 }
 
 #[tokio::test]

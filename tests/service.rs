@@ -84,6 +84,8 @@ async fn a_session_goes_on_through_another_server_and_nothing_of_it_is_delivered
     }
     let refused = send(&mut second, 0).await["not_ordered"].clone();
     assert!(refused["reason"].as_str().expect("a reason").contains("begin with 1") && refused["again"].is_null());
+    let refused = send(&mut second, u64::MAX).await["not_ordered"].clone();
+    assert!(refused["reason"].as_str().expect("a reason").contains("end before"), "{refused}");
     // One that the group does not know.
     session(&mut second, &"7".repeat(32)).await;
     assert_eq!(send(&mut second, 1).await, json!({"session_expired": {"number": 1}}));
@@ -94,6 +96,54 @@ async fn a_session_goes_on_through_another_server_and_nothing_of_it_is_delivered
     }
     let closed = second.ask(r#"{"hello":{"protocol":1,"session":"seven"}}"#).await;
     assert!(closed["closed"]["reason"].as_str().expect("a reason").contains("32 hexadecimal digits"), "{closed}");
+}
+
+/// Opens a session as soon as the group has room for one.
+async fn opened(endpoint: &gms::Endpoint) -> (Wire, String) {
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    loop {
+        let mut wire = Wire::connect(endpoint).await;
+        let said = wire.ask(r#"{"hello":{"protocol":1,"session":"new"}}"#).await;
+        if let Some(session) = said["hello"]["session"].as_str() {
+            return (wire, session.to_owned());
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{said}");
+    }
+}
+
+/// A group that remembers two sessions only.
+#[tokio::test]
+async fn a_session_whose_client_is_connected_is_not_forgotten_and_one_whose_client_has_gone_is() {
+    let network = MemoryNetwork::new(21, FaultRates::NONE);
+    let mut config = Config::new("test");
+    (config.id, config.bootstrap, config.params.sessions) = (Some(0), Bootstrap::Found, 2);
+    let server = Server::start_as(&network, config).await;
+    let (mut idle, kept) = opened(&server.endpoint).await;
+    // One connection that asks for one session after the other, as many as it likes.
+    let mut greedy = Wire::connect(&server.endpoint).await;
+    let mut asked = HashSet::new();
+    for _ in 0..50 {
+        assert!(asked.insert(session(&mut greedy, "new").await));
+    }
+    let refused = Wire::connect(&server.endpoint).await.ask(r#"{"hello":{"protocol":1,"session":"new"}}"#).await;
+    assert!(refused["closed"]["reason"].as_str().expect("a reason").contains("as many open sessions"), "{refused}");
+    let place = send(&mut idle, 1).await["ordered"]["gseq"].clone();
+    assert!(place.is_u64());
+    // It comes back, and is held again from there on.
+    drop(idle);
+    let mut idle = Wire::connect(&server.endpoint).await;
+    session(&mut idle, &kept).await;
+    assert_eq!(send(&mut idle, 1).await["ordered"]["gseq"], place);
+    for _ in 0..50 {
+        session(&mut greedy, "new").await;
+    }
+    assert_eq!(send(&mut idle, 1).await["ordered"]["gseq"], place);
+    // It goes for good: others take its room.
+    drop(idle);
+    let (_one, _) = opened(&server.endpoint).await;
+    let mut late = Wire::connect(&server.endpoint).await;
+    session(&mut late, &kept).await;
+    assert_eq!(send(&mut late, 1).await, json!({"session_expired": {"number": 1}}));
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ impl Connection {
                     let reason = reason.to_owned();
                     self.reply(&Reply::NotOrdered(NotOrderedReply { number, reason, again: true }));
                 }
-                Asked::Session => self.refuse_opening(reason),
+                Asked::Session | Asked::Hold => self.refuse_opening(reason),
             }
         }
     }

@@ -35,6 +35,8 @@ pub(super) enum Asked {
     Message(u64),
     /// A session.
     Session,
+    /// Nothing: the server says that it holds the client's session.
+    Hold,
 }
 
 /// Answers that have the same owner, gathered so that it is woken once.
@@ -113,8 +115,10 @@ impl Ledger {
 
 impl Gathered {
     fn add(&mut self, owner: &Arc<Outbox>, asked: Asked, outcome: Outcome) {
-        let Asked::Message(number) = asked else {
-            return owner.put_opened(matches!(outcome, Outcome::Ordered { .. }));
+        let number = match asked {
+            Asked::Message(number) => number,
+            Asked::Session => return owner.put_opened(outcome),
+            Asked::Hold => return owner.put(&[], 1),
         };
         if !self.owner.as_ref().is_some_and(|known| Arc::ptr_eq(known, owner)) {
             self.hand_over();

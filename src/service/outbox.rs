@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::task::Waker;
 
+use gms_core::Outcome;
+
 /// Answers on their way to a connection, and its alarm clock.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -20,8 +22,8 @@ struct Answers {
     lines: Vec<u8>,
     /// Messages that these lines settle.
     settled: usize,
-    /// Whether the session that it has asked for is there.
-    opened: Option<bool>,
+    /// What became of the opening of the session that it has asked for.
+    opened: Option<Outcome>,
     waker: Option<Waker>,
     gone: bool,
 }
@@ -52,7 +54,7 @@ impl Outbox {
     }
 
     /// The answer to the opening of a session.
-    pub(super) fn put_opened(&self, opened: bool) {
+    pub(super) fn put_opened(&self, opened: Outcome) {
         let mut answers = self.lock();
         answers.opened = Some(opened);
         answers.settled += 1;
@@ -60,7 +62,7 @@ impl Outbox {
     }
 
     /// That answer, once.
-    pub(super) fn take_opened(&self) -> Option<bool> {
+    pub(super) fn take_opened(&self) -> Option<Outcome> {
         self.lock().opened.take()
     }
 

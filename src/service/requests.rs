@@ -1,6 +1,6 @@
 //! What a connection does about each line.
 
-use gms_core::{Addressing, SessionNumber};
+use gms_core::{Addressing, SESSION_HOLD, SESSION_OPEN, SessionNumber};
 
 use super::connection::Connection;
 use super::ledger::Asked;
@@ -40,7 +40,12 @@ impl Connection {
         let limit = self.shared.message_limit as usize;
         let payload = send.bytes().and_then(|payload| match payload.len() {
             len if len > limit => Err(format!("the message has {len} bytes, the group's limit is {limit}")),
-            _ if self.session.is_some() && number == 0 => Err("the numbers of a session begin with 1".to_owned()),
+            _ if self.session.is_some() && number == SESSION_OPEN => {
+                Err("the numbers of a session begin with 1".to_owned())
+            }
+            _ if self.session.is_some() && number >= SESSION_HOLD => {
+                Err(format!("the numbers of a session end before {SESSION_HOLD}"))
+            }
             _ => Ok(payload),
         });
         match payload {

@@ -1,39 +1,69 @@
-//! Sessions of clients at this server: the messages of one are delivered once, through whichever servers they come.
+//! Sessions of clients at this server: the messages of one are delivered once, through whichever servers they come. The
+//! group knows which server holds a session, and forgets none whose client is connected.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use gms_core::{Addressing, Level, SessionNumber};
+use gms_core::{Addressing, Level, Outcome, SESSION_HOLD, SESSION_OPEN, SESSION_RELEASE, SessionNumber};
 
 use super::connection::Connection;
 use super::ledger::Asked;
 use super::outbox::Outbox;
 use crate::client_protocol::{HelloReply, NEW_SESSION, PROTOCOL, Reply};
+use crate::mailbox::Mailbox;
 use crate::submission::Submission;
 
 /// Which connection each session goes through.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<HashMap<u128, Arc<Outbox>>>);
+pub(super) struct Sessions(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    connections: HashMap<u128, Arc<Outbox>>,
+    /// Held by this server without a connection: the group has not been told yet.
+    left: VecDeque<u128>,
+}
 
 impl Sessions {
     /// From here on the session goes through this connection; the one before ends.
     fn enter(&self, session: u128, connection: &Arc<Outbox>) {
-        let before = self.lock().insert(session, connection.clone());
+        let mut table = self.lock();
+        table.left.retain(|left| *left != session);
+        let before = table.connections.insert(session, connection.clone());
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, connection)) {
             before.supersede();
         }
     }
 
     fn leave(&self, session: u128, connection: &Arc<Outbox>) {
-        let mut sessions = self.lock();
-        if sessions.get(&session).is_some_and(|present| Arc::ptr_eq(present, connection)) {
-            sessions.remove(&session);
+        let mut table = self.lock();
+        if table.connections.get(&session).is_some_and(|present| Arc::ptr_eq(present, connection)) {
+            table.connections.remove(&session);
+            table.left.push_back(session);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u128, Arc<Outbox>>> {
+    /// Releases those that have been left, as far as the group has room: under the lock, so that whoever enters one
+    /// again holds it after that.
+    fn release(&self, mailbox: &Mailbox) {
+        let mut table = self.lock();
+        while let Some(session) = table.left.front() {
+            let release = notice(*session, SESSION_RELEASE);
+            let Ok((Some(_), None)) = mailbox.submit(release, &mut iter::empty(), None) else { return };
+            table.left.pop_front();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// What the group is told of a session, beside its messages.
+fn notice(session: u128, number: u64) -> Submission {
+    let addressing = Addressing { session: Some(SessionNumber { session, number }), ..Addressing::default() };
+    Submission { payload: Default::default(), level: Level::Uniform, addressing, receipt: None }
 }
 
 impl Connection {
@@ -46,6 +76,7 @@ impl Connection {
         match u128::from_str_radix(asked, 16) {
             Ok(session) if asked.len() == 32 => {
                 self.enter_session(session);
+                self.waiting.push_back((Asked::Hold, notice(session, SESSION_HOLD)));
                 self.say_hello();
             }
             _ => self
@@ -61,19 +92,20 @@ impl Connection {
         let session = u128::from(high) << 64 | u128::from(low);
         self.enter_session(session);
         self.opening = true;
-        let addressing = Addressing { session: Some(SessionNumber { session, number: 0 }), ..Addressing::default() };
-        let submission = Submission { payload: Default::default(), level: Level::Uniform, addressing, receipt: None };
-        self.waiting.push_back((Asked::Session, submission));
+        self.waiting.push_back((Asked::Session, notice(session, SESSION_OPEN)));
     }
 
     /// The answer to the opening of a session, if there is one now.
     pub(super) fn settle_opening(&mut self) {
         match self.outbox.take_opened() {
-            Some(true) => {
+            Some(Outcome::Ordered { .. }) => {
                 self.opening = false;
                 self.say_hello();
             }
-            Some(false) => self.refuse_opening("this server cannot open a session now: begin it at another"),
+            Some(Outcome::SessionExpired) => self.refuse_opening(
+                "the group has as many open sessions as it can remember: begin one when other clients have gone",
+            ),
+            Some(_) => self.refuse_opening("this server cannot open a session now: begin it at another"),
             None => {}
         }
     }
@@ -92,6 +124,8 @@ impl Connection {
         if let Some(session) = self.session.take() {
             self.shared.sessions.leave(session, &self.outbox);
         }
+        // Also those for which there was no room before.
+        self.shared.sessions.release(&self.shared.mailbox);
     }
 
     pub(super) fn say_hello(&mut self) {

@@ -246,7 +246,7 @@ pub enum Passed {
     Void,
     /// Bound to another view.
     Expired,
-    /// Opens a client's session.
+    /// Opens, holds or releases a client's session.
     Control,
     /// A client's message that is in the order already.
     Repeat {
@@ -255,7 +255,8 @@ pub enum Passed {
     },
     /// A client's message before which one of its session is missing.
     Gap,
-    /// A client's message of a session that is not known, or not any more.
+    /// A client's message of a session that is not known, or not any more; or it would open one for which there is no
+    /// room.
     SessionExpired,
 }
 

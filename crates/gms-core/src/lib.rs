@@ -66,7 +66,7 @@ pub use member::{Member, Memory, SendError};
 pub use params::{Config, Params, ParamsError, QuorumMode, Ranking};
 pub use planted::{Bug, Planted};
 pub use quorum::{is_quorum, quorum_have};
-pub use session::{SESSION_WINDOW, SessionRecord, Stretch};
+pub use session::{SESSION_HOLD, SESSION_OPEN, SESSION_RELEASE, SESSION_WINDOW, SessionRecord, Stretch};
 pub use stats::Stats;
 pub use time::Time;
 pub use timing::Timing;

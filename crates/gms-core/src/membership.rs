@@ -343,7 +343,7 @@ impl Membership {
             self.digest = chain(self.digest, header.fseq, header.gseq, header.origin, frame.end);
             self.acks.stored(frame);
             if header.flags.has_sessions() {
-                self.sessions.take_in(frame);
+                self.sessions.take_in(frame, &self.view);
             }
             if header.origin == me && self.pending.ordered(cx.now, frame.end) {
                 self.progress = cx.now;

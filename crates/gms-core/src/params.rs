@@ -24,8 +24,8 @@ pub struct Params {
     /// While fewer than this vote nothing is ordered ([`crate::Blocked::TooFew`]), and a leave that would make them fewer is
     /// refused. Views go on: the dead are removed, and newcomers come in.
     pub min_voters: u16,
-    /// Client sessions known at a time; the one unused longest makes room for the next. At most
-    /// [`Self::MOST_SESSIONS`].
+    /// Client sessions known at a time; of those whose client is not connected, the one unused longest makes room for
+    /// the next. At most [`Self::MOST_SESSIONS`].
     pub sessions: u32,
     /// Whether what is for all goes by multicast. Otherwise each gets a copy of its own.
     pub multicast: bool,

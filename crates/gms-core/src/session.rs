@@ -2,19 +2,29 @@
 //!
 //! A session is opened by an entry of its own, number 0; its messages are numbered from 1. The table here is a fold over
 //! the stored prefix, so every member decides alike (I7), and only for frames whose header says that there is something
-//! to decide. A session is never opened twice: one that has been expired stays unknown, and nothing of it is delivered any
+//! to decide. The member at which a session's client is connected *holds* it, from the entry that opens it on or by one
+//! that says so, until it releases it or is no member any more: a session that is held makes room for no other.
+//! A session is never opened twice: one that has been expired stays unknown, and nothing of it is delivered any
 //! more. So a repeat can be told from a message that is new, or else is refused, but never delivered again. The place of
 //! a session's last message is known as long as the session is: a client that waits for each answer is told each.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::Passed;
-use crate::id::{Gseq, Vid};
+use crate::id::{Gseq, Uid, Vid};
 use crate::planted::{Bug, Planted};
 use crate::random::mix;
+use crate::view::View;
 use crate::wire::{Entries, EntryKind, Frame, SessionNumber};
+
+/// In place of a message's number: opens the session, which the sender then holds.
+pub const SESSION_OPEN: u64 = 0;
+/// In place of a message's number: the client is connected at the sender from here on, which holds the session.
+pub const SESSION_HOLD: u64 = u64::MAX - 1;
+/// In place of a message's number: the client is not connected at the sender any more.
+pub const SESSION_RELEASE: u64 = u64::MAX;
 
 /// Messages of one session whose places are remembered, at most: whoever has no more than so many without an answer
 /// learns the place of each.
@@ -31,6 +41,8 @@ pub struct SessionRecord {
     pub session: [u8; 16],
     /// Number of its last message.
     pub last: u64,
+    /// The member that holds it or held it last without a word of release, as a digest of its name.
+    pub holder: Option<u64>,
     /// Where its latest messages are, up to the last one.
     pub stretches: Vec<Stretch>,
 }
@@ -44,6 +56,14 @@ pub struct Stretch {
     pub vid: Vid,
     /// How many.
     pub count: u32,
+}
+
+/// Where an entry is, and from whom.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    gseq: Gseq,
+    vid: Vid,
+    sender: Uid,
 }
 
 /// All sessions that are known, and what became of entries that were stored and not handled yet.
@@ -66,6 +86,7 @@ pub(crate) struct Sessions {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Session {
     last: u64,
+    holder: Option<u64>,
     /// Its key in `by_use`.
     used: Gseq,
     stretches: VecDeque<Stretch>,
@@ -100,7 +121,8 @@ impl Sessions {
             let places_are = stretches.iter().all(|stretch| stretch.count > 0 && stretch.gseq < Gseq::MAX / 2);
             sessions.stretches += stretches.len();
             sessions.by_use.insert(used, session);
-            let known = Session { last: record.last, used, stretches, remembered };
+            let SessionRecord { last, holder, .. } = *record;
+            let known = Session { last, holder, used, stretches, remembered };
             if sessions.known.insert(session, known).is_some() || !counts_are_true || !places_are {
                 return None;
             }
@@ -119,7 +141,7 @@ impl Sessions {
         let record = |session: &u128| {
             let known = &self.known[session];
             let stretches = known.stretches.iter().copied().collect();
-            SessionRecord { session: session.to_le_bytes(), last: known.last, stretches }
+            SessionRecord { session: session.to_le_bytes(), last: known.last, holder: known.holder, stretches }
         };
         (!self.lost).then(|| self.by_use.values().map(record).collect())
     }
@@ -129,16 +151,16 @@ impl Sessions {
         let words = self.by_use.values().flat_map(|session| {
             let known = &self.known[session];
             let places = known.stretches.iter().flat_map(|stretch| [stretch.gseq, stretch.vid, stretch.count.into()]);
-            [*session as u64, (*session >> 64) as u64, known.last, known.stretches.len() as u64]
-                .into_iter()
-                .chain(places)
+            let [low, high] = [*session as u64, (*session >> 64) as u64];
+            let holder = [u64::from(known.holder.is_some()), known.holder.unwrap_or(0)];
+            [low, high, known.last, known.stretches.len() as u64].into_iter().chain(holder).chain(places)
         });
         (!self.lost).then(|| words.fold(0, |digest, word| mix(digest ^ word)))
     }
 
-    /// The next frame of the order, which has entries of sessions.
-    pub(crate) fn take_in(&mut self, frame: &Frame) {
-        let vid = frame.header.vid;
+    /// The next frame of the order, which has entries of sessions; `view` is its view.
+    pub(crate) fn take_in(&mut self, frame: &Frame, view: &View) {
+        let (vid, sender) = (frame.header.vid, frame.header.origin);
         for (gseq, entry) in (frame.header.gseq..).zip(Entries::new(&frame.body, 0)) {
             let entry = entry.expect("checked when stored");
             let whole = match entry.kind {
@@ -151,7 +173,7 @@ impl Sessions {
             else {
                 continue;
             };
-            if let Some(why) = self.decide(number, gseq, vid) {
+            if let Some(why) = self.decide(number, At { gseq, vid, sender }, view) {
                 self.passed.push_back((gseq, why));
             }
         }
@@ -173,17 +195,24 @@ impl Sessions {
         (self.limit * (SESSION_COST + STRETCHES * size_of::<Stretch>())) as u64
     }
 
-    fn decide(&mut self, SessionNumber { session, number }: SessionNumber, gseq: Gseq, vid: Vid) -> Option<Passed> {
-        if number == 0 {
-            self.open(session, gseq);
-            return Some(Passed::Control);
+    fn decide(&mut self, SessionNumber { session, number }: SessionNumber, at: At, view: &View) -> Option<Passed> {
+        if number == SESSION_OPEN {
+            let opened = self.open(session, at, view);
+            return Some(if opened { Passed::Control } else { Passed::SessionExpired });
         }
         let last_used = self.by_use.last_key_value().is_some_and(|(_, last)| *last == session);
         let Some(known) = self.known.get_mut(&session) else { return Some(Passed::SessionExpired) };
         if !last_used {
             self.by_use.remove(&known.used);
-            self.by_use.insert(gseq, session);
-            known.used = gseq;
+            self.by_use.insert(at.gseq, session);
+            known.used = at.gseq;
+        }
+        if number >= SESSION_HOLD {
+            let (sender, holds) = (Some(digest_of(at.sender)), number == SESSION_HOLD);
+            if holds || known.holder == sender {
+                known.holder = sender.filter(|_| holds);
+            }
+            return Some(Passed::Control);
         }
         if number <= known.last {
             return Some(Passed::Repeat { first: known.place(number) });
@@ -193,25 +222,37 @@ impl Sessions {
         }
         known.last = number;
         let before = known.stretches.len();
-        known.remember(gseq, vid);
+        known.remember(at.gseq, at.vid);
         self.stretches = self.stretches + known.stretches.len() - before;
         self.forget();
         None
     }
 
-    fn open(&mut self, session: u128, gseq: Gseq) {
+    /// Whether the session is known then: it is not when all those that are known are held by members.
+    fn open(&mut self, session: u128, at: At, view: &View) -> bool {
         if self.known.contains_key(&session) {
-            return;
+            return true;
         }
-        if self.known.len() == self.limit
-            && let Some((_, longest_unused)) = self.by_use.pop_first()
-            && let Some(expired) = self.known.remove(&longest_unused)
-        {
-            self.stretches -= expired.stretches.len();
+        if self.known.len() == self.limit && !self.expire(view) {
+            return false;
         }
-        let fresh = Session { last: 0, used: gseq, stretches: VecDeque::new(), remembered: 0 };
+        let holder = Some(digest_of(at.sender));
+        let fresh = Session { last: 0, holder, used: at.gseq, stretches: VecDeque::new(), remembered: 0 };
         self.known.insert(session, fresh);
-        self.by_use.insert(gseq, session);
+        self.by_use.insert(at.gseq, session);
+        true
+    }
+
+    /// Forgets the session unused longest of those that no member holds, if there is one.
+    fn expire(&mut self, view: &View) -> bool {
+        let members: BTreeSet<u64> = view.members.iter().map(|member| digest_of(member.uid)).collect();
+        let is_held = |session| self.known[session].holder.is_some_and(|holder| members.contains(&holder));
+        let Some((used, session)) = self.by_use.iter().find(|(_, session)| !is_held(session)) else { return false };
+        let (used, session) = (*used, *session);
+        self.by_use.remove(&used);
+        let expired = self.known.remove(&session).expect("in both or in none");
+        self.stretches -= expired.stretches.len();
+        true
     }
 
     /// Keeps the stretches within their bound: those of the session unused longest go first, but for its latest.
@@ -230,6 +271,11 @@ impl Sessions {
             }
         }
     }
+}
+
+/// What a table of thousands of sessions names a member by.
+fn digest_of(member: Uid) -> u64 {
+    mix(member.node.0 ^ mix(member.incarnation))
 }
 
 impl Session {

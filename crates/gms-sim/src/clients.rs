@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Level, Outcome, SessionNumber, Time};
+use gms_core::{Level, Outcome, SESSION_HOLD, SESSION_RELEASE, SessionNumber, Time};
 
 use crate::draw::Draw;
 use crate::scenario::{ClientPlan, Scenario};
@@ -39,6 +39,8 @@ pub(crate) struct Client {
     patience: Duration,
     /// What was accepted by which process under which number, and has no outcome yet: session and number.
     copies: BTreeMap<(usize, u64), (u128, u64)>,
+    /// What processes have to say of its sessions, beside its messages.
+    notices: Vec<(usize, SessionNumber)>,
 }
 
 /// The clients of a scenario.
@@ -56,6 +58,7 @@ pub(crate) fn born(scenario: &Scenario) -> Vec<Client> {
         progress: Time::ZERO,
         patience: plan.patience,
         copies: BTreeMap::new(),
+        notices: Vec::new(),
     };
     scenario.clients.iter().enumerate().map(client).collect()
 }
@@ -78,6 +81,7 @@ impl Client {
 
     /// Begins anew; what has no answer will never have one.
     fn draw_session(&mut self) {
+        self.disconnect();
         self.session = u128::from(self.draw.bits()) << 64 | u128::from(self.draw.bits());
         (self.open, self.last, self.cursor) = (false, 0, 0);
         self.unanswered.clear();
@@ -85,6 +89,7 @@ impl Client {
 
     /// Goes to another process if there is one, and sends everything that has no answer once more.
     fn go(&mut self, now: Time, servers: &[usize]) {
+        self.disconnect();
         let others: Vec<usize> = servers.iter().copied().filter(|index| Some(*index) != self.through).collect();
         self.through = if others.is_empty() { servers.first().copied() } else { Some(self.draw.pick(&others)) };
         self.progress = now;
@@ -92,7 +97,22 @@ impl Client {
         if !self.open {
             // The session may have been opened, and is used by nobody: this is another one.
             self.draw_session();
+        } else if let Some(through) = self.through {
+            self.notices.push((through, SessionNumber { session: self.session, number: SESSION_HOLD }));
         }
+    }
+
+    /// The process that it goes through holds its session no longer.
+    fn disconnect(&mut self) {
+        if let Some(through) = self.through.filter(|_| self.cursor > 0 || self.open) {
+            self.notices.push((through, SessionNumber { session: self.session, number: SESSION_RELEASE }));
+        }
+    }
+
+    /// Nothing more is wanted of the group.
+    fn end(&mut self) {
+        self.disconnect();
+        (self.through, self.open) = (None, false);
     }
 
     fn send_again(&mut self) {
@@ -166,6 +186,23 @@ impl World<'_> {
             }
         }
         let servers = self.living(|host| host.app.vid.is_some() && !host.app.leaving);
+        if client.is_done() {
+            client.end();
+        } else {
+            self.choose(client, &servers);
+        }
+        self.notify(which, client, &servers);
+        if let Some(through) = client.through.filter(|index| servers.contains(index)) {
+            self.hand_over(which, client, through);
+        }
+        if !client.is_done() || !client.notices.is_empty() {
+            self.queue.push(self.now + client.draw.around(client.plan.gap), Happening::Client(which));
+        }
+        self.clients = clients;
+    }
+
+    /// Goes to another process if the client's is gone, or it has had enough of it.
+    fn choose(&self, client: &mut Client, servers: &[usize]) {
         let present = client.through.filter(|index| servers.contains(index));
         let waits = !client.unanswered.is_empty() || (client.cursor > 0 && !client.open);
         // Not before its session is open: each move would leave one behind.
@@ -176,15 +213,23 @@ impl World<'_> {
             client.patience = (2 * client.patience).min(MOST_PATIENT);
         }
         if present.is_none() || fickle || impatient {
-            client.go(self.now, &servers);
+            client.go(self.now, servers);
         }
-        if let Some(through) = client.through.filter(|index| servers.contains(index)) {
-            self.hand_over(which, client, through);
+    }
+
+    /// Has processes say what there is to say of its sessions. One that is out of its group holds none.
+    fn notify(&mut self, which: usize, client: &mut Client, servers: &[usize]) {
+        for (through, notice) in std::mem::take(&mut client.notices) {
+            let mut said = None;
+            if servers.contains(&through) {
+                self.act(through, |host, _, now| {
+                    said = host.app.send_for(which, &mut host.node, now, Bytes::new(), Level::Uniform, notice);
+                });
+                if said.is_none() {
+                    client.notices.push((through, notice));
+                }
+            }
         }
-        if !client.is_done() {
-            self.queue.push(self.now + client.draw.around(client.plan.gap), Happening::Client(which));
-        }
-        self.clients = clients;
     }
 
     fn hand_over(&mut self, which: usize, client: &mut Client, through: usize) {

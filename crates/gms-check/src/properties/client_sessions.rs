@@ -46,7 +46,7 @@ impl Invariant for ClientSessions {
         out.part(Property::P26, "resumed", resumed as u64);
         // By lineage and session: the message before, and its place.
         let mut before: BTreeMap<(u128, u128), (u64, Placed)> = BTreeMap::new();
-        for (client, ids) in self.sent.iter().filter(|(client, _)| client.number > 0) {
+        for (client, ids) in self.sent.iter().filter(|(client, _)| is_message(client.number)) {
             let mut found: BTreeMap<u128, (Id, Placed)> = BTreeMap::new();
             for (id, placed) in ids.iter().flat_map(|id| world.places(*id).map(|placed| (*id, placed))) {
                 let Some(lineage) = world.lineage_of(placed.by).filter(|_| !world.lost(placed)) else { continue };
@@ -97,6 +97,11 @@ impl ClientSessions {
     }
 }
 
+/// The first number and the last two are not of messages: they open, hold and release the session.
+fn is_message(number: u64) -> bool {
+    (1..u64::MAX - 1).contains(&number)
+}
+
 /// Whether it is known what the history has at each of some places: no message without a name can be at one.
 fn all_known(lineage: &Lineage, places: Range<u64>) -> bool {
     if places.is_empty() {
@@ -144,6 +149,16 @@ mod tests {
         let report = story.passes(Property::P26);
         let part = |name| report.counters.part(Property::P26, name);
         assert_eq!((part("repeats"), part("resumed"), part("gaps"), part("expired")), (3, 1, 0, 0));
+    }
+
+    #[test]
+    fn what_holds_and_releases_a_session_is_no_message_of_it() {
+        let mut story = opened();
+        for (sseq, number) in [(3, u64::MAX - 1), (4, u64::MAX)] {
+            story.send_for((7, number), 1, sseq).pass(&[1, 2, 3], 1, sseq + 1, (1, sseq), PassReason::Control);
+            story.outcome(1, sseq, Outcome::Ordered { gseq: sseq + 1, view: 1 });
+        }
+        story.passes(Property::P26);
     }
 
     #[test]

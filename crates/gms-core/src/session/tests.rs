@@ -3,6 +3,7 @@
 use super::*;
 use crate::id::{Position, Uid};
 use crate::params::Params;
+use crate::view::tests::view_of;
 use crate::wire::{Addressing, FrameFlags, FrameHeader, Level, Limits, write_entry};
 
 /// A table, and the place of the entry that comes next.
@@ -16,14 +17,16 @@ impl Order {
         Self { sessions: Sessions::new(limit), next: 1 }
     }
 
-    /// What becomes of these messages of sessions, one after the other.
+    /// What becomes of these messages of sessions, one after the other, all sent by one who is no member any more.
     fn fold(&mut self, rows: &[(u128, u64)]) -> Vec<Option<Passed>> {
-        let mut decide = |(session, number): &(u128, u64)| {
-            self.next += 1;
-            let number = SessionNumber { session: *session, number: *number };
-            self.sessions.decide(number, self.next - 1, 1)
-        };
-        rows.iter().map(&mut decide).collect()
+        rows.iter().map(|row| self.decide(9, *row, &[1])).collect()
+    }
+
+    /// The same for a message that member `node` sent in a view of `members`.
+    fn decide(&mut self, node: u64, (session, number): (u128, u64), members: &[u64]) -> Option<Passed> {
+        self.next += 1;
+        let at = At { gseq: self.next - 1, vid: 1, sender: Uid::new(node, node + 100) };
+        self.sessions.decide(SessionNumber { session, number }, at, &view_of(members))
     }
 
     fn stretches(&self) -> usize {
@@ -91,7 +94,7 @@ fn only_whole_messages_for_this_view_count() {
     let (first, origin) = (Position { sseq: 1, offset: 0 }, Uid::new(1, 1));
     let header =
         FrameHeader { flags: FrameFlags::default(), count: 9, vid: 1, fseq: 2, gseq: order.next, origin, first };
-    order.sessions.take_in(&Frame { header, body: body.into(), end: first, open: 0 });
+    order.sessions.take_in(&Frame { header, body: body.into(), end: first, open: 0 }, &view_of(&[1]));
     let passed: Vec<_> = (2..11).filter_map(|gseq| Some((gseq, order.sessions.why_passed(gseq)?))).collect();
     assert_eq!(passed, [(9, Passed::Repeat { first: Some((4, 1)) }), (10, Passed::Gap)]);
 }
@@ -111,6 +114,37 @@ fn the_session_unused_longest_expires_and_stays_so() {
     order.fold(&[(1, 0), (2, 0), (2, 1), (1, 1), (3, 0)]);
     assert_eq!(order.fold(&[(2, 1), (1, 2), (3, 1), (2, 1)]), [UNKNOWN, None, None, UNKNOWN]);
     assert_eq!((order.sessions.known.len(), order.sessions.by_use.len(), order.stretches()), (2, 2, 3));
+}
+
+/// A client is connected at member 1, and others open sessions again and again.
+#[test]
+fn a_session_that_a_member_holds_makes_room_for_no_other() {
+    let opened = Some(Passed::Control);
+    let mut order = Order::new(3);
+    assert_eq!(order.decide(1, (7, 0), &[1, 2]), opened);
+    for session in 100..200 {
+        assert_eq!(order.decide(2, (session, SESSION_OPEN), &[1, 2]), opened);
+        assert_eq!(order.decide(2, (session, SESSION_RELEASE), &[1, 2]), opened);
+    }
+    assert_eq!(order.decide(1, (7, 1), &[1, 2]), None);
+    // All three are held: nobody else gets one.
+    assert_eq!(order.decide(2, (8, SESSION_OPEN), &[1, 2]), opened);
+    assert_eq!(order.decide(2, (9, SESSION_OPEN), &[1, 2]), opened);
+    assert_eq!(order.decide(2, (10, SESSION_OPEN), &[1, 2]), UNKNOWN);
+    assert_eq!(order.decide(2, (10, 1), &[1, 2]), UNKNOWN);
+    // Another member releases nothing; who holds it last counts; what it sends says nothing of where its client is.
+    assert_eq!(order.decide(2, (7, SESSION_RELEASE), &[1, 2]), opened);
+    assert_eq!(order.decide(2, (10, SESSION_OPEN), &[1, 2]), UNKNOWN);
+    assert_eq!(order.decide(2, (7, SESSION_HOLD), &[1, 2]), opened);
+    assert_eq!(order.decide(1, (7, 2), &[1, 2]), None);
+    assert_eq!(order.decide(1, (7, SESSION_RELEASE), &[1, 2]), opened);
+    assert_eq!(order.decide(1, (10, SESSION_OPEN), &[1, 2]), UNKNOWN);
+    // A member that is gone holds nothing; the session unused longest goes first.
+    assert_eq!(order.decide(1, (10, SESSION_OPEN), &[1]), opened);
+    assert_eq!(order.decide(1, (8, 1), &[1]), UNKNOWN);
+    assert_eq!(order.decide(1, (9, 1), &[1]), None);
+    assert_eq!(order.decide(1, (11, SESSION_HOLD), &[1]), UNKNOWN);
+    assert_eq!(order.decide(1, (11, SESSION_RELEASE), &[1]), UNKNOWN);
 }
 
 #[test]
@@ -179,8 +213,9 @@ fn who_loads_the_records_decides_alike_from_there_on() {
     assert_eq!((sessions.records(), sessions.digest()), (order.sessions.records(), order.sessions.digest()));
     let mut other = Order { sessions, next: order.next };
     for n in 0..300 {
-        let row = (u128::from(n % 7), n / 10 % 40);
-        assert_eq!(order.fold(&[row]), other.fold(&[row]));
+        let numbers = [n / 10 % 40, SESSION_HOLD, SESSION_RELEASE];
+        let (row, node) = ((u128::from(n % 7), numbers[(n % 5).saturating_sub(2) as usize]), n % 3);
+        assert_eq!(order.decide(node, row, &[0, 1]), other.decide(node, row, &[0, 1]));
         assert_eq!(other.sessions.digest(), order.sessions.digest());
     }
     let digest_of = |session| {
@@ -189,6 +224,18 @@ fn who_loads_the_records_decides_alike_from_there_on() {
         order.sessions.digest()
     };
     assert_ne!(digest_of(1 << 100), digest_of(1 << 101));
+    let before = other.sessions.digest();
+    let session = *other.sessions.known.first_key_value().expect("a session").0;
+    for number in [SESSION_HOLD, SESSION_RELEASE] {
+        other.decide(1, (session, number), &[1]);
+    }
+    let released = other.sessions.digest();
+    other.decide(1, (session, SESSION_HOLD), &[1]);
+    assert!(other.sessions.digest() != released && released != before);
+    for table in [&mut other, &mut order] {
+        table.decide(2, (session, SESSION_HOLD), &[1]);
+    }
+    assert_eq!(other.sessions.digest(), order.sessions.digest());
     other.sessions.known.values_mut().next().expect("a session").last += 1;
     assert_ne!(other.sessions.digest(), order.sessions.digest());
 }
@@ -199,6 +246,7 @@ fn records_that_no_table_has_are_refused() {
     let record = |session, last, stretches: &[Stretch]| SessionRecord {
         session: [session; 16],
         last,
+        holder: None,
         stretches: stretches.to_vec(),
     };
     let ok = |records: &[SessionRecord]| Sessions::load(2, records).is_some();
@@ -217,7 +265,8 @@ fn records_that_no_table_has_are_refused() {
 #[test]
 fn the_largest_table_fits_a_control_message() {
     let stretch = Stretch { gseq: 1 << 48, vid: 1 << 27, count: SESSION_WINDOW };
-    let record = SessionRecord { session: [9; 16], last: 1 << 48, stretches: vec![stretch; STRETCHES] };
+    let record =
+        SessionRecord { session: [9; 16], last: 1 << 48, holder: Some(u64::MAX), stretches: vec![stretch; STRETCHES] };
     let table = vec![record; Params::MOST_SESSIONS as usize];
     let (encoded, limits) = (postcard::to_stdvec(&table).expect("plain data").len(), Limits::default());
     assert!(encoded + 100 * limits.members < limits.control, "{encoded}");
