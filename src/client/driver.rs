@@ -173,7 +173,7 @@ fn write(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> 
 
 /// Reads once and handles what came.
 fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    let read = ready!(connection.stream.poll_read(cx, connection.lines.space()))?;
+    let read = ready!(connection.stream.poll_read(cx, connection.lines.space(false)))?;
     let mut outgoing = shared.outgoing();
     let had_room = outgoing.has_room();
     // Why to go to another server, with whatever has no answer.

@@ -172,7 +172,7 @@ impl Connection {
     /// Reads more, at least a byte. Cancel safe.
     pub(super) async fn fill(&mut self) -> io::Result<()> {
         self.lines.settle(0);
-        let read = poll_fn(|cx| self.stream.poll_read(cx, self.lines.space())).await?;
+        let read = poll_fn(|cx| self.stream.poll_read(cx, self.lines.space(false))).await?;
         self.lines.settle(read);
         if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }

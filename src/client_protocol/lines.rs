@@ -27,9 +27,15 @@ impl LineBuffer {
         Self { bytes: BytesMut::new(), scanned: 0, limit, busy: false }
     }
 
-    /// Where the next read goes.
-    pub(crate) fn space(&mut self) -> &mut BytesMut {
-        self.bytes.reserve(if self.busy { READ } else { FIRST_READ });
+    /// Bytes of a line whose end has not come, and of those that have not been taken.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Where the next read goes; with `thrift`, no more than a little of a line that has not ended.
+    pub(crate) fn space(&mut self, thrift: bool) -> &mut BytesMut {
+        let is_much = self.busy && !(thrift && self.bytes.len() >= FIRST_READ);
+        self.bytes.reserve(if is_much { READ } else { FIRST_READ });
         &mut self.bytes
     }
 
@@ -43,6 +49,10 @@ impl LineBuffer {
                 }
                 let line = self.bytes.split_to(end);
                 self.bytes.advance(1);
+                if end > READ {
+                    // What follows does not keep the memory of a large line.
+                    self.bytes = BytesMut::from(&self.bytes[..]);
+                }
                 Ok(Some(line))
             }
             None => {
@@ -73,7 +83,7 @@ mod tests {
     fn lines_of(chunks: &[&str], limit: usize) -> (Vec<String>, Result<(), TooLong>) {
         let (mut buffer, mut lines) = (LineBuffer::new(limit), Vec::new());
         for chunk in chunks {
-            buffer.space().extend_from_slice(chunk.as_bytes());
+            buffer.space(false).extend_from_slice(chunk.as_bytes());
             loop {
                 match buffer.next_line() {
                     Ok(Some(line)) => lines.push(String::from_utf8(line.to_vec()).expect("text")),
@@ -100,9 +110,29 @@ mod tests {
     }
 
     #[test]
+    fn a_thrifty_buffer_grows_slowly_and_none_keeps_the_memory_of_a_large_line() {
+        let (mut buffer, half) = (LineBuffer::new(1 << 20), vec![b'x'; 1 << 20]);
+        let mut held = 0;
+        for _ in 0..2 {
+            let space = buffer.space(true);
+            let room = space.capacity() - space.len();
+            space.extend_from_slice(&half[..room]);
+            held += room;
+            assert_eq!(buffer.next_line().map(|line| line.is_some()), Ok(false));
+            buffer.settle(room);
+        }
+        assert!(held <= 2 * FIRST_READ, "{held}");
+        buffer.space(false).extend_from_slice(&half[held..]);
+        buffer.space(false).extend_from_slice(b"\nnext");
+        assert_eq!(buffer.next_line().map(|line| line.map(|line| line.len())), Ok(Some(1 << 20)));
+        buffer.settle(READ);
+        assert!(buffer.bytes.capacity() < FIRST_READ && buffer.len() == 4);
+    }
+
+    #[test]
     fn an_idle_buffer_holds_no_memory() {
         let mut buffer = LineBuffer::new(100);
-        buffer.space().extend_from_slice(b"one\n");
+        buffer.space(false).extend_from_slice(b"one\n");
         assert!(buffer.next_line().expect("short").is_some());
         buffer.settle(4);
         assert_eq!(buffer.bytes.capacity(), 0);

@@ -119,7 +119,7 @@ pub struct ServerStatus {
     pub members: Vec<MemberAddress>,
     /// Milliseconds since it began to serve clients.
     pub uptime_ms: u64,
-    /// Clients connected to it, this one included.
+    /// Connections of clients to it, beside the one that asks.
     pub clients: usize,
     /// The other servers of the group's name that it has seen lately, members or not.
     pub servers: Vec<ServerSeen>,

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::block::Place;
 use super::history::Reading;
+use super::large_line::LargeLine;
 use super::ledger::Asked;
 use super::outbox::Outbox;
 use super::output::Output;
@@ -42,6 +43,7 @@ pub(super) struct Connection {
     pub(super) origin: String,
     pub(super) name: String,
     pub(super) input: LineBuffer,
+    pub(super) large_line: LargeLine,
     pub(super) ended_input: bool,
     /// What the group has no room for yet.
     pub(super) waiting: VecDeque<(Asked, Submission)>,
@@ -93,6 +95,7 @@ impl Connection {
             origin: name.clone(),
             name,
             input,
+            large_line: LargeLine::None,
             ended_input: false,
             waiting: VecDeque::new(),
             in_flight: 0,

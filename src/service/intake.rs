@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use gms_core::SESSION_WINDOW;
 
 use super::connection::{Connection, OUTPUT_LIMIT, Phase};
+use super::large_line::{ALLOWANCE, LargeLine};
 use super::ledger::Asked;
 use crate::client_protocol::{Located, NotOrderedReply, Reply};
 use crate::error::SendError;
@@ -20,16 +21,36 @@ impl Connection {
         let mut progress = self.handle_lines();
         // While a message waits for room in the group, what comes after it stays in the socket.
         if !self.keeps_up() || !self.waiting.is_empty() || self.ended_input || progress {
+            self.large_line.excuse();
             return Ok(progress);
         }
-        if let Poll::Ready(read) = self.stream.poll_read(cx, self.input.space()) {
+        if self.input.len() < ALLOWANCE {
+            self.large_line = LargeLine::None;
+        } else if !self.large_line.poll_turn(&self.shared.large_lines, cx) {
+            return Ok(progress);
+        }
+        if let Poll::Ready(read) = self.stream.poll_read(cx, self.input.space(!self.large_line.has_turn())) {
             let read = read?;
             self.ended_input = read == 0;
             self.handle_lines();
             self.input.settle(read);
             progress = true;
+        } else if self.large_line.is_late(self.shared.grace, cx) {
+            let within = self.shared.grace.as_millis();
+            self.close_at_once(format!(
+                "the end of a line of more than {ALLOWANCE} bytes has to come within {within} ms"
+            ));
+            progress = true;
         }
         Ok(progress)
+    }
+
+    /// What has come of the line that is being read is wanted no more.
+    fn close_at_once(&mut self, reason: String) {
+        tracing::info!(client = self.name, "closing: {reason}");
+        self.input.clear();
+        self.large_line = LargeLine::None;
+        self.finish(reason);
     }
 
     fn keeps_up(&self) -> bool {
@@ -53,8 +74,7 @@ impl Connection {
                     let limit = self.shared.line_limit;
                     let reason = format!("a line has at most {limit} bytes here: send less at once");
                     self.reply(&Reply::Error(Located { position: limit + 1, reason: reason.clone() }));
-                    tracing::info!(client = self.name, "closing: a line is over the limit");
-                    self.finish(reason);
+                    self.close_at_once(reason);
                 }
             }
         }

@@ -12,6 +12,7 @@ mod block;
 mod connection;
 mod history;
 mod intake;
+mod large_line;
 mod ledger;
 mod listeners;
 mod outbox;
@@ -45,10 +46,11 @@ use crate::group::Group;
 pub struct ServiceConfig {
     /// Bytes of the latest messages and views kept for `subscribe`, about. Default 8 MiB.
     pub history: usize,
-    /// Bytes of a client's line, at most; so much may be held for each connection. Default 2 MiB, which is a message
-    /// of 1.5 MiB as base64.
+    /// Bytes of a client's line, at most. Of lines that have not ended, each connection holds up to 16 KiB, and all
+    /// together 16 MiB more, or one line. Default 2 MiB, which is a message of 1.5 MiB as base64.
     pub line_limit: usize,
-    /// A client that reads nothing for so long although there is something is cut off. Default 10 s.
+    /// A client that reads nothing for so long although there is something is cut off, and one that takes longer for the
+    /// end of a line of more than 16 KiB. Default 10 s.
     pub grace: Duration,
     /// Connections at a time, at most. Default 1024.
     pub connections: usize,
@@ -107,6 +109,8 @@ impl Service {
             history: Mutex::new(History::new(config.history)),
             connections: Mutex::default(),
             sessions: Sessions::default(),
+            large_lines: large_line::turns(config.line_limit),
+            complained: Mutex::default(),
             ended: OnceLock::new(),
             exclusions: Default::default(),
             empty: tokio::sync::Notify::new(),
@@ -210,7 +214,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>) {
             }
             Err(error) => {
                 // Out of file descriptors, most likely: some connections have to end first.
-                tracing::warn!(%error, "cannot let a client in");
+                shared.complain(&error);
                 sleep(Duration::from_millis(100)).await;
             }
         }

@@ -1,13 +1,14 @@
 //! What the connections of a service share.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use gms_core::{Level, Uid, View};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::history::History;
@@ -34,6 +35,10 @@ pub(super) struct Shared {
     pub(super) history: Mutex<History>,
     pub(super) connections: Mutex<Connections>,
     pub(super) sessions: Sessions,
+    /// For lines that are too long to be read all at once.
+    pub(super) large_lines: Arc<Semaphore>,
+    /// When it was last said that no client can be let in.
+    pub(super) complained: Mutex<Option<Instant>>,
     pub(super) ended: OnceLock<String>,
     /// How often the group has gone on without this server.
     pub(super) exclusions: AtomicU64,
@@ -48,6 +53,9 @@ pub(super) struct Connections {
     refused: usize,
     next: u64,
 }
+
+/// How often it is said that no client can be let in, at most.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// How many are told at a time that there are too many.
 const REFUSED_LIMIT: usize = 64;
@@ -125,6 +133,15 @@ impl Shared {
         }
     }
 
+    /// No client can be let in, for lack of file descriptors most likely. That is said once a second.
+    pub(super) fn complain(&self, error: &io::Error) {
+        let mut complained = lock(&self.complained);
+        if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+            *complained = Some(Instant::now());
+            tracing::warn!(%error, "cannot let a client in");
+        }
+    }
+
     /// Clients that are served.
     pub(super) fn count(&self) -> usize {
         lock(&self.connections).served.len()
@@ -164,7 +181,8 @@ impl Shared {
             }),
             address: self.address,
             uptime_ms: self.started.elapsed().as_millis() as u64,
-            clients: self.count(),
+            // The one that asks does not count.
+            clients: self.count().saturating_sub(1),
             servers: status.servers.iter().map(seen).collect(),
         }
     }

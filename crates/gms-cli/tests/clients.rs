@@ -49,7 +49,7 @@ fn wait_for_clients(stream: impl Read + Write, count: u64) {
         stream.get_mut().write_all(b"{\"status\":{}}\n").expect("writes");
         let mut status = String::new();
         stream.read_line(&mut status).expect("reads");
-        if json(&status)["status"]["clients"] == count + 1 {
+        if json(&status)["status"]["clients"] == count {
             return;
         }
     }
@@ -400,6 +400,26 @@ fn what_cannot_be_is_a_usage_error_that_names_it() {
     let finished = run(&["server", "--multicast", &multicast(), "--listen", &place]);
     assert_eq!((finished.code, finished.stdout.as_str()), (1, ""), "{finished:?}");
     assert!(finished.stderr.contains(&place) && finished.stderr.contains("another program"), "{finished:?}");
+}
+
+/// Each connection takes one of few file descriptors.
+#[test]
+fn a_server_without_file_descriptors_says_so_once_a_second_and_serves_when_there_are_some() {
+    let mut command = Command::new("sh");
+    let server = program(&["server", "--json", "--multicast", &multicast(), "--bootstrap"]);
+    command.args(["-c", "ulimit -n 40; exec \"$@\"", "sh"]).arg(server.get_program()).args(server.get_args());
+    let server = Server::run(command);
+    let place = place(&server);
+    let start = Instant::now();
+    let connections: Vec<_> = (0..60).map(|_| TcpStream::connect(&place).expect("connects")).collect();
+    let complaints = || server.complaints().lines().filter(|line| line.contains("cannot let a client in")).count();
+    while complaints() < 3 {
+        assert!(start.elapsed() < LIMIT, "{}", server.complaints());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(start.elapsed() >= Duration::from_secs(2), "{}", server.complaints());
+    drop(connections);
+    assert_eq!(run(&["send", "--server", &place, "--wait", "20", "again"]).code, 0);
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn unknown_flags_and_values_are_usage_errors() {
         &["demo", "--rate", "fast"],
         &["demo", "--members", "1"],
         &["demo", "--seed", "1"],
+        &["send", "--count", "1", "--size", "1000000000000"],
         &["sim"],
         &["sim", "--seeds", "9..1"],
         &["sim", "--seeds", "1", "--trace", "x"],

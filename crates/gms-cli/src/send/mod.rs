@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::{Args, value_parser};
 use gms::{Client, ClientError, Receipt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +25,9 @@ use crate::level::LevelName;
 
 /// Messages whose outcome has not been printed, at most.
 const IN_FLIGHT: usize = 8192;
+
+/// Bytes of a message, at most: no group takes larger ones.
+const LARGEST: i64 = 64 << 20;
 
 /// Messages per second, at least: about one in four months.
 const SLOWEST: f64 = 1e-7;
@@ -44,9 +47,9 @@ pub(crate) struct SendFlags {
     #[arg(long, value_name = "N", conflicts_with_all = ["messages", "file"])]
     count: Option<u64>,
 
-    /// Bytes of a message that is made up
-    #[arg(long, value_name = "BYTES", default_value_t = 100, requires = "count")]
-    size: usize,
+    /// Bytes of a message that is made up, 64 MiB at most
+    #[arg(long, value_name = "BYTES", default_value_t = 100, requires = "count", value_parser = value_parser!(u32).range(..=LARGEST))]
+    size: u32,
 
     /// Messages per second, at most [default: as many as the group takes]
     #[arg(long, value_name = "N")]
@@ -89,7 +92,7 @@ async fn send(flags: SendFlags) -> Outcome {
         )));
     }
     let incomplete = Arc::new(AtomicBool::new(false));
-    let made_up = flags.count.map(|count| (count, flags.size));
+    let made_up = flags.count.map(|count| (count, flags.size as usize));
     let source = Source::open(flags.messages, flags.file, made_up, &incomplete)?;
     let mut config = flags.contact.client("gms-cli send").await?;
     config.level = flags.level.map(Into::into);
