@@ -198,6 +198,10 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
             outgoing.opened(session);
         } else if let Some(status) = incoming.status {
             outgoing.tell_status(status);
+        } else if let Some(blocked) = incoming.blocked {
+            outgoing.set_obstacle(Some(format!("the server is blocked: {}", blocked.reason)));
+        } else if incoming.unblocked.is_some() {
+            outgoing.set_obstacle(None);
         } else if let Some(closed) = incoming.closed {
             outgoing.turned_away(closed.reason.clone());
             return Poll::Ready(Err(io::Error::other(closed.reason)));

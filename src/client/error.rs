@@ -15,8 +15,8 @@ pub enum ClientError {
         /// What the server says.
         reason: String,
     },
-    /// The message was sent, and no server was found in time to tell what became of it: it may or may not be in the order.
-    #[error("outcome unknown: the server was lost with the message in flight, and no other was found")]
+    /// The message was sent, and nothing was heard in time of what became of it: it may or may not be in the order.
+    #[error("outcome unknown: the message was in flight, and no server has told in time what became of it")]
     Unknown,
     /// The message is in the order and is delivered once. Its place is forgotten: it was sent again after the loss of a
     /// server, and thousands of the client's messages are behind it.

@@ -137,6 +137,20 @@ impl Client {
         Subscription::open(Servers::new(self.inner.config.clone()), from).await
     }
 
+    /// Why messages have no answer at present, if that is known: the server is blocked and has said why, or it is lost
+    /// and no other has been found yet.
+    pub fn obstacle(&self) -> Option<String> {
+        self.inner.shared.outgoing().obstacle().map(str::to_owned)
+    }
+
+    /// Waits for no answer any longer, also for the other clones of this client: messages that were not written to any
+    /// server are sent to none ([`ClientError::NotOrdered`]), the others are [`ClientError::Unknown`].
+    pub fn time_out(&self) {
+        let shared = &self.inner.shared;
+        shared.outgoing().time_out();
+        shared.room.notify_waiters();
+    }
+
     /// What the server knows of itself and its group.
     ///
     /// # Errors

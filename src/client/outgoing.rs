@@ -57,6 +57,8 @@ pub(super) struct Outgoing {
     /// Whether the present server has had something ordered, and what it says when it takes nothing.
     served: bool,
     refusal: Option<String>,
+    /// Why there is no answer at present, as far as that is known.
+    obstacle: Option<String>,
     /// Whether nothing was wanted of it at some time.
     pub(super) rested: bool,
     /// Nobody will ask for anything any more.
@@ -102,6 +104,7 @@ impl Outgoing {
             message_limit: usize::MAX,
             served: false,
             refusal: None,
+            obstacle: None,
             rested: false,
             abandoned: false,
             sleeper: None,
@@ -306,8 +309,19 @@ impl Outgoing {
         }
     }
 
+    /// Why there is no answer at present.
+    pub(super) fn set_obstacle(&mut self, why: Option<String>) {
+        self.obstacle = why;
+    }
+
+    /// That, as it was told last.
+    pub(super) fn obstacle(&self) -> Option<&str> {
+        self.obstacle.as_deref()
+    }
+
     /// A server is there, with these limits. Whatever has no answer is written to it.
     pub(super) fn connected(&mut self, hello: &HelloReply) {
+        self.obstacle = None;
         (self.line_limit, self.message_limit) = (hello.line_limit, hello.message_limit as usize);
         self.rested = false;
         // Whatever was to be asked is asked here.
@@ -349,6 +363,26 @@ impl Outgoing {
             message.uncertain |= !std::mem::take(&mut message.refused);
         }
         (self.offset, self.written, self.torn) = (0, 0, 0);
+        self.obstacle = Some("the server is lost, and no other has been found yet".to_owned());
+    }
+
+    /// Nobody waits any longer: what was not written to any server is sent to none.
+    pub(super) fn time_out(&mut self) {
+        let written = self.written;
+        for (index, mut message) in std::mem::take(&mut self.messages).into_iter().enumerate() {
+            let is_out = message.uncertain || (index < written && !message.refused);
+            let told = match is_out {
+                true => ClientError::Unknown,
+                false => ClientError::NotOrdered { reason: "the time was over before it was sent".to_owned() },
+            };
+            if let Some(answer) = message.answer.take() {
+                let _ = answer.send(Err(told));
+            }
+        }
+        self.statuses.clear();
+        self.begin_session();
+        self.abandoned = true;
+        self.wake();
     }
 
     /// No server was found: what was never written was sent to nobody.

@@ -22,6 +22,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) session_expired: Option<UnknownReply>,
     pub(crate) subscribed: Option<Subscribed>,
     pub(crate) status: Option<ServerStatus>,
+    pub(crate) blocked: Option<Closed>,
+    pub(crate) unblocked: Option<Unblocked>,
     pub(crate) error: Option<Located>,
     pub(crate) closed: Option<Closed>,
 
@@ -45,6 +47,10 @@ pub(crate) struct Incoming<'a> {
     into: Option<String>,
     upto: u64,
 }
+
+/// Nothing more is said of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Unblocked {}
 
 impl<'a> Incoming<'a> {
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, serde_json::Error> {

@@ -17,6 +17,10 @@ pub(crate) enum Reply<'a> {
     SessionExpired(UnknownReply),
     Subscribed(Subscribed),
     Status(&'a ServerStatus),
+    /// What the client has sent waits.
+    Blocked(Closed),
+    /// It no longer does.
+    Unblocked {},
     /// An operator's order was taken.
     Operated {},
     /// It was not.

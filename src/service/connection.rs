@@ -51,6 +51,9 @@ pub(super) struct Connection {
     /// The session its messages belong to, and whether that waits to be opened.
     pub(super) session: Option<u128>,
     pub(super) opening: bool,
+    /// What it has heard of standstills, and whether it was told of one.
+    news: u64,
+    told_blocked: bool,
     /// The next place of the order to send.
     pub(super) subscription: Option<Place>,
     pub(super) phase: Phase,
@@ -101,6 +104,8 @@ impl Connection {
             in_flight: 0,
             session: None,
             opening: false,
+            news: 0,
+            told_blocked: false,
             subscription: None,
             phase: Phase::Serving,
             progress: Instant::now(),
@@ -117,6 +122,21 @@ impl Connection {
 
     pub(super) fn reply(&mut self, reply: &Reply<'_>) {
         self.output.append(|out| write_line(reply, out));
+    }
+
+    /// Tells a client whose messages wait that they do, and why, and when they no longer do.
+    fn tell_standstill(&mut self) {
+        let waits = self.in_flight > 0 || !self.waiting.is_empty();
+        if !waits && !self.told_blocked {
+            return;
+        }
+        let Some(why) = self.shared.standstill.news(&mut self.news) else { return };
+        let told = std::mem::replace(&mut self.told_blocked, why.is_some());
+        if let Some(reason) = why {
+            self.reply(&Reply::Blocked(Closed { reason }));
+        } else if told {
+            self.reply(&Reply::Unblocked {});
+        }
     }
 
     fn round(&mut self, cx: &mut Context<'_>) -> io::Result<Round> {
@@ -140,6 +160,7 @@ impl Connection {
                 progress |= self.read(cx)?;
                 progress |= self.submit(cx);
                 progress |= self.follow();
+                self.tell_standstill();
             }
             Phase::Finishing(reason) => {
                 let reason = reason.clone();

@@ -37,7 +37,7 @@ use self::history::History;
 use self::listeners::Listener;
 use self::outbox::Outbox;
 use self::sessions::Sessions;
-use self::shared::{Admission, Shared};
+use self::shared::{Admission, Shared, Standstill};
 use crate::client_protocol::Endpoint;
 use crate::group::Group;
 
@@ -110,6 +110,7 @@ impl Service {
             connections: Mutex::default(),
             sessions: Sessions::default(),
             large_lines: large_line::turns(config.line_limit),
+            standstill: Standstill::default(),
             complained: Mutex::default(),
             ended: OnceLock::new(),
             exclusions: Default::default(),
@@ -139,6 +140,14 @@ impl Service {
             Event::Outcome { sseq, outcome } => Some((*sseq, *outcome)),
             _ => None,
         }));
+        let standstill = batch.iter().rev().find_map(|event| match event {
+            Event::Blocked(why) => Some(Some(why.to_string())),
+            Event::Unblocked | Event::Excluded | Event::Dissolved { .. } => Some(None),
+            _ => None,
+        });
+        if let Some(why) = standstill {
+            self.shared.set_standstill(why);
+        }
         let blocked = batch.iter().any(|event| matches!(event, Event::Blocked(_)));
         if blocked && self.shared.mailbox.refuses_when_blocked() {
             // Another server may know what this one cannot find out.

@@ -37,6 +37,8 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     /// For lines that are too long to be read all at once.
     pub(super) large_lines: Arc<Semaphore>,
+    /// Whether messages wait, and why.
+    pub(super) standstill: Standstill,
     /// When it was last said that no client can be let in.
     pub(super) complained: Mutex<Option<Instant>>,
     pub(super) ended: OnceLock<String>,
@@ -59,6 +61,28 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// How many are told at a time that there are too many.
 const REFUSED_LIMIT: usize = 64;
+
+/// Whether the member makes progress, as its events have told.
+#[derive(Default)]
+pub(super) struct Standstill {
+    why: Mutex<Option<String>>,
+    /// Counts the changes.
+    news: AtomicU64,
+}
+
+impl Standstill {
+    /// That has changed; clients are to be woken.
+    fn set(&self, why: Option<String>) {
+        *lock(&self.why) = why;
+        self.news.fetch_add(1, Ordering::Release);
+    }
+
+    /// Why there is no progress, if something has changed since `seen`, which is brought up to date.
+    pub(super) fn news(&self, seen: &mut u64) -> Option<Option<String>> {
+        let news = self.news.load(Ordering::Acquire);
+        (std::mem::replace(seen, news) != news).then(|| lock(&self.why).clone())
+    }
+}
 
 /// What becomes of a new connection.
 pub(super) enum Admission {
@@ -102,6 +126,12 @@ impl Shared {
         self.exclusions.fetch_add(1, Ordering::Relaxed);
         self.history().forget();
         self.ledger().suspend();
+        lock(&self.connections).served.values().for_each(|outbox| outbox.wake());
+    }
+
+    /// There is no progress, or there is again.
+    pub(super) fn set_standstill(&self, why: Option<String>) {
+        self.standstill.set(why);
         lock(&self.connections).served.values().for_each(|outbox| outbox.wake());
     }
 

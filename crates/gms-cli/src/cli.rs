@@ -56,7 +56,8 @@ pub(crate) enum Command {
     Check(CheckFlags),
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 no server found, 4 not ordered, 5 outcome unknown";
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed or standard output closed, 2 usage, 3 no server found, 4 not ordered, \
+                          5 outcome unknown";
 
 #[cfg(test)]
 mod tests {

@@ -47,6 +47,11 @@ impl Failure {
         Self { error: self.error.context(what), ..self }
     }
 
+    /// Whether it is only that nobody reads our output any more.
+    pub(crate) fn is_unread(&self) -> bool {
+        is_broken_pipe(&self.error)
+    }
+
     /// What went wrong, for one who has a code for it.
     pub(crate) fn into_error(self) -> Error {
         self.error
@@ -75,11 +80,14 @@ impl<E: Into<Error>> From<E> for Failure {
     }
 }
 
-/// The exit code; what went wrong is printed. Whoever stopped reading our output had enough: that is no failure.
+/// The exit code; what went wrong is printed.
 pub(crate) fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(code) => code,
-        Err(failure) if is_broken_pipe(&failure.error) => ExitCode::SUCCESS,
+        Err(failure) if is_broken_pipe(&failure.error) => {
+            complain("error: standard output was closed before everything was printed");
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             complain(&format!("error: {}", one_line(&failure.error)));
             ExitCode::from(failure.code)

@@ -18,6 +18,7 @@ mod level;
 mod lines;
 mod meeting_place;
 mod operate;
+mod patience;
 mod probability;
 mod quorum;
 mod recv;

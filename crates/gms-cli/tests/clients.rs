@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{LIMIT, Server, group_of, multicast, program, run};
+use common::{LIMIT, Server, group_of, multicast, one_leader, program, run, stop_all};
 use serde_json::Value;
 
 /// Where a server takes clients.
@@ -28,6 +28,17 @@ fn fed(arguments: &[&str], input: &str) -> Output {
     let mut child = spawn(program(arguments));
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
     child.wait_with_output().expect("it ends")
+}
+
+/// Runs it with this input until it has complained like this.
+fn fed_for(arguments: &[&str], input: &str, complained: impl Fn(&str) -> bool) {
+    let mut child = spawn(program(arguments));
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let line = lines.next().expect("a line").expect("text");
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    assert!(complained(&line), "{line}");
 }
 
 fn spawn(mut command: Command) -> Child {
@@ -400,6 +411,54 @@ fn what_cannot_be_is_a_usage_error_that_names_it() {
     let finished = run(&["server", "--multicast", &multicast(), "--listen", &place]);
     assert_eq!((finished.code, finished.stdout.as_str()), (1, ""), "{finished:?}");
     assert!(finished.stderr.contains(&place) && finished.stderr.contains("another program"), "{finished:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_not_the_success_of_send() {
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    let place = place(&server);
+    let mut sending = spawn(program(&["send", "--count", "10000000", "--server", &place]));
+    let mut line = String::new();
+    BufReader::new(sending.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert!(line.starts_with("ordered at "), "{line}");
+    let output = sending.wait_with_output().expect("it ends");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.starts_with("error: standard output was closed: "), "{complaint}");
+    assert_eq!((output.status.code(), complaint.lines().count()), (Some(1), 1));
+}
+
+/// Two of three servers stand still: the leader that is left hears no quorum.
+#[test]
+fn clients_of_a_blocked_group_say_why_they_wait_and_send_ends_when_its_time_is_over() {
+    let servers = group_of(3, &multicast(), None);
+    let leader = one_leader(&servers);
+    let place = place(&servers[leader]);
+    // Before the group is blocked it has a session, and messages that are ordered.
+    let mut open = spawn(program(&["send", "--timeout", "20", "--server", &place]));
+    let mut input = open.stdin.take().expect("piped");
+    let mut output = BufReader::new(open.stdout.take().expect("piped"));
+    input.write_all(b"before\n").expect("it reads");
+    let mut line = String::new();
+    output.read_line(&mut line).expect("a line");
+    assert!(line.starts_with("ordered at "), "{line}");
+    let others: Vec<&Server> = (0..3).filter(|id| *id != leader).map(|id| &servers[id]).collect();
+    stop_all(&others);
+    servers[leader].wait_for("blocked");
+    let why = "waiting: the server is blocked: no quorum: only 1 of 3 voters are heard";
+    // Nothing is written before the group has opened a session: it is certain that nothing is ordered.
+    let finished = run(&["send", "--timeout", "4", "--server", &place, "hello"]);
+    assert_eq!(finished.code, 4, "{finished:?}");
+    assert_eq!(finished.stderr.lines().filter(|line| line.starts_with("waiting: ")).count(), 1, "{finished:?}");
+    assert!(finished.stderr.starts_with(why), "{finished:?}");
+    fed_for(&["chat", "--server", &place], "hello\n", |complaint| complaint.starts_with(why));
+    // What was written may be ordered when the others come back.
+    input.write_all(b"during\n").expect("it reads");
+    let ended = open.wait_with_output().expect("it ends");
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(complaint.starts_with(why) && complaint.contains("may or may not"), "{complaint}");
+    assert_eq!(ended.status.code(), Some(5), "{complaint}");
+    drop(input);
+    others.iter().for_each(|server| server.signal("-CONT"));
 }
 
 /// Each connection takes one of few file descriptors.

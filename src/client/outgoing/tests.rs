@@ -146,6 +146,21 @@ fn without_any_server_only_what_was_sent_is_unknown() {
 }
 
 #[test]
+fn when_the_time_is_over_only_what_was_written_may_be_ordered() {
+    let (mut outgoing, mut outcomes) = three();
+    outcomes.push(accept(&mut outgoing, "d").expect("fits"));
+    outgoing.advance(5);
+    outgoing.settle(1, Ok(PLACE));
+    outgoing.refused(2);
+    outgoing.time_out();
+    let told: Vec<_> = outcomes.iter_mut().map(|outcome| outcome.try_recv().expect("told")).collect();
+    assert_eq!((&told[0], &told[2]), (&Ok(PLACE), &Err(ClientError::Unknown)));
+    let not_sent = |told: &Result<Ordered, ClientError>| matches!(told, Err(ClientError::NotOrdered { .. }));
+    assert!(not_sent(&told[1]) && not_sent(&told[3]), "one is refused, the line of the other has no end");
+    assert!(outgoing.abandoned && !outgoing.is_busy() && outgoing.unwritten().is_empty());
+}
+
+#[test]
 fn a_line_over_the_limit_is_refused_at_once_or_when_the_limit_is_known() {
     let mut outgoing = Outgoing::new();
     let mut outcomes = ["ab", "abcdefgh", "c"].map(|payload| accept(&mut outgoing, payload).expect("no limit yet"));

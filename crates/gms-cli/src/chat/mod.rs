@@ -13,6 +13,7 @@ use crate::color::ColorFlags;
 use crate::contact::{ContactFlags, connect, no_server, runtime};
 use crate::failure::{Outcome, complain};
 use crate::lines;
+use crate::patience::Patience;
 use crate::recv::UpdatePrinter;
 
 /// Bytes of a line, at most: nobody types more.
@@ -52,6 +53,7 @@ async fn chat(flags: &ChatFlags) -> Outcome {
     let mut updates = client.subscribe(flags.from).await.map_err(no_server)?;
     let mut screen = Screen::new(flags.color);
     let mut typed = lines::read(stdin(), LINE_LIMIT);
+    let mut patience = Patience::new(client.clone());
     let mut talk = Talk { client, name: flags.name.clone(), outcomes: JoinSet::new(), code: 0 };
     // The place of the last own message: once it has been shown, all has.
     let (mut last, mut input_ended) = (0, false);
@@ -60,13 +62,20 @@ async fn chat(flags: &ChatFlags) -> Outcome {
         tokio::select! {
             batch = updates.next_batch() => screen.show(&batch.map_err(no_server)?)?,
             lines = typed.recv(), if !input_ended => match lines {
-                Some(lines) => talk.say(lines).await,
+                Some(lines) => {
+                    if talk.outcomes.is_empty() {
+                        patience.begin_anew();
+                    }
+                    talk.say(lines).await;
+                }
                 None => input_ended = true,
             },
             Some(outcome) = talk.outcomes.join_next() => {
+                patience.begin_anew();
                 last = last.max(talk.heed(outcome?));
                 screen.prompt()?;
             }
+            never = patience.run(), if !talk.outcomes.is_empty() => match never {},
         }
     }
     screen.end()?;

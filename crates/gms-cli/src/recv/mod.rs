@@ -38,7 +38,11 @@ pub(crate) struct RecvFlags {
 
 /// Prints until there have been enough messages.
 pub(crate) fn run(flags: &RecvFlags) -> Outcome {
-    runtime()?.block_on(receive(flags))
+    match runtime()?.block_on(receive(flags)) {
+        // Whoever stopped reading had enough, and nothing else was to be done.
+        Err(failure) if failure.is_unread() => Ok(ExitCode::SUCCESS),
+        outcome => outcome,
+    }
 }
 
 async fn receive(flags: &RecvFlags) -> Outcome {

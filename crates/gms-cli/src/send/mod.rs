@@ -7,6 +7,7 @@ mod report;
 mod source;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use anyhow::anyhow;
 use clap::{Args, value_parser};
 use gms::{Client, ClientError, Receipt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::report::{Report, Style};
 use self::source::Source;
@@ -50,6 +51,11 @@ pub(crate) struct SendFlags {
     /// Bytes of a message that is made up, 64 MiB at most
     #[arg(long, value_name = "BYTES", default_value_t = 100, requires = "count", value_parser = value_parser!(u32).range(..=LARGEST))]
     size: u32,
+
+    /// Waits for answers no longer than so many seconds: then what was not sent is not, and the rest is unknown
+    /// [default: as long as there is a server]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
 
     /// Messages per second, at most [default: as many as the group takes]
     #[arg(long, value_name = "N")]
@@ -91,6 +97,11 @@ async fn send(flags: SendFlags) -> Outcome {
             "--rate {rate} sends nothing: give messages per second, {SLOWEST} or more"
         )));
     }
+    let timeout = flags
+        .timeout
+        .map(Duration::try_from_secs_f64)
+        .transpose()
+        .map_err(|_| Failure::usage(anyhow!("--timeout is no time to wait: give seconds, 0 or more")))?;
     let incomplete = Arc::new(AtomicBool::new(false));
     let made_up = flags.count.map(|count| (count, flags.size as usize));
     let source = Source::open(flags.messages, flags.file, made_up, &incomplete)?;
@@ -98,15 +109,36 @@ async fn send(flags: SendFlags) -> Outcome {
     config.level = flags.level.map(Into::into);
     let client = connect(config).await?;
     let (sent, outcomes) = mpsc::channel(IN_FLIGHT);
-    let sending = tokio::spawn(queue_all(client, source, flags.rate, sent));
-    let report = Report::new(if flags.json { Style::Json } else { Style::Words }, flags.quiet);
-    let outcome = report.run(outcomes).await;
+    let sending = tokio::spawn(queue_all(client.clone(), source, flags.rate, sent));
+    let report = Report::new(client.clone(), if flags.json { Style::Json } else { Style::Words }, flags.quiet);
+    let mut reporting = pin!(report.run(outcomes));
+    let outcome = tokio::select! {
+        outcome = &mut reporting => outcome,
+        () = over(timeout) => {
+            sending.abort();
+            client.time_out();
+            reporting.await
+        }
+    };
     // Whoever stopped reading what is printed does not want the rest sent either.
     sending.abort();
-    if outcome.is_ok() && incomplete.load(Ordering::Acquire) {
-        return Err(anyhow!("not all of the input was sent").into());
+    match sending.await {
+        Err(_) if outcome.is_ok() => {
+            Err(Failure::not_ordered(anyhow!("the time was over before all of the input was read")))
+        }
+        _ if outcome.is_ok() && incomplete.load(Ordering::Acquire) => {
+            Err(anyhow!("not all of the input was sent").into())
+        }
+        _ => outcome,
     }
-    outcome
+}
+
+/// Ready when the time is over, if there is one.
+async fn over(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => sleep(timeout).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Queues message after message, no faster than asked for.

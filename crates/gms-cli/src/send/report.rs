@@ -8,14 +8,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use gms::{ClientError, Ordered};
+use gms::{Client, ClientError, Ordered};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Sent;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, is_broken_pipe};
+use crate::patience::Patience;
 
 /// How it is printed.
 #[derive(Clone, Copy)]
@@ -26,6 +27,7 @@ pub(super) enum Style {
 
 /// Prints each outcome as it comes, or a summary at the end.
 pub(super) struct Report {
+    patience: Patience,
     out: BufWriter<StdoutLock<'static>>,
     style: Style,
     quiet: bool,
@@ -81,8 +83,9 @@ struct Latency {
 
 impl Report {
     /// Takes standard output for itself.
-    pub(super) fn new(style: Style, quiet: bool) -> Self {
+    pub(super) fn new(client: Client, style: Style, quiet: bool) -> Self {
         Self {
+            patience: Patience::new(client),
             out: BufWriter::with_capacity(64 << 10, io::stdout().lock()),
             style,
             quiet,
@@ -97,13 +100,24 @@ impl Report {
     }
 
     /// Prints until all is told.
-    pub(super) async fn run(mut self, mut sent: mpsc::Receiver<Sent>) -> Outcome {
+    pub(super) async fn run(mut self, sent: mpsc::Receiver<Sent>) -> Outcome {
+        match self.tell_all(sent).await {
+            Ok(()) => self.finish(),
+            Err(error) if is_broken_pipe(&error) => Err(Failure::from(anyhow!(
+                "standard output was closed: {} messages were ordered by then, and not all of the rest was sent",
+                self.latencies.len()
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn tell_all(&mut self, mut sent: mpsc::Receiver<Sent>) -> Result<()> {
         loop {
             let next = match sent.try_recv() {
                 Ok(next) => next,
                 Err(_) => {
                     self.out.flush()?;
-                    let Some(next) = sent.recv().await else { break };
+                    let Some(next) = sent.recv().await else { return Ok(()) };
                     next
                 }
             };
@@ -115,14 +129,17 @@ impl Report {
                         Poll::Pending => {
                             // Nothing comes for a while: show what has come.
                             self.out.flush()?;
-                            receipt.await
+                            self.patience.begin_anew();
+                            tokio::select! {
+                                outcome = receipt => outcome,
+                                never = self.patience.run() => match never {},
+                            }
                         }
                     }
                 }
             };
             self.tell(outcome, next.at.elapsed())?;
         }
-        self.finish()
     }
 
     fn tell(&mut self, outcome: Result<Ordered, ClientError>, latency: Duration) -> Result<()> {

@@ -18,6 +18,7 @@ mod signals;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use bytes::Bytes;
 use gms::{Event, Group, SendError, WhenBlocked};
 use tokio::runtime;
@@ -89,7 +90,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
     }
     let _ = tokio::time::timeout(2 * CLIENTS_READ_WITHIN, following).await;
     match ended {
-        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        Err(error) if is_broken_pipe(&error) => Err(anyhow!("standard output was closed: left the group").into()),
         ended => Ok(ended?),
     }
 }
