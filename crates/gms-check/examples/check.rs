@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    match gms_check::check_files(&files) {
+    match gms_check::check_files(&files, gms_check::Faults::Unknown) {
         Ok(report) => {
             for violation in &report.violations {
                 println!("{violation}");

@@ -1,9 +1,21 @@
 //! The checker: hands each record to every property, then to the common state.
 
+use std::collections::BTreeSet;
+
 use crate::findings::Findings;
 use crate::properties::{self, Invariant};
 use crate::world::{Step, World};
-use crate::{Record, Report};
+use crate::{Record, Report, Uid};
+
+/// What is known of faults in a run whose traces are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Faults {
+    /// There may have been some that nobody recorded, kills among them: whether anybody was excluded without need (P25) is
+    /// not judged.
+    Unknown,
+    /// None but those recorded.
+    Recorded,
+}
 
 /// Checks all properties of [`Property`](crate::Property) on the records of all processes of a run.
 ///
@@ -18,9 +30,19 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// A checker that has seen nothing.
+    /// A checker that has seen nothing, for a run of which everything is recorded, faults and ends included.
     pub fn new() -> Checker {
-        Checker { world: World::default(), invariants: properties::all(), findings: Findings::default() }
+        Checker::of(World::default())
+    }
+
+    /// A checker for the traces of processes, of which some may be missing. A trace that just ends is that of a process
+    /// that died; what its end lacks, and what processes without a trace did, is not judged.
+    pub fn of_traces(faults: Faults) -> Checker {
+        Checker::of(World::of_traces(faults == Faults::Unknown))
+    }
+
+    fn of(world: World) -> Checker {
+        Checker { world, invariants: properties::all(), findings: Findings::default() }
     }
 
     /// One that gets the records of all processes in the order of time, as a simulator has them: what a lineage serves
@@ -46,7 +68,17 @@ impl Checker {
         for invariant in &mut self.invariants {
             invariant.finish(&self.world, &mut self.findings);
         }
-        self.findings.into_report()
+        let mut untold = BTreeSet::new();
+        for (id, message) in self.world.messages() {
+            if message.place.is_some() && self.world.is_untold(self.world.uid(id.sender)) {
+                untold.insert(self.world.uid(id.sender));
+            }
+        }
+        let note = |uid: &Uid| match self.world.find(*uid).is_some_and(|process| process.recorded) {
+            true => format!("the trace of {uid} is incomplete: what follows its end is not judged"),
+            false => format!("no trace of {uid}: its messages are not judged"),
+        };
+        self.findings.into_report(untold.iter().map(note).collect())
     }
 }
 

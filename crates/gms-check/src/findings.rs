@@ -62,8 +62,9 @@ impl Findings {
     }
 
     /// Sorts by place, then by what tells most, then (stable) as found.
-    pub(crate) fn into_report(mut self) -> Report {
+    pub(crate) fn into_report(mut self, notes: Vec<String>) -> Report {
         self.found.sort_by_key(|(place, violation)| (place.gseq(), violation.property.rank(), *place));
-        Report { violations: self.found.into_iter().map(|(_, violation)| violation).collect(), counters: self.counters }
+        let violations = self.found.into_iter().map(|(_, violation)| violation).collect();
+        Report { violations, notes, counters: self.counters }
     }
 }

@@ -27,7 +27,7 @@ mod testing;
 mod trace;
 mod world;
 
-pub use checker::Checker;
+pub use checker::{Checker, Faults};
 pub use report::{Counters, Property, Report, Violation};
 pub use trace::{
     Event, Level, Origin, Outcome, PassReason, Record, SessionNumber, TraceError, TraceMember, Traces, Uid,

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use gms_check::{Event, Level, Property, Record, TraceError, TraceMember, Uid, check_files, digest, read_traces};
+use gms_check::{
+    Event, Faults, Level, Property, Record, TraceError, TraceMember, Uid, check_files, digest, read_traces,
+};
 
 fn uid(node: u64) -> Uid {
     Uid { node, incarnation: u64::MAX - node }
@@ -43,7 +45,7 @@ fn file(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
 fn one_file_for_each_process() {
     let dir = tempfile::tempdir().expect("a directory");
     let paths = [file(&dir, "2", &lines(&records(2))), file(&dir, "1", &lines(&records(1)))];
-    let report = check_files(&paths).expect("reads");
+    let report = check_files(&paths, Faults::Recorded).expect("reads");
     assert!(report.passed(), "{:?}", report.violations);
     assert_eq!(report.exercised(Property::P5), 2);
     assert_eq!(read_traces(&paths).count(), 5);
@@ -55,7 +57,7 @@ fn a_last_line_may_be_cut_off() {
     let text = lines(&records(1));
     for cut in 1..text.len() {
         let path = file(&dir, "cut", &text[..cut]);
-        let report = check_files(&[path]).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
+        let report = check_files(&[path], Faults::Recorded).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
         assert!(report.passed(), "{:?}", report.violations);
     }
 }
@@ -65,13 +67,13 @@ fn errors_name_file_and_line() {
     let dir = tempfile::tempdir().expect("a directory");
     let text = lines(&records(1)) + "\n{\"at_us\":0}\n" + &lines(&records(2));
     let path = file(&dir, "broken", &text);
-    let error = check_files(std::slice::from_ref(&path)).expect_err("a broken line");
+    let error = check_files(std::slice::from_ref(&path), Faults::Recorded).expect_err("a broken line");
     assert!(matches!(error, TraceError::Line { line: 5, .. }));
     let text = error.to_string();
     assert!(text.starts_with(&format!("{}:5: ", path.display())) && text.contains("process"), "{text}");
 
     let gone = dir.path().join("gone");
-    let error = check_files(&[&gone]).expect_err("no file");
+    let error = check_files(&[&gone], Faults::Recorded).expect_err("no file");
     assert!(matches!(error, TraceError::Io { .. }));
     assert!(error.to_string().starts_with(&gone.display().to_string()));
 }

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 
-use common::run;
+use common::{group_of, multicast, run};
 use serde_json::Value;
 
 #[test]
@@ -32,6 +32,66 @@ fn a_trace_that_was_changed_breaks_a_property() {
     let place = format!("P5 Integrity at gseq {}", record["gseq"]);
     assert!(checked.stdout.lines().any(|line| line.starts_with(&place)), "{}", checked.stdout);
     assert!(checked.stdout.contains("VIOLATED"), "{}", checked.stdout);
+}
+
+/// Three servers talk, one is killed, one leaves.
+#[test]
+fn traces_of_servers_that_were_killed_are_sound_and_missing_ones_are_named_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut servers = group_of(3, &multicast(), Some(dir.path()));
+    let trace = |id: usize| dir.path().join(format!("{id}.jsonl")).display().to_string();
+    for round in 0..20 {
+        for (id, server) in servers.iter_mut().enumerate() {
+            server.write_line(&format!("{id} says {round}"));
+        }
+    }
+    servers[0].wait_until("all messages", |lines| lines.iter().filter(|line| line.contains("says")).count() == 60);
+    servers[2].crash();
+    servers[0].wait_for_followers(1);
+    servers[1].wait_for_followers(1);
+    servers[1].write_line("still here");
+    servers[0].wait_for_message("still here");
+    assert_eq!(servers[1].terminate().0, 0);
+    assert_eq!(servers[0].terminate().0, 0);
+    let all = [trace(0), trace(1), trace(2)];
+    let checked = run(&["check", &all[0], &all[1], &all[2]]);
+    assert_eq!(checked.code, 0, "{}", checked.stdout);
+    assert!(checked.stdout.lines().any(|line| line.starts_with("P25") && line.contains("not checked")));
+    let strict = run(&["check", "--no-faults", &all[0], &all[1], &all[2]]);
+    assert_eq!(strict.code, 1, "{}", strict.stdout);
+    assert!(strict.stdout.contains("P25 No needless change at view"), "{}", strict.stdout);
+    for missing in 0..3 {
+        let there: Vec<&str> = (0..3).filter(|id| *id != missing).map(|id| all[id].as_str()).collect();
+        let checked = run(&["check", there[0], there[1]]);
+        assert_eq!(checked.code, 0, "{}", checked.stdout);
+        let note = format!("no trace of {missing}@");
+        assert_eq!(checked.stdout.lines().filter(|line| line.starts_with(&note)).count(), 1, "{}", checked.stdout);
+    }
+}
+
+/// What is wrong again and again is shown three times.
+#[test]
+fn of_many_violations_of_a_property_some_are_shown_and_the_rest_is_counted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("seven.jsonl");
+    let name = path.to_str().expect("text");
+    assert_eq!(run(&["sim", "--replay", "7", "--trace", name]).code, 0);
+    let text = fs::read_to_string(&path).expect("reads");
+    let text: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let mut record: Value = serde_json::from_str(line).expect("JSON");
+            if record["event"] == "deliver" {
+                record["digest"] = 1.into();
+            }
+            record.to_string()
+        })
+        .collect();
+    fs::write(&path, text.join("\n")).expect("writes");
+    let checked = run(&["check", name]);
+    let shown = checked.stdout.lines().filter(|line| line.starts_with("P5 Integrity at")).count();
+    let more = checked.stdout.lines().filter(|line| line.starts_with("P5 Integrity: … and ")).count();
+    assert_eq!((checked.code, shown, more), (1, 3, 1), "{}", checked.stdout);
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Invariant for ClientSessions {
                 let what = match found.insert(lineage.gid, (id, placed)) {
                     Some((_, first)) => format!("delivered again, after gseq {}", first.gseq.min(placed.gseq)),
                     None if after > placed.gseq => format!("delivered before an earlier one, at gseq {after}"),
-                    None if number + 1 < client.number && all_known(lineage, after + 1..placed.gseq) => {
+                    None if number + 1 < client.number && all_known(world, lineage, after + 1..placed.gseq) => {
                         format!("delivered, and {} nowhere before it", client.number - 1)
                     }
                     None => continue,
@@ -103,11 +103,11 @@ fn is_message(number: u64) -> bool {
 }
 
 /// Whether it is known what the history has at each of some places: no message without a name can be at one.
-fn all_known(lineage: &Lineage, places: Range<u64>) -> bool {
+fn all_known(world: &World, lineage: &Lineage, places: Range<u64>) -> bool {
     if places.is_empty() {
         return true;
     }
-    let named = |class: Class, id: Option<Id>| class != Class::Message || id.is_some();
+    let named = |class: Class, id: Option<Id>| class != Class::Message || id.is_some_and(|id| !world.may_be_untold(id));
     let slots = lineage.slots_at(places.start..=places.end - 1);
     let kept = slots.filter(|(gseq, view, slot)| named(slot.class, slot.id) && !lineage.lost(*view, *gseq));
     let mut known: BTreeSet<u64> = kept.map(|(gseq, ..)| gseq).collect();

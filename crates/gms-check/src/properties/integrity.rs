@@ -2,7 +2,8 @@
 //!
 //! Every `deliver` record is compared with the `send` record of its id, which may come later in the stream if it is of
 //! another process; a process's own message must have been sent before it is delivered. An id is sent once. Exercised:
-//! deliveries.
+//! deliveries. Of traces, a message
+//! whose sending may be missing because a trace just ends, or is not there, is not judged.
 
 use super::Invariant;
 use crate::findings::{Findings, Place};
@@ -54,6 +55,7 @@ impl Invariant for Integrity {
             // What a process delivers of its own was judged at once.
             if let (None, Some(_), Some(placed)) = (message.sent, message.digest, message.place)
                 && placed.by != id.sender
+                && !world.may_be_untold(id)
             {
                 let (by, sender) = (world.uid(placed.by), world.uid(id.sender));
                 let place = Place::Entry { gseq: placed.gseq, view: placed.view };
@@ -101,7 +103,7 @@ impl Integrity {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{good, three, uid};
+    use crate::testing::{Story, good, three, uid};
     use crate::{Event, Level, Property};
 
     #[test]
@@ -114,6 +116,28 @@ mod tests {
         let mut story = three();
         story.deliver(&[2], 1, 2, (1, 1), Level::Agreed);
         story.caught_alone(Property::P5, &[2, 1], "gseq 2 in view 1");
+    }
+
+    /// 1 has no trace, or dies and leaves one that lacks its end, or has left.
+    #[test]
+    fn what_may_be_missing_in_traces_is_not_judged() {
+        use crate::Faults::Unknown;
+        let mut none = Story::default();
+        none.view(&[2, 3], 1, 1, 3, &[1, 2, 3]).deliver(&[2, 3], 1, 2, (1, 1), Level::Agreed);
+        let report = none.report_of_traces(Unknown);
+        assert!(report.passed(), "{:#?}", report.violations);
+        assert_eq!(report.notes, [format!("no trace of {}: its messages are not judged", uid(1))]);
+        none.caught_alone(Property::P5, &[2, 1], "gseq 2 in view 1");
+        let mut dies = three();
+        dies.send(1, 1, Level::Agreed).deliver(&[2, 3], 1, 2, (1, 1), Level::Agreed);
+        dies.deliver(&[2, 3], 1, 3, (1, 2), Level::Agreed);
+        assert!(dies.report_of_traces(Unknown).passed() && !dies.report().passed());
+        let mut torn = dies.clone();
+        torn.add(1, Event::Incomplete { records: 3 });
+        let report = torn.report_of_traces(Unknown);
+        assert!(report.passed() && report.notes.len() == 1 && report.notes[0].contains("is incomplete"));
+        dies.add(1, Event::Left);
+        assert!(!dies.report_of_traces(Unknown).passed(), "it was complete");
     }
 
     #[test]

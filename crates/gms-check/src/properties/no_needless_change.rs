@@ -1,6 +1,6 @@
 //! **P25 No needless change.** With no fault injected nobody is ever excluded.
 //!
-//! Judged only where no `crash`, `cut_link` or `fault` is in any trace: no process records `excluded`, and a member of a
+//! Of the traces of processes it is judged only on demand, for nobody records in them that one was killed. Judged only where no `crash`, `cut_link` or `fault` is in any trace: no process records `excluded`, and a member of a
 //! view that is not in the next one must have recorded `left`. Exercised: steps from one view to the next, and processes
 //! that ended; 0 with a fault.
 
@@ -70,6 +70,15 @@ mod tests {
         without_one(None).caught_alone(Property::P25, &[1], "view 2");
         without_one(Some(Event::Excluded)).caught_alone(Property::P25, &[1], "view 2");
         three().add(2, Event::Excluded).caught_alone(Property::P25, &[2], "after gseq 1");
+    }
+
+    #[test]
+    fn traces_do_not_tell_of_kills() {
+        use crate::Faults::{Recorded, Unknown};
+        let report = without_one(None).report_of_traces(Unknown);
+        assert!(report.passed() && report.exercised(Property::P25) == 0);
+        assert!(!without_one(None).report_of_traces(Recorded).passed());
+        assert!(without_one(Some(Event::Left)).report_of_traces(Recorded).passed());
     }
 
     #[test]

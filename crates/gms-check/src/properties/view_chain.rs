@@ -103,6 +103,9 @@ impl Invariant for ViewChain {
                     true => of.voters().filter(|voter| needed(voter, past)).all(|voter| accepted.contains(&voter)),
                     false => of.is_quorum(|voter| accepted.contains(&voter)),
                 };
+                // Those of whom nothing is recorded may have accepted anything.
+                let untold: Vec<Uid> =
+                    before.voters().chain(info.voters()).filter(|uid| world.is_untold(*uid)).collect();
                 let (mut old, mut own, mut balloted, mut without, mut most) = (false, false, false, false, 0);
                 for (ballot, accepted) in self.accepted.get(&(lineage.gid, *view)).into_iter().flatten() {
                     if accepted.first.is_some_and(|(_, value)| value != info.value) {
@@ -110,15 +113,21 @@ impl Invariant for ViewChain {
                         continue;
                     }
                     most = most.max(before.voters().filter(|voter| accepted.by.contains(voter)).count());
-                    if enough(before, view - 1, &accepted.by) {
+                    let by: BTreeSet<Uid> = accepted.by.iter().chain(&untold).copied().collect();
+                    if enough(before, view - 1, &by) {
                         (old, balloted) = (true, balloted || ballot.0 > 0);
                         // So that it begins with its history: whatever follows is decided by those who hold it.
-                        own |= enough(info, *view, &accepted.by);
+                        own |= enough(info, *view, &by);
                         without |= before.fail_stop && before.voters().any(|v| proved(&v) && !accepted.by.contains(&v));
                     }
                 }
                 out.part(Property::P1, "ballots", u64::from(balloted));
                 out.part(Property::P1, "proved", u64::from(without));
+                // Or nobody whose records are there has.
+                let (nobody, untold) = (most == 0, untold.into_iter().collect::<BTreeSet<Uid>>());
+                if nobody && enough(before, view - 1, &untold) && enough(info, *view, &untold) {
+                    continue;
+                }
                 let what = match (old, own) {
                     (true, true) => continue,
                     (true, false) => "accepted by too few of its own voters".to_owned(),
@@ -327,6 +336,24 @@ mod tests {
             story.add(1, fault()).accept(accepted, 2).view(&[1], 2, 2, 1, &[1, 2, 3, 4, 5]);
             assert_eq!(story.report().of(Property::P1).next().is_none(), sound, "{accepted:?}");
         }
+    }
+
+    /// A member whose trace is missing may have accepted it; one whose trace just ends had it recorded.
+    #[test]
+    fn who_left_no_trace_may_have_accepted() {
+        use crate::Faults::Unknown;
+        for (recorded, sound) in [(&[1, 2][..], true), (&[1, 2, 3], false)] {
+            let mut story = Story::default();
+            story.view(recorded, 1, 1, 3, &[1, 2, 3]).accept(&[1], 2).view(&[1, 2], 2, 2, 1, &[1, 2, 3]);
+            let report = story.report_of_traces(Unknown);
+            assert_eq!(report.of(Property::P1).next().is_none(), sound, "{:#?}", report.violations);
+        }
+        let mut founder = Story::default();
+        founder.view(&[2], 2, 2, 1, &[1, 2]).view(&[2], 3, 3, 1, &[1, 2]).accept(&[2], 3);
+        assert!(founder.report_of_traces(Unknown).passed());
+        let mut alone = Story::default();
+        alone.view(&[2], 1, 1, 1, &[1]).view(&[2], 2, 2, 2, &[1, 2]);
+        assert!(alone.report_of_traces(Unknown).of(Property::P1).next().is_some(), "2 accepted nothing");
     }
 
     #[test]

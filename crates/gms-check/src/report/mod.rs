@@ -15,6 +15,8 @@ pub use violation::Violation;
 pub struct Report {
     /// Every breach found, in the order of the places where they show; at one place the most telling one first.
     pub violations: Vec<Violation>,
+    /// What could not be judged because records are missing, a line each.
+    pub notes: Vec<String>,
     /// How often each property was really exercised.
     pub counters: Counters,
 }

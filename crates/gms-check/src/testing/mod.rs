@@ -5,8 +5,8 @@ mod mutations;
 use std::collections::BTreeSet;
 
 use crate::{
-    Checker, Event, Level, Origin, Outcome, PassReason, Property, Record, Report, SessionNumber, TraceMember, Uid,
-    digest,
+    Checker, Event, Faults, Level, Origin, Outcome, PassReason, Property, Record, Report, SessionNumber, TraceMember,
+    Uid, digest,
 };
 
 pub(crate) const GID: u128 = 0xfeed;
@@ -88,6 +88,13 @@ impl Story {
             }
         }
         self
+    }
+
+    /// What is found when these are the traces of processes.
+    pub(crate) fn report_of_traces(&self, faults: Faults) -> Report {
+        let mut checker = Checker::of_traces(faults);
+        self.records.iter().for_each(|record| checker.record(record));
+        checker.finish()
     }
 
     pub(crate) fn accept(&mut self, by: &[u64], view: u64) -> &mut Story {

@@ -290,6 +290,11 @@ pub enum Event {
     },
     /// It goes on again.
     Unblocked,
+    /// The trace of this process ends here, and the process went on: what follows could not be written.
+    Incomplete {
+        /// Records that are missing, at least.
+        records: u64,
+    },
     /// A sample of the bytes held by all queues and tables (P22).
     Memory {
         /// Bytes held.
@@ -374,6 +379,7 @@ mod tests {
         back(Event::Lives { before: uid });
         back(Event::Dissolved { into: u128::MAX });
         back(Event::GaveUp { gid: u128::MAX });
+        back(Event::Incomplete { records: 7 });
         back(Event::Rest { up: vec![uid], blocked: vec![] });
         back(Event::Outcome { sseq: 1, result: Outcome::Unknown });
         let line = back(Event::Outcome { sseq: 1, result: Outcome::Ordered { gseq: 4, view: 2 } });

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::Record;
-use crate::{Checker, Report};
+use super::{Event, Record, Uid};
+use crate::{Checker, Faults, Report};
 
 /// A trace file that cannot be read. Nothing was checked.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +31,18 @@ pub enum TraceError {
 }
 
 /// Reads JSON Lines files one after the other. A last line that lacks its newline and is no record was cut off by a
-/// crash: it is left out. Empty lines are too.
+/// crash, or by a full disk: the record [`Event::Incomplete`] of the process of the one before takes its place. Empty lines
+/// are left out.
 pub fn read_traces<P: AsRef<Path>>(paths: &[P]) -> Traces {
     let mut rest: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
     rest.reverse();
     Traces { rest, open: None, text: Vec::new() }
 }
 
-/// Reads trace files, each with the records of one process or of several, and checks every property on them.
-pub fn check_files<P: AsRef<Path>>(paths: &[P]) -> Result<Report, TraceError> {
-    let mut checker = Checker::new();
+/// Reads trace files, each with the records of one process or of several, and checks every property on them as
+/// [`Checker::of_traces`] does.
+pub fn check_files<P: AsRef<Path>>(paths: &[P], faults: Faults) -> Result<Report, TraceError> {
+    let mut checker = Checker::of_traces(faults);
     for record in read_traces(paths) {
         checker.record(&record?);
     }
@@ -61,12 +63,14 @@ struct Open {
     file: PathBuf,
     reader: BufReader<File>,
     line: u64,
+    /// Whose record was read last, and when it was made.
+    last: Option<(u64, Uid)>,
 }
 
 impl Open {
     fn new(file: PathBuf) -> Result<Open, TraceError> {
         match File::open(&file) {
-            Ok(handle) => Ok(Open { file, reader: BufReader::new(handle), line: 0 }),
+            Ok(handle) => Ok(Open { file, reader: BufReader::new(handle), line: 0, last: None }),
             Err(source) => Err(TraceError::Io { file, source }),
         }
     }
@@ -86,9 +90,16 @@ impl Open {
             if text.trim_ascii().is_empty() {
                 continue;
             }
-            return match serde_json::from_slice(text) {
-                Ok(record) => Ok(Some(record)),
-                Err(_) if text.last() != Some(&b'\n') => Ok(None),
+            return match serde_json::from_slice::<Record>(text) {
+                Ok(record) => {
+                    self.last = Some((record.at_us, record.process));
+                    Ok(Some(record))
+                }
+                Err(_) if text.last() != Some(&b'\n') => Ok(self.last.map(|(at_us, process)| Record {
+                    at_us,
+                    process,
+                    event: Event::Incomplete { records: 1 },
+                })),
                 Err(source) => Err(TraceError::Line { file: self.file.clone(), line: self.line, source }),
             };
         }

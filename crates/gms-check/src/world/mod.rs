@@ -36,6 +36,8 @@ pub(crate) struct World {
     /// Further places of messages, beside `Message::place`: few.
     elsewhere: BTreeMap<Id, Vec<Placed>>,
     faulty: bool,
+    /// The records are traces of processes, as far as there are any, and no harness tells how each of them ended.
+    of_traces: bool,
     rest: Option<Rest>,
     one_clock: bool,
 }
@@ -119,6 +121,19 @@ impl World {
         self.lineage_of(placed.by).is_some_and(|lineage| lineage.lost(placed.view, placed.gseq))
     }
 
+    /// Whether the sending of a message may be missing because records of its sender are: there is no trace of it, or one
+    /// that just ends.
+    pub(crate) fn may_be_untold(&self, id: Id) -> bool {
+        let sender = self.process(id.sender);
+        let just_ends = sender.incomplete || !(sender.left || sender.excluded);
+        self.of_traces && (!sender.recorded || (just_ends && id.sseq > sender.sent))
+    }
+
+    /// Whether a process may have done anything of which there is no record.
+    pub(crate) fn is_untold(&self, uid: Uid) -> bool {
+        self.of_traces && self.find(uid).is_none_or(|process| !process.recorded || process.incomplete)
+    }
+
     /// Whether any fault was injected.
     pub(crate) fn faulty(&self) -> bool {
         self.faulty
@@ -127,6 +142,11 @@ impl World {
 
 /// Growing.
 impl World {
+    /// Nothing yet, of processes that wrote traces; whether faults happened, they do not tell.
+    pub(crate) fn of_traces(faulty: bool) -> World {
+        World { of_traces: true, faulty, ..World::default() }
+    }
+
     /// Gives the processes a record names their numbers.
     pub(crate) fn enter(&mut self, record: &Record) -> Key {
         let who = self.number(record.process);
@@ -149,6 +169,12 @@ impl World {
     /// Takes a record in, after every property has looked at it.
     pub(crate) fn apply(&mut self, key: Key, event: &Event) {
         let own = |sseq| Id { sender: key.who, sseq };
+        let process = &mut self.processes[key.who as usize];
+        // Those are a harness's.
+        process.recorded |= !matches!(event, Event::Crash | Event::Proved { .. } | Event::Fault { .. });
+        if let Event::Send { sseq, .. } = event {
+            process.sent = process.sent.max(*sseq);
+        }
         match event {
             Event::Send { sseq, level, digest, only_in_view, client, .. } => {
                 let process = &self.processes[key.who as usize];
@@ -193,6 +219,7 @@ impl World {
                 self.install(key.who, *gid, *view, info);
             }
             Event::Excluded => self.processes[key.who as usize].excluded = true,
+            Event::Incomplete { .. } => self.processes[key.who as usize].incomplete = true,
             Event::Left => self.processes[key.who as usize].left = true,
             Event::Dissolved { .. } => {
                 let process = &mut self.processes[key.who as usize];

@@ -31,6 +31,12 @@ pub(crate) struct Process {
     /// The lineage that it has created with the history of its own.
     pub(crate) returned: Option<u128>,
     pub(crate) crashed: bool,
+    /// There are records of its own.
+    pub(crate) recorded: bool,
+    /// It went on after the last of them.
+    pub(crate) incomplete: bool,
+    /// The last of its messages whose sending is recorded.
+    pub(crate) sent: u64,
 }
 
 impl Process {
@@ -49,6 +55,9 @@ impl Process {
             moved: false,
             returned: None,
             crashed: false,
+            recorded: false,
+            incomplete: false,
+            sent: 0,
         }
     }
 

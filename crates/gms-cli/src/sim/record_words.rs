@@ -45,6 +45,7 @@ pub(super) fn in_words(record: &Record) -> Option<String> {
         Event::Lives { before } => format!("goes on, before it was {before}"),
         Event::GaveUp { gid } => format!("gives lineage {gid:032x} up"),
         Event::Discarded { gid } => format!("an operator gives up lineage {gid:032x}"),
+        Event::Incomplete { records } => format!("its trace ends: {records} records are missing"),
         Event::Excluded => "is excluded".to_owned(),
         Event::Left => "has left".to_owned(),
         Event::Dissolved { into } => format!("gives way to lineage {into:032x}"),

@@ -37,7 +37,7 @@ pub(crate) fn of_traces(mut traces: Vec<PathBuf>, folder: &Path) -> (Vec<String>
     let driver = folder.join("driver.jsonl");
     fs::write(&driver, serde_json::to_string(&note).expect("plain data") + "\n").expect("it can be written");
     traces.push(driver);
-    match gms_check::check_files(&traces) {
+    match gms_check::check_files(&traces, gms_check::Faults::Unknown) {
         Ok(report) => (report.violations.iter().map(ToString::to_string).collect(), report),
         Err(error) => (vec![error.to_string()], Report::default()),
     }
