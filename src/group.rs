@@ -110,7 +110,13 @@ impl Group {
         let mailbox = Arc::new(Mailbox::new(config.params.message_limit, config.when_blocked, uid));
         let trace = config.trace.map(TraceWriter::new);
         let peers = (!config.peers.is_empty()).then(|| peers::look_up(config.peers.clone(), address));
-        let settings = Settings { unread: config.unread, leave_within: config.leave_within, trace, peers };
+        let settings = Settings {
+            unread: config.unread,
+            leave_within: config.leave_within,
+            heard_within: config.timing.quorum,
+            trace,
+            peers,
+        };
         let group = Self {
             inner: Arc::new(Inner {
                 name: config.group.clone(),

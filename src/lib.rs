@@ -25,7 +25,7 @@ pub use client::{
     Client, ClientConfig, ClientError, Delivery, Dissolution, FindConfig, FindError, FoundServer, Gap, OperateError,
     Receipt, Subscription, Update, ViewSeen, find_servers, operate,
 };
-pub use client_protocol::{Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
+pub use client_protocol::{BlockedStatus, Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
 pub use config::{Config, WhenBlocked};
 pub use deaths::proves_deaths;
 pub use error::{JoinError, LeaveError, SendError};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gms_core::{Blocked, Memory, Stats, Uid, View};
+use gms_core::{Blocked, Gid, Memory, Stats, Uid, View};
 use gms_discovery::Entry as ServerEntry;
 use gms_net::Counters;
 
@@ -16,6 +16,12 @@ pub struct Status {
     pub view: Option<Arc<View>>,
     /// Why there is no progress, while there is none.
     pub blocked: Option<Blocked>,
+    /// How long that has been so.
+    pub blocked_for: Duration,
+    /// At the leader: how many voters it has heard lately, itself included.
+    pub voters_heard: Option<usize>,
+    /// Other lineages of the group's name that have been heard of within seconds.
+    pub rivals: Vec<Gid>,
     /// Counters of the protocol.
     pub protocol: Stats,
     /// Counters of the sockets.

@@ -55,6 +55,34 @@ async fn send(wire: &mut Wire, number: u64) -> Value {
     wire.ask(&format!(r#"{{"send":{{"number":{number},"payload":"{number}"}}}}"#)).await
 }
 
+/// Two that were founded apart, meet, and go on apart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_has_met_another_lineage_says_that_the_group_is_split() {
+    let network = MemoryNetwork::new(32, FaultRates::NONE);
+    let expect = |id: u64| Bootstrap::Expect([id].into());
+    let first = Server::start_with(&network, 1, expect(1)).await;
+    // Whoever comes has the next address.
+    let other = std::net::SocketAddr::from(([10, 0, 0, 2], first.group.address().port()));
+    network.with_faults(|faults| faults.partition(&[&[first.group.address()], &[other]]));
+    let second = Server::start_with(&network, 2, expect(2)).await;
+    let mut wire = Wire::connect(&first.endpoint).await;
+    let status = wire.ask(r#"{"status":{}}"#).await["status"].clone();
+    assert_eq!((&status["state"], &status["rivals"]), (&"serving".into(), &json!([])), "{status}");
+    assert_eq!((&status["voters"], &status["voters_heard"], &status["blocked"]), (&1.into(), &1.into(), &Value::Null));
+    network.with_faults(|faults| faults.heal());
+    let rival = second.group.view().expect("a view").gid.to_string();
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    loop {
+        let status = wire.ask(r#"{"status":{}}"#).await["status"].clone();
+        if status["state"] == "split" {
+            assert_eq!(status["rivals"], json!([rival]));
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{status}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A server whose memory is enough for one large line at a time.
 #[tokio::test]
 async fn large_lines_wait_for_their_turn_and_one_that_does_not_end_loses_it() {

@@ -43,7 +43,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
     let mut connection = first;
     let mut refusals = Refusals::default();
     loop {
-        shared.outgoing().connected(&connection.hello);
+        {
+            let mut outgoing = shared.outgoing();
+            outgoing.server = Some(connection.endpoint.clone());
+            outgoing.connected(&connection.hello);
+        }
         // What is too long for this server has been given up.
         shared.room.notify_waiters();
         let Err(error) = poll_fn(|cx| serve(&shared, &mut connection, cx)).await else { return };

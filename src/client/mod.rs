@@ -27,7 +27,7 @@ pub use self::update::{Delivery, Dissolution, Gap, Update, ViewSeen};
 
 use self::driver::Shared;
 use self::servers::Servers;
-use crate::client_protocol::ServerStatus;
+use crate::client_protocol::{Endpoint, ServerStatus};
 use crate::sender::Ordered;
 
 /// A program that uses a group without being a member: it talks to one server, and to another when that one is lost.
@@ -135,6 +135,11 @@ impl Client {
     /// [`ClientError::NoServer`]. Cancel safe.
     pub async fn subscribe(&self, from: Option<Gseq>) -> Result<Subscription, ClientError> {
         Subscription::open(Servers::new(self.inner.config.clone()), from).await
+    }
+
+    /// Where the server is that it talks to, or talked to last.
+    pub fn server(&self) -> Option<Endpoint> {
+        self.inner.shared.outgoing().server.clone()
     }
 
     /// Why messages have no answer at present, if that is known: the server is blocked and has said why, or it is lost

@@ -21,7 +21,8 @@ use tokio::sync::oneshot;
 
 use super::error::ClientError;
 use crate::client_protocol::{
-    HelloReply, HelloRequest, NEW_SESSION, PROTOCOL, Request, SendRequest, ServerStatus, StatusRequest, write_line,
+    Endpoint, HelloReply, HelloRequest, NEW_SESSION, PROTOCOL, Request, SendRequest, ServerStatus, StatusRequest,
+    write_line,
 };
 use crate::sender::Ordered;
 
@@ -57,6 +58,8 @@ pub(super) struct Outgoing {
     /// Whether the present server has had something ordered, and what it says when it takes nothing.
     served: bool,
     refusal: Option<String>,
+    /// The present server, or the last.
+    pub(super) server: Option<Endpoint>,
     /// Why there is no answer at present, as far as that is known.
     obstacle: Option<String>,
     /// Whether nothing was wanted of it at some time.
@@ -104,6 +107,7 @@ impl Outgoing {
             message_limit: usize::MAX,
             served: false,
             refusal: None,
+            server: None,
             obstacle: None,
             rested: false,
             abandoned: false,

@@ -3,19 +3,24 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::ClientConfig;
 use super::error::ClientError;
-use super::find::Finder;
+use super::find::{FindConfig, Finder};
 use crate::client_protocol::{
     Endpoint, HelloReply, HelloRequest, Incoming, LineBuffer, PROTOCOL, Request, Stream, Text, write_line,
 };
 
 /// Longest time for a server to accept a connection and say hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(1);
+/// Longest time for a server to say where it serves clients, asked at its member address.
+const MEMBER_WITHIN: Duration = Duration::from_millis(200);
+/// Whose servers those that are named by their member addresses are, unless the group is named.
+const DEFAULT_GROUP: &str = "gms";
 /// Pauses between rounds over all servers, from the shortest to the longest.
 const PAUSE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(640)];
 /// Bytes of a server's line, at most: the largest message there can be, with every byte escaped.
@@ -27,6 +32,8 @@ pub(super) struct Servers {
     config: ClientConfig,
     /// Lost or left just now: the last to be tried.
     avoid: Option<Endpoint>,
+    /// Named, and neither served yet nor asked whether they are member addresses.
+    doubtful: Vec<Endpoint>,
 }
 
 /// A server that has said hello.
@@ -41,7 +48,8 @@ pub(super) struct Connection {
 
 impl Servers {
     pub(super) fn new(config: ClientConfig) -> Self {
-        Self { config, avoid: None }
+        let doubtful = config.servers.clone();
+        Self { config, avoid: None, doubtful }
     }
 
     /// How long to look for a server that is of use.
@@ -80,7 +88,14 @@ impl Servers {
             candidates.rotate_left(index + 1);
         }
         for endpoint in candidates {
-            if let Some(connection) = self.attempt(endpoint, tried).await {
+            if let Some(connection) = self.attempt(endpoint.clone(), tried).await {
+                self.doubtful.retain(|doubtful| *doubtful != endpoint);
+                return Some(connection);
+            }
+            if self.doubtful.contains(&endpoint)
+                && let Some(place) = self.place_of_member(&endpoint).await
+                && let Some(connection) = self.attempt(place, tried).await
+            {
                 return Some(connection);
             }
         }
@@ -110,9 +125,29 @@ impl Servers {
             return Some(connection);
         }
         if tried.is_empty() {
+            // Those named may be where servers serve clients.
+            for peer in find.peers.clone() {
+                if let Some(connection) = self.attempt(peer.into(), tried).await {
+                    return Some(connection);
+                }
+            }
             tried.push(find.to_string());
         }
         None
+    }
+
+    /// Where the server serves clients whose member address this is. Goes there from then on. Asked once for each.
+    async fn place_of_member(&mut self, endpoint: &Endpoint) -> Option<Endpoint> {
+        self.doubtful.retain(|doubtful| doubtful != endpoint);
+        let Endpoint::Tcp(address) = endpoint else { return None };
+        let address = tokio::net::lookup_host(address.as_str()).await.ok()?.next()?;
+        let interface = local_address(address).ok()?.to_string().parse().ok()?;
+        let group = self.config.group.as_deref().unwrap_or(DEFAULT_GROUP);
+        let find = FindConfig { peers: vec![address], within: MEMBER_WITHIN, interface, ..FindConfig::new(group) };
+        let mut finder = Finder::open(&find).ok()?;
+        let place = Endpoint::from(finder.next().await?.clients?);
+        self.config.servers.iter_mut().filter(|named| *named == endpoint).for_each(|named| *named = place.clone());
+        Some(place)
     }
 
     async fn attempt(&self, endpoint: Endpoint, tried: &mut Vec<String>) -> Option<Connection> {
@@ -176,6 +211,14 @@ impl Connection {
         self.lines.settle(read);
         if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
+}
+
+/// The address of this host from which another is reached.
+fn local_address(other: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    socket.connect(other)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 fn invalid(reason: &str) -> io::Error {

@@ -13,10 +13,10 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use event_line::EventLine;
 pub(crate) use incoming::Incoming;
 pub(crate) use lines::LineBuffer;
+pub use reply::{BlockedStatus, MemberAddress, ServerSeen, ServerStatus};
 pub(crate) use reply::{
     Closed, HelloReply, Located, NotOrderedReply, OrderedReply, Reply, Subscribed, UnknownReply, write_line,
 };
-pub use reply::{MemberAddress, ServerSeen, ServerStatus};
 pub(crate) use request::{HelloRequest, Request, SendRequest, StatusRequest, SubscribeRequest, Text};
 pub(crate) use stream::Stream;
 

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use gms_core::{Gseq, Vid};
+use gms_core::{Blocked, Gseq, Vid};
 use serde::{Deserialize, Serialize};
 
 /// One line of a server.
@@ -101,6 +102,22 @@ pub struct ServerStatus {
     pub address: SocketAddr,
     /// `leader`, `follower`, `learner`, or `none` when it is no member any more.
     pub role: String,
+    /// `serving`, `blocked`, `split` when another lineage of the group's name has been heard of within seconds, or `none`
+    /// when it is in no group.
+    #[serde(default)]
+    pub state: String,
+    /// Why it orders nothing, while it does not.
+    #[serde(default)]
+    pub blocked: Option<BlockedStatus>,
+    /// Voters of its view.
+    #[serde(default)]
+    pub voters: usize,
+    /// At the leader: how many of them it has heard lately, itself included.
+    #[serde(default)]
+    pub voters_heard: Option<usize>,
+    /// The other lineages.
+    #[serde(default)]
+    pub rivals: Vec<String>,
     /// Lineage of the group, in hexadecimal; empty when it is in none.
     pub gid: String,
     /// Number of its view, 0 when it is in none.
@@ -127,6 +144,36 @@ pub struct ServerStatus {
     pub clients: usize,
     /// The other servers of the group's name that it has seen lately, members or not.
     pub servers: Vec<ServerSeen>,
+}
+
+/// Why a server orders nothing at present.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BlockedStatus {
+    /// `leader`: that is silent; `quorum`: too few are heard; `too_few`: too few are in the group; `window`: a member does
+    /// not confirm what it was sent; `progress`: the leader is heard, but orders nothing; `unsettled`: the group is new, and
+    /// orders nothing before it knows of no other one; `out`: it is in no view.
+    pub kind: String,
+    /// In words.
+    pub reason: String,
+    /// The server it waits for, when it is one.
+    pub server: Option<u64>,
+    /// For how many milliseconds it has been so.
+    pub since_ms: u64,
+}
+
+impl BlockedStatus {
+    pub(crate) fn new(why: &Blocked, since: Duration) -> Self {
+        let (kind, server) = match why {
+            Blocked::Leader { leader, .. } => ("leader", Some(*leader)),
+            Blocked::Quorum { .. } => ("quorum", None),
+            Blocked::TooFew { .. } => ("too_few", None),
+            Blocked::Window { member, .. } => ("window", Some(*member)),
+            Blocked::Progress { leader, .. } => ("progress", Some(*leader)),
+            Blocked::Unsettled { .. } => ("unsettled", None),
+            Blocked::Out(_) => ("out", None),
+        };
+        Self { kind: kind.to_owned(), reason: why.to_string(), server, since_ms: since.as_millis() as u64 }
+    }
 }
 
 /// A member and its address.

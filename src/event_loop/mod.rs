@@ -39,6 +39,8 @@ const STATUS_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Settings {
     pub(crate) unread: usize,
     pub(crate) leave_within: Duration,
+    /// How old what was heard of a voter may be for it to count.
+    pub(crate) heard_within: Duration,
     pub(crate) trace: Option<TraceWriter>,
     /// Those to send to where there is no multicast, as far as they have been found.
     pub(crate) peers: Option<watch::Receiver<Vec<SocketAddr>>>,
@@ -69,6 +71,7 @@ pub(crate) struct EventLoop<T> {
     /// Room granted to a reader that awaits a send.
     extra: usize,
     status_at: Time,
+    blocked_since: Option<Time>,
     servers: Arc<[KnownServer]>,
     servers_at: Time,
     /// Whom the transport copies to where there is no multicast.
@@ -112,6 +115,7 @@ impl<T: Transport> EventLoop<T> {
             leave_asked: false,
             extra: 0,
             status_at: Time::ZERO,
+            blocked_since: None,
             servers: Arc::new([]),
             servers_at: Time::ZERO,
             peers: Vec::new(),

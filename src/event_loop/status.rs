@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gms_core::Time;
+use gms_core::{Gid, Time, Uid};
 use gms_net::Transport;
 
 use super::EventLoop;
@@ -11,6 +11,8 @@ use crate::status::{KnownServer, Status};
 
 /// How often the directory in it is.
 const SERVERS_EVERY: Duration = Duration::from_millis(200);
+/// How old the word of a server in another lineage may be; while one is known, it is asked every second.
+const RIVAL_HEARD_WITHIN: Duration = Duration::from_secs(3);
 
 impl<T: Transport> EventLoop<T> {
     pub(super) fn write_trace(&mut self, now: Time) {
@@ -57,9 +59,14 @@ impl<T: Transport> EventLoop<T> {
     pub(super) fn update_status(&mut self, now: Time) {
         self.status_at = now;
         let servers = self.servers(now);
+        let blocked = self.node.blocked().cloned();
+        self.blocked_since = blocked.as_ref().map(|_| self.blocked_since.unwrap_or(now));
         self.mailbox.set_status(Status {
             view: self.node.view().cloned(),
-            blocked: self.node.blocked().cloned(),
+            blocked,
+            blocked_for: self.blocked_since.map_or(Duration::ZERO, |since| now - since),
+            voters_heard: self.voters_heard(now),
+            rivals: self.rivals(),
             protocol: self.node.stats(),
             network: self.transport.counters(),
             progress: self.node.progress(),
@@ -71,6 +78,26 @@ impl<T: Transport> EventLoop<T> {
             trace.write(&self.node.memory_trace(now));
             trace.flush();
         }
+    }
+
+    fn voters_heard(&self, now: Time) -> Option<usize> {
+        let view = self.node.view().filter(|_| self.node.is_leader())?;
+        let votes = |uid| view.voters().any(|voter| voter.uid == uid);
+        let is_heard = |(uid, at): &(Uid, Time)| votes(*uid) && now - *at <= self.settings.heard_within;
+        Some(self.node.heard().filter(is_heard).count() + usize::from(votes(self.node.uid())))
+    }
+
+    /// Those whose servers still say that they are in them; a member's word may be from before it was one.
+    fn rivals(&self) -> Vec<Gid> {
+        let Some(view) = self.node.view() else { return Vec::new() };
+        let is_member = |address| view.members.iter().any(|member| member.address == address);
+        let fresh = self.servers.iter().filter(|known| known.silent_for <= RIVAL_HEARD_WITHIN);
+        let others = fresh.map(|known| &known.entry).filter(|entry| entry.gid != 0 && entry.gid != view.gid.0);
+        let mut rivals: Vec<Gid> =
+            others.filter(|entry| !is_member(entry.address)).map(|entry| Gid(entry.gid)).collect();
+        rivals.sort_unstable();
+        rivals.dedup();
+        rivals
     }
 
     /// The directory, renewed now and then: it changes slowly.

@@ -434,6 +434,11 @@ impl Node {
         self.member.blocked().or(self.meeting.out())
     }
 
+    /// When each other member was last heard.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = (Uid, Time)> {
+        self.member.heard()
+    }
+
     /// Last frame stored densely here, by a quorum, and by all: `(have, safe, stable)`.
     pub fn progress(&self) -> (u64, u64, u64) {
         self.member.progress()

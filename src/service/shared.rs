@@ -15,7 +15,7 @@ use super::history::History;
 use super::ledger::Ledger;
 use super::outbox::Outbox;
 use super::sessions::Sessions;
-use crate::client_protocol::{MemberAddress, ServerSeen, ServerStatus};
+use crate::client_protocol::{BlockedStatus, MemberAddress, ServerSeen, ServerStatus};
 use crate::mailbox::Mailbox;
 use crate::status::KnownServer;
 
@@ -191,12 +191,24 @@ impl Shared {
         let uid = status.uid;
         let member = |view: &View| view.contains(uid);
         let view = status.view.as_deref().filter(|view| self.ended().is_none() && member(view));
+        let blocked = status.blocked.as_ref().filter(|_| view.is_some());
+        let state = match (view, blocked) {
+            (None, _) => "none",
+            (Some(_), Some(_)) => "blocked",
+            (Some(_), None) if !status.rivals.is_empty() => "split",
+            (Some(_), None) => "serving",
+        };
         let learners = |view: &View| {
             view.learners().map(|m| m.uid).filter(|uid| *uid != view.leader).map(|uid| uid.node.0).collect()
         };
         ServerStatus {
             id: uid.node.0,
             role: view.map_or("none", |view| role(view, uid)).to_owned(),
+            state: state.to_owned(),
+            blocked: blocked.map(|why| BlockedStatus::new(why, status.blocked_for)),
+            voters: view.map_or(0, |view| view.voters().count()),
+            voters_heard: status.voters_heard.filter(|_| view.is_some()),
+            rivals: status.rivals.iter().filter(|_| view.is_some()).map(ToString::to_string).collect(),
             gid: view.map_or_else(String::new, |view| view.gid.to_string()),
             view: view.map_or(0, |view| view.vid),
             leader: view.map(|view| view.leader.node.0),

@@ -10,10 +10,13 @@ use gms_net::AskSocket;
 
 use crate::failure::Failure;
 
+const DEFAULT_MULTICAST: &str = "239.1.1.1:10000";
+const DEFAULT_INTERFACE: &str = "loopback";
+
 /// What was typed, or stands in the environment.
 #[derive(Debug, Args)]
 pub(crate) struct ContactFlags {
-    /// Goes to these servers, to the first that answers; default is to ask the group's multicast address who is there
+    /// Goes to these servers, to the first that answers; either address that a server prints will do. Default is to ask the group's multicast address who is there
     #[arg(long, env = "GMS_SERVER", value_name = "HOST:PORT|unix:PATH", num_args = 1, value_delimiter = ',')]
     server: Vec<Endpoint>,
 
@@ -22,11 +25,11 @@ pub(crate) struct ContactFlags {
     group: Option<String>,
 
     /// Multicast address of the group
-    #[arg(long, env = "GMS_MULTICAST", value_name = "ADDR:PORT", default_value = "239.1.1.1:10000")]
+    #[arg(long, env = "GMS_MULTICAST", value_name = "ADDR:PORT", default_value = DEFAULT_MULTICAST)]
     multicast: SocketAddr,
 
     /// Network interface
-    #[arg(long, env = "GMS_INTERFACE", value_name = "NAME|IP", default_value = "loopback")]
+    #[arg(long, env = "GMS_INTERFACE", value_name = "NAME|IP", default_value = DEFAULT_INTERFACE)]
     interface: String,
 
     /// Asks these members instead of the multicast address: the addresses they print when they start
@@ -42,6 +45,20 @@ impl ContactFlags {
     /// The servers named.
     pub(crate) fn servers(&self) -> &[Endpoint] {
         &self.server
+    }
+
+    /// The flags as they have to be typed again in another command, each after a space.
+    pub(crate) fn arguments(&self) -> String {
+        let default = (DEFAULT_MULTICAST.to_owned(), DEFAULT_INTERFACE);
+        let mut flags: Vec<(&str, String)> = Vec::new();
+        flags.extend(self.server.iter().map(|server| ("server", server.to_string())));
+        flags.extend(self.group.iter().map(|group| ("group", group.clone())));
+        flags.extend(self.peer.iter().map(|peer| ("peer", peer.clone())));
+        let multicast = Some(self.multicast.to_string()).filter(|multicast| *multicast != default.0);
+        flags.extend(multicast.map(|multicast| ("multicast", multicast)));
+        let interface = Some(self.interface.clone()).filter(|interface| interface != default.1);
+        flags.extend(interface.map(|interface| ("interface", interface)));
+        flags.into_iter().map(|(name, value)| format!(" --{name} {value}")).collect()
     }
 
     /// How to find servers.

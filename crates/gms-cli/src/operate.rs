@@ -196,7 +196,7 @@ mod tests {
             view: Some(view),
             ..Row::bare(id, format!("127.0.0.1:{id}"), "leader", 0)
         };
-        Survey::new(leaders.iter().map(row).collect(), Vec::new())
+        Survey::new(leaders.iter().map(row).collect(), Vec::new(), "")
     }
 
     #[test]

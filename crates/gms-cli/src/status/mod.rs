@@ -2,6 +2,7 @@
 
 mod survey;
 mod table;
+mod verdict;
 
 use std::io::{IsTerminal, Write, stdout};
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// What was typed.
 #[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 serving, 1 split, 2 usage, 3 none, 4 blocked")]
 pub(crate) struct StatusFlags {
     /// Asks again and again, after so many seconds
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
@@ -58,11 +60,8 @@ pub(crate) fn run(flags: &StatusFlags) -> Outcome {
 
 async fn once(flags: &StatusFlags) -> Outcome {
     let survey = survey(&flags.contact).await?;
-    if survey.servers.is_empty() {
-        return Err(Failure::no_server(anyhow!("no server found: tried {}", survey.tried.join("; "))));
-    }
     print(flags, &survey)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(survey.state.code()))
 }
 
 fn print(flags: &StatusFlags, survey: &Survey) -> anyhow::Result<()> {

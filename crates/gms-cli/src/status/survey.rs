@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use gms::{Client, ClientConfig, Endpoint, FindConfig, FindError, FoundServer, ServerSeen, ServerStatus, find_servers};
-use serde::Serialize;
+use gms::{
+    BlockedStatus, Client, ClientConfig, ClientError, Endpoint, FindConfig, FindError, FoundServer, ServerSeen,
+    ServerStatus, find_servers,
+};
+use serde::{Serialize, Serializer};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::verdict::{Lineage, State, Trouble, lineages_of, state_of, trouble_of};
 use crate::contact::ContactFlags;
 use crate::failure::Failure;
 
@@ -17,13 +21,25 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// What all of them say. The keys are API.
 #[derive(Debug, Serialize)]
 pub(crate) struct Survey {
-    /// Whether all that answered are in the same view.
+    pub(crate) state: State,
+    /// Whether the group is serving and all that answered are in the same view.
     pub(crate) agree: bool,
     /// The leader and the followers they agree on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) leader: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) followers: Option<Vec<u64>>,
+    /// Voters of the leader's view, and how many of them it hears.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) voters: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) voters_heard: Option<usize>,
+    /// Why it is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blocked: Option<Trouble>,
+    /// The lineages of a group that is split.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lineages: Vec<Lineage>,
     pub(crate) servers: Vec<Row>,
     /// Where nobody answered.
     #[serde(skip)]
@@ -37,6 +53,10 @@ pub(crate) struct Row {
     pub(crate) address: String,
     /// `leader`, `follower`, `learner`, `none` (in no group), `silent` (does not answer, but others have seen it).
     pub(crate) role: String,
+    /// `serving`, `blocked`, `split` or `none`, as it says itself.
+    pub(crate) state: Option<String>,
+    pub(crate) blocked: Option<BlockedStatus>,
+    pub(crate) rivals: Option<Vec<String>>,
     pub(crate) last_seen_ms: u64,
     pub(crate) gid: Option<String>,
     pub(crate) view: Option<u64>,
@@ -48,9 +68,15 @@ pub(crate) struct Row {
     pub(crate) stable: Option<u64>,
     pub(crate) uptime_ms: Option<u64>,
     pub(crate) clients: Option<usize>,
+    pub(crate) voters: Option<usize>,
+    pub(crate) voters_heard: Option<usize>,
     /// Where it serves clients.
-    #[serde(skip)]
+    #[serde(rename = "clients_at", serialize_with = "as_text")]
     pub(crate) endpoint: Option<Endpoint>,
+}
+
+fn as_text<S: Serializer>(endpoint: &Option<Endpoint>, serializer: S) -> Result<S::Ok, S::Error> {
+    endpoint.as_ref().map(ToString::to_string).serialize(serializer)
 }
 
 /// Asks the servers named, or all that are found.
@@ -59,11 +85,17 @@ pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
     let mut asking = JoinSet::new();
     if contact.servers().is_empty() {
         let find = contact.find().await?;
-        for server in find_within(&find, contact.wait()?).await? {
+        let found = find_within(&find, contact.wait()?).await?;
+        // Those named may be where servers serve clients.
+        for peer in find.peers.iter().filter(|_| found.is_empty()).copied() {
+            let endpoint = Endpoint::from(peer);
+            asking.spawn(async move { ask(&endpoint).await });
+        }
+        for server in found {
             let endpoint = server.clients.map(Endpoint::from);
             asking.spawn(async move {
                 let told = match &endpoint {
-                    Some(endpoint) => ask(endpoint).await.ok().map(|status| told_by(status, endpoint.clone())),
+                    Some(endpoint) => ask(endpoint).await.ok(),
                     None => None,
                 };
                 Ok(told.unwrap_or_else(|| (Row::found(server), Vec::new())))
@@ -72,7 +104,7 @@ pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
         tried.push(find.to_string());
     }
     for endpoint in contact.servers().to_vec() {
-        asking.spawn(async move { ask(&endpoint).await.map(|status| told_by(status, endpoint)) });
+        asking.spawn(async move { ask(&endpoint).await });
     }
     while let Some(answer) = asking.join_next().await {
         match answer? {
@@ -89,7 +121,7 @@ pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
         let told = rows.iter().any(|row| row.id == server.id && row.address == server.address.to_string());
         if let Some(endpoint) = server.clients.filter(|endpoint| !told && asked.insert(*endpoint)) {
             let endpoint = Endpoint::from(endpoint);
-            asking.spawn(async move { ask(&endpoint).await.map(|status| told_by(status, endpoint)) });
+            asking.spawn(async move { ask(&endpoint).await });
         }
     }
     while let Some(answer) = asking.join_next().await {
@@ -98,7 +130,7 @@ pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
         }
     }
     rows.extend(silent(&rows, seen));
-    Ok(Survey::new(rows, tried))
+    Ok(Survey::new(rows, tried, &contact.arguments()))
 }
 
 /// All servers that answer; asks again as long as there is time and nobody does.
@@ -112,12 +144,14 @@ async fn find_within(find: &FindConfig, wait: Duration) -> Result<Vec<FoundServe
     }
 }
 
-async fn ask(endpoint: &Endpoint) -> Result<ServerStatus, String> {
+/// What the server says whose address this is, one or the other, and whom it has seen.
+async fn ask(endpoint: &Endpoint) -> Result<(Row, Vec<ServerSeen>), String> {
     let mut config = ClientConfig::at([endpoint.clone()]);
     (config.name, config.give_up) = (Some("gms-cli status".to_owned()), Duration::ZERO);
     let asking = async {
         let client = Client::connect(config).await?;
-        client.status().await
+        let status = client.status().await?;
+        Ok::<_, ClientError>(told_by(status, client.server().unwrap_or_else(|| endpoint.clone())))
     };
     match timeout(ANSWER_WITHIN, asking).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
@@ -136,6 +170,11 @@ fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<ServerSeen>) {
         followers: Some(status.followers).filter(|_| status.role != "none"),
         learners: Some(status.learners).filter(|_| status.role != "none"),
         role: status.role,
+        state: Some(status.state),
+        blocked: status.blocked,
+        rivals: Some(status.rivals),
+        voters: Some(status.voters),
+        voters_heard: status.voters_heard,
         stored: Some(status.stored),
         safe: Some(status.safe),
         stable: Some(status.stable),
@@ -149,15 +188,17 @@ fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<ServerSeen>) {
 /// Servers that others have seen and that did not answer here. Where another answered, which may have changed its id,
 /// they are no more.
 fn silent(rows: &[Row], seen: Vec<ServerSeen>) -> Vec<Row> {
-    let mut silent: BTreeMap<(u64, String), u64> = BTreeMap::new();
+    let mut silent: BTreeMap<(u64, String), (u64, Option<Endpoint>)> = BTreeMap::new();
     for server in seen {
         let key = (server.id, server.address.to_string());
         if !rows.iter().any(|row| row.address == key.1) {
-            let last = silent.entry(key).or_insert(server.last_seen_ms);
+            let clients = server.clients.map(Endpoint::from);
+            let (last, _) = silent.entry(key).or_insert((server.last_seen_ms, clients));
             *last = server.last_seen_ms.min(*last);
         }
     }
-    silent.into_iter().map(|((id, address), ago)| Row::bare(id, address, "silent", ago)).collect()
+    let row = |((id, address), (ago, endpoint))| Row { endpoint, ..Row::bare(id, address, "silent", ago) };
+    silent.into_iter().map(row).collect()
 }
 
 impl Row {
@@ -166,6 +207,11 @@ impl Row {
             id,
             address,
             role: role.to_owned(),
+            state: None,
+            blocked: None,
+            rivals: None,
+            voters: None,
+            voters_heard: None,
             last_seen_ms,
             gid: None,
             view: None,
@@ -192,13 +238,15 @@ impl Row {
             gid: server.gid.map(|gid| gid.to_string()),
             view: server.gid.map(|_| server.view),
             leader: server.leader,
+            endpoint: server.clients.map(Endpoint::from),
             ..Self::bare(server.id, server.address.to_string(), role, 0)
         }
     }
 }
 
 impl Survey {
-    pub(crate) fn new(mut servers: Vec<Row>, tried: Vec<String>) -> Self {
+    /// `arguments`: as a command that helps needs them.
+    pub(crate) fn new(mut servers: Vec<Row>, tried: Vec<String>, arguments: &str) -> Self {
         // One that has changed its id is known under both, and has answered twice.
         servers.sort_by(|a, b| (a.id, &a.address).cmp(&(b.id, &b.address)));
         servers.dedup_by(|a, b| (a.id, &a.address) == (b.id, &b.address));
@@ -209,12 +257,25 @@ impl Survey {
             (&a.gid, a.view, a.leader) == (&b.gid, b.view, b.leader) && lists
         };
         let first = told.or(servers.iter().find(|row| row.role != "silent"));
-        let agree = first.is_some_and(|first| first.view.is_some() && answered.all(|row| same(first, row)));
+        let mut lineages = lineages_of(&servers);
+        let state = state_of(&servers, &lineages);
+        if state != State::Split {
+            lineages.clear();
+        }
+        let is_one = first.is_some_and(|first| first.view.is_some() && answered.all(|row| same(first, row)));
+        let agree = is_one && state == State::Serving;
+        let leads = servers.iter().filter(|row| row.role == "leader" && state == State::Serving);
+        let leader = leads.max_by_key(|row| row.view);
         let agreed = told.filter(|_| agree);
         Self {
+            state,
             agree,
-            leader: first.filter(|_| agree).and_then(|row| row.leader),
+            leader: first.filter(|_| agree).and_then(|row| row.leader).or(leader.map(|row| row.id)),
             followers: agreed.and_then(|row| row.followers.clone()),
+            voters: leader.and_then(|row| row.voters),
+            voters_heard: leader.and_then(|row| row.voters_heard),
+            blocked: trouble_of(&servers, arguments).filter(|_| state == State::Blocked),
+            lineages,
             servers,
             tried,
         }
@@ -239,15 +300,15 @@ mod tests {
     #[test]
     fn leader_and_followers_are_told_when_all_agree() {
         let silent = Row::bare(3, "127.0.0.1:3".into(), "silent", 900);
-        let survey = Survey::new(vec![row(0, 4, 1, &[0]), row(1, 4, 1, &[0]), silent], Vec::new());
+        let survey = Survey::new(vec![row(0, 4, 1, &[0]), row(1, 4, 1, &[0]), silent], Vec::new(), "");
         assert_eq!((survey.agree, survey.leader, survey.followers), (true, Some(1), Some(vec![0])));
         for other in [row(0, 3, 1, &[0]), row(0, 4, 0, &[1]), Row { gid: Some("8".into()), ..row(0, 4, 1, &[0]) }] {
-            let survey = Survey::new(vec![other, row(1, 4, 1, &[0])], Vec::new());
-            assert_eq!((survey.agree, survey.leader, survey.followers), (false, None, None));
+            let survey = Survey::new(vec![other, row(1, 4, 1, &[0])], Vec::new(), "");
+            assert_eq!((survey.agree, survey.followers), (false, None));
         }
-        let twice = Survey::new(vec![row(1, 4, 1, &[0]), row(0, 4, 1, &[0]), row(1, 4, 1, &[0])], Vec::new());
+        let twice = Survey::new(vec![row(1, 4, 1, &[0]), row(0, 4, 1, &[0]), row(1, 4, 1, &[0])], Vec::new(), "");
         assert_eq!(twice.servers.iter().map(|row| row.id).collect::<Vec<_>>(), [0, 1]);
-        assert!(!Survey::new(vec![Row::bare(1, String::new(), "none", 0)], Vec::new()).agree);
+        assert!(!Survey::new(vec![Row::bare(1, String::new(), "none", 0)], Vec::new(), "").agree);
     }
 
     #[test]

@@ -4,26 +4,20 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::survey::{Row, Survey};
+use super::verdict::{Lineage, State, Trouble};
 use crate::color::Palette;
 
 /// Columns and their widths; the last is as wide as it has to be.
-const HEADER: [&str; 8] = ["SERVER", "ADDRESS", "ROLE", "SEEN", "UP", "VIEW", "SAFE", "ITS VIEW"];
+const HEADER: [&str; COLUMNS] = ["SERVER", "ADDRESS", "CLIENTS", "ROLE", "SEEN", "UP", "VIEW", "SAFE", "ITS VIEW"];
+const COLUMNS: usize = 9;
 
-/// A line for each server, and one on top that says whether they agree.
+/// A line for each server, and one on top that says how the group is.
 pub(super) fn write(out: &mut impl Write, survey: &Survey, palette: Palette) -> io::Result<()> {
-    let verdict = match (survey.agree, survey.leader, survey.servers.is_empty()) {
-        (_, _, true) => format!("no server found: tried {}", survey.tried.join("; ")),
-        (true, Some(leader), _) => {
-            let followers = survey.followers.iter().map(|list| format!(", {}", members("followers", list)));
-            format!("agree: leader {leader}{}", followers.collect::<String>())
-        }
-        _ => "the servers do not agree".to_owned(),
-    };
-    writeln!(out, "{}", palette.strong(verdict))?;
+    writeln!(out, "{}", palette.strong(verdict(survey)))?;
     if survey.servers.is_empty() {
         return Ok(());
     }
-    let cells: Vec<[String; 8]> = survey.servers.iter().map(row).collect();
+    let cells: Vec<[String; COLUMNS]> = survey.servers.iter().map(row).collect();
     let mut widths = HEADER.map(str::len);
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -40,7 +34,42 @@ pub(super) fn write(out: &mut impl Write, survey: &Survey, palette: Palette) -> 
     Ok(())
 }
 
-fn row(server: &Row) -> [String; 8] {
+/// The first line.
+fn verdict(survey: &Survey) -> String {
+    match survey.state {
+        State::Serving => serving(survey),
+        State::Blocked => survey.blocked.as_ref().map_or_else(|| "blocked".to_owned(), blocked),
+        State::Split => {
+            let lineage = |lineage: &Lineage| match &lineage.servers[..] {
+                [] => format!("{} (met)", lineage.gid),
+                servers => format!("{} ({})", lineage.gid, members("servers", servers)),
+            };
+            let lineages: Vec<String> = survey.lineages.iter().map(lineage).collect();
+            format!("split: {} lineages of this name: {}", lineages.len(), lineages.join(", "))
+        }
+        State::None if survey.servers.is_empty() => format!("none: no server found, tried {}", survey.tried.join("; ")),
+        State::None => {
+            let ids: Vec<u64> = survey.servers.iter().map(|row| row.id).collect();
+            format!("none: {} in no group", members("servers", &ids))
+        }
+    }
+}
+
+fn serving(survey: &Survey) -> String {
+    let leader = survey.leader.map_or_else(|| "no leader answers".to_owned(), |leader| format!("leader {leader}"));
+    let followers = survey.followers.iter().map(|list| format!(", {}", members("followers", list)));
+    let heard = survey.voters_heard.zip(survey.voters).map(|(heard, of)| format!(", {heard} of {of} voters heard"));
+    let apart = if survey.agree { "" } else { "; not all servers are in its view" };
+    format!("serving: {leader}{}{}{apart}", followers.collect::<String>(), heard.unwrap_or_default())
+}
+
+fn blocked(trouble: &Trouble) -> String {
+    let Trouble { server, reason, since_ms, command, when } = trouble;
+    let help = command.as_ref().map_or_else(|| (*when).to_owned(), |command| format!("{when}: {command}"));
+    format!("blocked: server {server}: {reason}, for {}; {help}", span(*since_ms))
+}
+
+fn row(server: &Row) -> [String; COLUMNS] {
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let view = match (server.leader, &server.followers) {
         (None, _) => "-".to_owned(),
@@ -54,7 +83,8 @@ fn row(server: &Row) -> [String; 8] {
     [
         server.id.to_string(),
         server.address.clone(),
-        server.role.clone(),
+        server.endpoint.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+        if server.blocked.is_some() { format!("{}, blocked", server.role) } else { server.role.clone() },
         format!("{} ago", span(server.last_seen_ms)),
         server.uptime_ms.map_or_else(|| "-".to_owned(), span),
         number(server.view),
@@ -70,7 +100,7 @@ fn members(name: &str, list: &[u64]) -> String {
     }
 }
 
-fn line(cells: &[String; 8], widths: &[usize; 8]) -> String {
+fn line(cells: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
     let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
     padded.join("  ").trim_end().to_owned()
 }
