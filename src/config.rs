@@ -80,7 +80,8 @@ pub struct Config {
     pub leave_within: Duration,
     /// Allow sockets beyond loopback although nothing is authenticated or encrypted. Default no.
     pub insecure: bool,
-    /// Where to write the trace that `gms-cli check` reads, one JSON object a line.
+    /// Where to write the trace that `gms-cli check` reads, one JSON object a line. A place that takes nothing, or is
+    /// full, ends the trace, and not the member.
     pub trace: Option<Box<dyn io::Write + Send>>,
 }
 

@@ -18,7 +18,7 @@ use crate::operation::{Operation, OperationError};
 use crate::peers;
 use crate::sender::{MessageId, Ordered, Sender};
 use crate::status::{KnownServer, Status};
-use crate::trace::TraceWriter;
+use crate::trace_writer::TraceWriter;
 
 /// A membership. Cheap to clone; when the last clone is dropped, the member leaves in the background.
 #[derive(Clone)]

@@ -20,6 +20,7 @@ mod service;
 mod status;
 mod submission;
 mod trace;
+mod trace_writer;
 
 pub use client::{
     Client, ClientConfig, ClientError, Delivery, Dissolution, FindConfig, FindError, FoundServer, Gap, OperateError,

@@ -1,6 +1,4 @@
-//! Writing what a process did in the words of the property checker.
-
-use std::io::{self, Write};
+//! What a process did, in the words of the property checker.
 
 use gms_check::{Outcome, PassReason, Record, TraceMember, digest};
 use gms_core::{Gid, Level, Passed, QuorumMode, Role, SessionNumber, Time, Trace, Uid, View};
@@ -105,38 +103,5 @@ fn checker_event(event: Trace) -> gms_check::Event {
         Trace::Left => Event::Left,
         Trace::Dissolved(into) => Event::Dissolved { into: into.0 },
         Trace::Excluded => Event::Excluded,
-    }
-}
-
-/// Writes records as JSON Lines. A write that fails (a full disk, say) ends the trace, not the member.
-pub(crate) struct TraceWriter {
-    out: Option<io::BufWriter<Box<dyn io::Write + Send>>>,
-}
-
-impl TraceWriter {
-    pub(crate) fn new(out: Box<dyn io::Write + Send>) -> Self {
-        Self { out: Some(io::BufWriter::with_capacity(1 << 16, out)) }
-    }
-
-    pub(crate) fn write(&mut self, record: &Record) {
-        let Some(out) = &mut self.out else { return };
-        let written = serde_json::to_writer(&mut *out, record).map_err(io::Error::from);
-        let written = written.and_then(|()| out.write_all(b"\n"));
-        self.check(written);
-    }
-
-    pub(crate) fn flush(&mut self) {
-        let flushed = self.out.as_mut().map_or(Ok(()), |out| out.flush());
-        self.check(flushed);
-    }
-
-    fn check(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            tracing::error!(%error, "the trace ends here: it cannot be written");
-            // Dropping the writer would try to flush again.
-            if let Some(out) = self.out.take() {
-                let _ = out.into_parts();
-            }
-        }
     }
 }

@@ -26,7 +26,7 @@ use crate::node::Node;
 use crate::operation::{Operation, Part, member};
 use crate::status::KnownServer;
 use crate::submission::{Receipt, Submission};
-use crate::trace::TraceWriter;
+use crate::trace_writer::TraceWriter;
 
 /// Trains received before anything is sent, so that a flood of input cannot hold back the output.
 const RECEIVE_BATCH: usize = 8;
@@ -270,6 +270,8 @@ impl<T: Transport> EventLoop<T> {
     fn finish(&mut self, now: Time, left: bool) {
         self.write_trace(now);
         self.update_status(now);
+        // What is lost of it is said before the application learns of the end.
+        self.settings.trace = None;
         for (_, receipt) in self.receipts.drain(..) {
             let _ = receipt.answer.send(Ok(Outcome::Unknown));
         }

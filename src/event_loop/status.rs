@@ -76,7 +76,7 @@ impl<T: Transport> EventLoop<T> {
         });
         if let Some(trace) = &mut self.settings.trace {
             trace.write(&self.node.memory_trace(now));
-            trace.flush();
+            trace.hand_over();
         }
     }
 

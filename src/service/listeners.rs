@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::path::PathBuf;
 
 use tokio::net::TcpListener;
@@ -61,13 +62,33 @@ enum Socket {
     },
 }
 
-/// Removed when nobody listens any more.
+/// Removed when nobody listens any more, unless another one is there by then: that is a successor's.
+#[cfg(unix)]
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    made: Option<(u64, u64)>,
+}
 
+#[cfg(unix)]
+impl SocketFile {
+    fn new(path: PathBuf) -> Self {
+        Self { made: Self::there(&path), path }
+    }
+
+    fn there(path: &std::path::Path) -> Option<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    }
+}
+
+#[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if self.made.is_some() && Self::there(&self.path) == self.made {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -128,7 +149,7 @@ impl Listener {
                     }
                     bound => bound,
                 };
-                let socket = Socket::Unix { socket: socket.map_err(failed)?, _file: SocketFile(path.clone()) };
+                let socket = Socket::Unix { socket: socket.map_err(failed)?, _file: SocketFile::new(path.clone()) };
                 Ok(Self { socket, endpoint: endpoint.clone() })
             }
             #[cfg(not(unix))]

@@ -14,6 +14,7 @@ mod demo;
 mod diagnostics;
 mod event_lines;
 mod failure;
+mod foreground;
 mod level;
 mod lines;
 mod meeting_place;

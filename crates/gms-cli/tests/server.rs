@@ -5,10 +5,11 @@ mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{LIMIT, Server, group_of, multicast, ports, run, stop_all};
+use common::{LIMIT, Server, group_of, multicast, ports, program, run, stop_all};
 
 /// A signal ends a server within about a second, on a machine that does nothing else.
 const SOON: Duration = Duration::from_secs(10);
@@ -174,6 +175,142 @@ fn a_second_ctrl_c_does_not_wait_for_the_group() {
     }
     assert_eq!(stayer.wait(), 1);
     assert!(stayer.complaints().starts_with("stopped without leaving"), "{}", stayer.complaints());
+}
+
+/// A terminal that is closed sends SIGHUP; under `nohup` that is ignored.
+#[test]
+fn a_closed_terminal_is_a_leave_unless_it_is_to_be_ignored() {
+    let meeting = multicast();
+    let mut servers = group_of(2, &meeting, None);
+    let leader = servers[0].wait_for_followers(1) as usize;
+    servers[leader].signal("-HUP");
+    assert_eq!(servers[leader].wait(), 0);
+    assert_eq!(servers[leader].lines().last().map(String::as_str), Some(r#"{"event":"left","released":true}"#));
+    let mut stayer = servers.swap_remove(1 - leader);
+    stayer.write_line("goes on");
+    stayer.wait_for_message("goes on");
+    let server = program(&["server", "--json", "--multicast", &meeting, "--id", "7"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(server.get_program()).args(server.get_args());
+    let mut lasting = Server::run(command);
+    lasting.wait_for_followers(1);
+    lasting.signal("-HUP");
+    lasting.write_line("still here");
+    stayer.wait_for_message("still here");
+    assert_eq!(lasting.terminate().0, 0);
+}
+
+/// A pipe whose reader takes nothing, and one that has none.
+#[test]
+fn a_trace_that_goes_nowhere_holds_nobody_up() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let pipe = |name: &str| {
+        let path = dir.path().join(name).display().to_string();
+        assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+        path
+    };
+    let (meeting, unread) = (multicast(), pipe("unread"));
+    let mut first = Server::start(&["--multicast", &meeting, "--id", "1", "--bootstrap"]);
+    let held = std::thread::spawn({
+        let unread = unread.clone();
+        move || std::fs::File::open(unread).expect("somebody writes")
+    });
+    let mut traced = Server::start(&["--multicast", &meeting, "--id", "2", "--trace", &unread]);
+    let _held = held.join().expect("no panic");
+    traced.wait_for_followers(1);
+    first.write_behind(lines_of(1, 0..60_000));
+    traced.wait_until("all messages", |lines| lines.iter().filter(|line| line.contains("1 says")).count() == 60_000);
+    traced.wait_for_complaint("the trace ends here");
+    let (code, took) = traced.terminate();
+    assert!(code == 0 && took < SOON, "{code} after {took:?}");
+    let complaints = traced.complaints();
+    assert!(complaints.contains("records of the trace are lost"), "{complaints}");
+    assert_eq!(complaints.lines().count(), 2, "{complaints}");
+    assert!(first.lines().iter().all(|line| !line.contains("excluded")));
+    let finished = run(&["server", "--multicast", &meeting, "--id", "3", "--trace", &pipe("alone")]);
+    assert_eq!((finished.code, finished.stderr.lines().count()), (1, 1), "{finished:?}");
+    assert!(finished.stderr.contains("does anybody read it?"), "{finished:?}");
+}
+
+/// The operator has moved the first one's socket away.
+#[test]
+fn a_server_that_ends_leaves_the_socket_of_its_successor_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (path, moved) = (dir.path().join("gms.sock"), dir.path().join("old.sock"));
+    let (meeting, place) = (multicast(), format!("unix:{}", path.display()));
+    let mut first = Server::start(&["--multicast", &meeting, "--id", "1", "--bootstrap", "--listen", &place]);
+    first.wait_for("view");
+    std::fs::rename(&path, &moved).expect("it can be moved");
+    let mut second = Server::start(&["--multicast", &meeting, "--id", "2", "--listen", &place]);
+    second.wait_for_followers(1);
+    assert_eq!(first.terminate().0, 0);
+    assert_eq!(run(&["send", "--server", &place, "hello"]).code, 0);
+    assert_eq!(second.terminate().0, 0);
+    assert!(!path.exists());
+}
+
+/// A shell puts a process that was stopped and goes on into the background, where reading the terminal stops it again.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_in_the_background_of_its_terminal_goes_on_and_reads_in_the_foreground() {
+    const SHELL: &str = r#"
+import os, pty, signal, subprocess, sys, time
+orders, give = os.pipe()
+hear, tell = os.pipe()
+pid, terminal = pty.fork()
+if pid == 0:
+    os.close(give)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    server = subprocess.Popen(sys.argv[1:], stdout=open(os.environ["OUT"], "w"), preexec_fn=os.setpgrp)
+    os.write(tell, b"%d\n" % server.pid)
+    for order in os.fdopen(orders):
+        os.tcsetpgrp(0, server.pid if order == "fg\n" else os.getpgrp())
+        os.write(tell, b"done\n")
+    server.wait()
+    os._exit(0)
+hear = os.fdopen(hear)
+server = int(hear.readline())
+def wait(what):
+    while not what():
+        time.sleep(0.005)
+def printed(words):
+    wait(lambda: words in open(os.environ["OUT"]).read())
+def ground(order):
+    os.write(give, order + b"\n")
+    hear.readline()
+def state():
+    return open("/proc/%d/stat" % server).read().rsplit(")", 1)[1].split()[0]
+printed('"event":"view"')
+ground(b"fg")
+os.write(terminal, b"typed\n")
+printed('"payload":"typed"')
+ground(b"bg")
+os.kill(server, signal.SIGSTOP)
+wait(lambda: state() == "T")
+os.kill(server, signal.SIGCONT)
+os.write(terminal, b"typed again\n")
+subprocess.run([sys.argv[1], "send", "--multicast", os.environ["MEETING"], "from a client"], stdout=subprocess.DEVNULL)
+printed('"payload":"from a client"')
+assert state() != "T" and '"payload":"typed again"' not in open(os.environ["OUT"]).read()
+ground(b"fg")
+printed('"payload":"typed again"')
+os.kill(server, signal.SIGTERM)
+wait(lambda: state() == "Z" or '"event":"left"' in open(os.environ["OUT"]).read())
+"#;
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIP: there is no python3 here to play the shell");
+        return;
+    }
+    let (dir, meeting) = (tempfile::tempdir().expect("a directory"), multicast());
+    let out = dir.path().join("out");
+    std::fs::write(&out, "").expect("writes");
+    let server = program(&["server", "--json", "--bootstrap", "--multicast", &meeting]);
+    let mut shell = Command::new("timeout");
+    shell.args(["-k", "1", "60", "python3", "-c", SHELL]).arg(server.get_program()).args(server.get_args());
+    shell.env("OUT", &out).env("MEETING", &meeting).stdin(std::process::Stdio::null());
+    let output = shell.output().expect("runs");
+    let printed = std::fs::read_to_string(&out).expect("reads");
+    assert!(output.status.success(), "{output:?}\n{printed}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::color::ColorFlags;
 use crate::contact::{ContactFlags, connect, no_server, runtime};
 use crate::failure::{Outcome, complain};
+use crate::foreground::ForegroundInput;
 use crate::lines;
 use crate::patience::Patience;
 use crate::recv::UpdatePrinter;
@@ -52,7 +53,7 @@ async fn chat(flags: &ChatFlags) -> Outcome {
     let client = connect(flags.contact.client("gms-cli chat").await?).await?;
     let mut updates = client.subscribe(flags.from).await.map_err(no_server)?;
     let mut screen = Screen::new(flags.color);
-    let mut typed = lines::read(stdin(), LINE_LIMIT);
+    let mut typed = lines::read(ForegroundInput, LINE_LIMIT);
     let mut patience = Patience::new(client.clone());
     let mut talk = Talk { client, name: flags.name.clone(), outcomes: JoinSet::new(), code: 0 };
     // The place of the last own message: once it has been shown, all has.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -10,6 +11,8 @@ use gms::{
     Bootstrap, Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, QuorumMode, Service, ServiceConfig,
 };
 use gms_net::{Lossy, Transport, Udp};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::identity::{default_id, host_name};
 use super::settings::{Loss, ServerSettings};
@@ -17,6 +20,9 @@ use crate::failure::{Failure, complain};
 
 /// Longest time a leave may take: a signal must end the server within a second.
 const LEAVE_WITHIN: Duration = Duration::from_millis(800);
+
+/// How long it may take to open the trace.
+const OPEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who waits for others to be started waits as long as it takes.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -81,8 +87,7 @@ impl Entrance {
         });
         let service = ServiceConfig { grace: settings.client_grace, ..ServiceConfig::default() };
         if let Some(path) = &settings.trace {
-            let file = File::create(path).with_context(|| format!("cannot write the trace {}", path.display()))?;
-            config.trace = Some(Box::new(file));
+            config.trace = Some(Box::new(create_trace(path.clone()).await?));
         }
         if let Some(Loss { probability, seed }) = settings.loss {
             complain(&format!("dropping {} % of what is received, seed {seed}", probability * 100.0));
@@ -111,6 +116,17 @@ impl Entrance {
         let (group, events) = joined.map_err(join_failure)?;
         let service = Service::start(&group, self.listeners, self.service);
         Ok(Entered { group, events, service })
+    }
+}
+
+/// Creates the file. A pipe that nobody reads would keep whoever opens it waiting for ever.
+async fn create_trace(path: PathBuf) -> Result<File, Failure> {
+    let what = format!("cannot write the trace {}", path.display());
+    match timeout(OPEN_WITHIN, spawn_blocking(move || File::create(path))).await {
+        Ok(created) => Ok(created?.context(what)?),
+        Err(_) => {
+            Err(anyhow!("{what}: it cannot be opened within {} s; does anybody read it?", OPEN_WITHIN.as_secs()).into())
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use self::printer::{Printer, Start};
 use self::settings::ServerSettings;
 use self::signals::Signals;
 use crate::failure::{Failure, Outcome, complain, is_broken_pipe};
+use crate::foreground::ForegroundInput;
 use crate::lines;
 
 /// How long a process that was told to stop while it was joining stays, so that a group that has let it in meanwhile
@@ -81,7 +82,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
     }
     let limit = group.view().map_or(gms::Params::default(), |view| view.params.clone()).message_limit;
     tokio::spawn(departure::on_signal(group.clone(), signals));
-    let typed = lines::read(std::io::stdin(), limit as usize);
+    let typed = lines::read(ForegroundInput, limit as usize);
     tokio::spawn(send(group.clone(), typed, settings.when_blocked));
     let (unprinted, following) = follow(events, service);
     let ended = print(&mut printer, unprinted).await;
