@@ -83,6 +83,28 @@ async fn a_server_that_has_met_another_lineage_says_that_the_group_is_split() {
     }
 }
 
+/// The leader is cut off with an `agreed` message that nobody else has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_of_a_server_that_is_excluded_is_told_which_places_are_in_doubt() {
+    let network = MemoryNetwork::new(33, FaultRates::NONE);
+    let servers = servers(&network, 3).await;
+    let mut wire = Wire::connect(&servers[0].endpoint).await;
+    wire.ask(r#"{"subscribe":{}}"#).await;
+    let sure = servers[0].group.multicast("for all").await.expect("ordered").gseq;
+    let told = wire.json().await;
+    assert_eq!((&told["payload"], &told["gseq"]), (&"for all".into(), &sure.into()));
+    let addresses: Vec<_> = servers.iter().map(|server| server.group.address()).collect();
+    network.with_faults(|faults| faults.partition(&[&addresses[..1], &addresses[1..]]));
+    servers[0].group.level(gms::Level::Agreed).queue("here alone").await.expect("accepted");
+    let told = wire.json().await;
+    assert_eq!((&told["payload"], &told["gseq"]), (&"here alone".into(), &(sure + 1).into()));
+    servers[1].group.multicast("instead").await.expect("ordered");
+    network.with_faults(|faults| faults.heal());
+    let gap = wire.json().await;
+    assert_eq!((&gap["event"], &gap["from"], &gap["to"]), (&"gap".into(), &(sure + 1).into(), &(sure + 1).into()));
+    assert!(wire.json().await["closed"]["reason"].as_str().expect("a reason").contains("out of its group"));
+}
+
 /// A server whose memory is enough for one large line at a time.
 #[tokio::test]
 async fn large_lines_wait_for_their_turn_and_one_that_does_not_end_loses_it() {

@@ -149,8 +149,10 @@ impl Connection {
             self.finish("the session goes on in another connection");
         }
         if self.shared.exclusions.load(Ordering::Relaxed) != self.exclusions {
-            self.subscription = None;
-            self.finish("the group went on without this server: go to another");
+            if let Some(place) = self.subscription.take() {
+                self.tell_doubt(place);
+            }
+            self.finish("this server is out of its group for now: go to another");
         }
         if let Some(reason) = self.shared.ended().map(str::to_owned) {
             self.finish(reason);

@@ -25,13 +25,13 @@ mod subscribe;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use gms_core::Event;
+use gms_core::{Event, Level};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 pub use self::listeners::{ListenError, Listeners};
 
-use self::block::Block;
+use self::block::{Block, Place};
 use self::connection::Connection;
 use self::history::History;
 use self::listeners::Listener;
@@ -114,6 +114,7 @@ impl Service {
             complained: Mutex::default(),
             ended: OnceLock::new(),
             exclusions: Default::default(),
+            sure: Mutex::default(),
             empty: tokio::sync::Notify::new(),
         });
         let mut doors = JoinSet::new();
@@ -157,7 +158,20 @@ impl Service {
         for life in batch.split_inclusive(|event| *event == Event::Excluded) {
             let blocks = Block::cut(life);
             if !blocks.is_empty() {
-                self.shared.history().extend(blocks);
+                let lineage = {
+                    let mut history = self.shared.history();
+                    history.extend(blocks);
+                    history.present()
+                };
+                // Up to a view, and up to what a quorum has, nothing is lost.
+                let sure = life.iter().rev().find_map(|event| match event {
+                    Event::View(change) => Some(change.view.gseq),
+                    Event::Message(message) if message.level != Level::Agreed => Some(message.gseq),
+                    _ => None,
+                });
+                if let Some(gseq) = sure {
+                    *self.shared.sure() = Place { lineage, gseq };
+                }
             }
             if life.iter().any(|event| matches!(event, Event::View(_))) {
                 self.shared.ledger().resume();

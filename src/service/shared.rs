@@ -11,6 +11,7 @@ use gms_core::{Level, Uid, View};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
+use super::block::Place;
 use super::history::History;
 use super::ledger::Ledger;
 use super::outbox::Outbox;
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) ended: OnceLock<String>,
     /// How often the group has gone on without this server.
     pub(super) exclusions: AtomicU64,
+    /// The last place up to which whatever the server has told is in the history of the group.
+    pub(super) sure: Mutex<Place>,
     /// Told when the last connection has ended.
     pub(super) empty: Notify,
 }
@@ -106,6 +109,10 @@ impl Shared {
 
     pub(super) fn history(&self) -> MutexGuard<'_, History> {
         lock(&self.history)
+    }
+
+    pub(super) fn sure(&self) -> MutexGuard<'_, Place> {
+        lock(&self.sure)
     }
 
     /// Why no client is served any more.

@@ -34,6 +34,15 @@ impl Connection {
         self.subscription = Some(place);
     }
 
+    /// The server is out of the group, and `next` was to be told next. What was told before it may have been delivered
+    /// here alone.
+    pub(super) fn tell_doubt(&mut self, next: Place) {
+        let sure = *self.shared.sure();
+        if next.lineage == sure.lineage && next.gseq > sure.gseq + 1 {
+            self.gap(sure.gseq + 1, next);
+        }
+    }
+
     fn gap(&mut self, from: Gseq, upto: Place) {
         let line = EventLine::Gap { gid: self.shared.gid(upto.lineage), from, to: upto.gseq.saturating_sub(1) };
         self.output.append(|out| write_line(&line, out));

@@ -45,7 +45,8 @@ fn the_group_is_founded_when_all_who_are_expected_are_there() {
     for group in ["first", "second"] {
         start_all(&meeting, 9..10, &["--group", group])[0].wait_for_followers(0);
     }
-    assert!(early.iter().all(|server| server.lines().len() == 1), "founded without the third");
+    assert!(early.iter().all(|server| server.lines().len() == 1), "created without the third");
+    early[0].wait_for_complaint("waiting for server 2: not there yet");
     let last = start_all(&meeting, 2..3, &expect);
     for server in early.iter().chain(&guest).chain(&last) {
         assert_eq!(server.wait_for_followers(3), 2, "the highest of those expected founds");

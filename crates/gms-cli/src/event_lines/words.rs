@@ -30,7 +30,11 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
             format!("warning: another group of this name, of {size} ({gid}), was met at {address}: end one of the two")
         }
         Event::Dissolved { into, .. } => dissolved_in_words(into),
-        Event::Excluded => "excluded: the group went on without this member; it joins again as a new one".to_owned(),
+        Event::Excluded => {
+            "excluded: out of the group, which goes on without this member or was given up by an operator's order; it \
+             joins again as a new one"
+                .to_owned()
+        }
         Event::Refused(why) => format!("refused: {why}"),
         Event::Broken(why) => format!("stopped: {why}"),
     })

@@ -61,7 +61,7 @@ impl Entrance {
         config.bootstrap = settings.bootstrap.clone();
         if let Bootstrap::Expect(ids) = &settings.bootstrap {
             let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
-            complain(&format!("the group is founded once servers {} are all there", ids.join(", ")));
+            complain(&format!("the group is created once servers {} are all there", ids.join(", ")));
             config.join_within = FOR_EVER;
         }
         config.directory = settings.directory.clone();

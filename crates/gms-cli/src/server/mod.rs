@@ -6,6 +6,7 @@
 
 mod departure;
 mod entry;
+mod expected;
 mod file;
 mod flags;
 mod follow;
@@ -15,12 +16,13 @@ mod rules;
 mod settings;
 mod signals;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use gms::{Event, Group, SendError, WhenBlocked};
+use gms::{Bootstrap, Event, Group, SendError, WhenBlocked};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -51,6 +53,8 @@ pub(crate) fn run(flags: ServerFlags) -> Outcome {
 async fn serve(settings: ServerSettings) -> Outcome {
     let mut signals = Signals::listen()?;
     let entrance = Entrance::open(&settings).await?;
+    let none = BTreeSet::new();
+    let expected = if let Bootstrap::Expect(ids) = &settings.bootstrap { ids } else { &none };
     let wanted = entrance.id;
     let mut printer = Printer::new(settings.format);
     printer.start(Start {
@@ -64,6 +68,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
     })?;
     let entered = tokio::select! {
         entered = entrance.enter() => entered,
+        never = expected::name_missing(&settings, expected), if !expected.is_empty() => match never {},
         () = signals.next() => {
             tokio::time::sleep(FAREWELL).await;
             return Ok(ExitCode::SUCCESS);

@@ -180,10 +180,10 @@ impl Server {
         self.wait_until(words, |lines| lines.iter().any(|line| line.contains(&said)));
     }
 
-    /// What it complained about so far; that it waits for a founder is no complaint.
+    /// What it complained about so far; that it waits for others to create the group is no complaint.
     pub(crate) fn complaints(&self) -> String {
         let warnings = self.warnings.all.lock().unwrap();
-        let complaints = warnings.0.iter().filter(|line| !line.starts_with("the group is founded once"));
+        let complaints = warnings.0.iter().filter(|line| !line.starts_with("the group is created once"));
         complaints.cloned().collect::<Vec<_>>().join("\n")
     }
 
