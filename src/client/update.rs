@@ -52,8 +52,9 @@ pub struct ViewSeen {
     pub left: Vec<u64>,
 }
 
-/// The server has no more what stands from `from` to `to` in the order of lineage `gid`. A `from` of 0: the group was
-/// founded anew since the last update, and its order starts again.
+/// The server has no more what stands from `from` to `to` in the order of lineage `gid`, or what it told of these places
+/// is in doubt: it was excluded, and `agreed` messages may have been delivered there alone. A `from` of 0: the group was
+/// created anew since the last update, and its order starts again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// Lineage of the group.
