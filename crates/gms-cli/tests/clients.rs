@@ -521,7 +521,7 @@ fn clients_of_a_blocked_group_say_why_they_wait_and_send_ends_when_its_time_is_o
     let leader = one_leader(&servers);
     let place = place(&servers[leader]);
     // Before the group is blocked it has a session, and messages that are ordered.
-    let mut open = spawn(program(&["send", "--timeout", "20", "--server", &place]));
+    let mut open = spawn(program(&["send", "--timeout", "30", "--server", &place]));
     let mut input = open.stdin.take().expect("piped");
     let mut output = BufReader::new(open.stdout.take().expect("piped"));
     input.write_all(b"before\n").expect("it reads");
