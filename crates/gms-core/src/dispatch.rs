@@ -45,6 +45,9 @@ impl Membership {
         if self.stage == Stage::Gone {
             return self.answer_for_the_past(cx, envelope.sender, from, envelope.vid);
         }
+        if !self.fits_the_group(cx, body.len()) {
+            return;
+        }
         if self.planted.is(Bug::FrameWithoutItsView) && kind == Kind::Ordered && envelope.sender != self.view.leader {
             return self.on_repair(cx, body);
         }
@@ -77,11 +80,13 @@ impl Membership {
             Kind::Ordered | Kind::Heartbeat | Kind::Held if envelope.sender == self.view.leader => {
                 self.on_ordered(cx, &envelope, body)
             }
-            Kind::Forward => {
-                self.on_ack(cx, index, envelope.status);
-                self.on_forward(cx, index, body);
+            Kind::Forward | Kind::Ack if self.is_leader() => {
+                if self.follows_plausibly(cx, envelope.status) {
+                    self.on_ack(cx, index, envelope.status);
+                    self.on_forward(cx, index, body);
+                }
             }
-            Kind::Ack => self.on_ack(cx, index, envelope.status),
+            Kind::Forward | Kind::Ack => {}
             _ => cx.stats.strangers += 1,
         }
     }

@@ -39,6 +39,7 @@ mod membership;
 mod params;
 mod pending;
 mod planted;
+mod plausible;
 mod quorum;
 mod random;
 mod receive;

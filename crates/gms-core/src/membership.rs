@@ -80,6 +80,8 @@ pub(crate) struct Membership {
     /// Up to here a quorum, and all members, have stored everything.
     pub(crate) safe: Fseq,
     pub(crate) stable: Fseq,
+    /// What the leader of this view says of `safe`, which may be beyond what is stored here.
+    pub(crate) told_safe: Fseq,
     /// Up to here a view change has decided: deliverable at any level.
     pub(crate) settled: Fseq,
     pub(crate) peers: Vec<Peer>,
@@ -179,6 +181,7 @@ impl Membership {
             pending: Pending::new(),
             safe: view.at,
             stable: 0,
+            told_safe: 0,
             settled: view.at,
             peers: Vec::new(),
             sequencer: None,
@@ -257,7 +260,7 @@ impl Membership {
             cx.trace(|| Trace::Unblocked);
             cx.events.push_back(Event::Unblocked);
         }
-        (self.progress, self.served, self.sought) = (cx.now, cx.now, Time::ZERO);
+        (self.progress, self.served, self.sought, self.told_safe) = (cx.now, cx.now, Time::ZERO, 0);
         if leads {
             self.recount(cx);
         }

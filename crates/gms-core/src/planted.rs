@@ -122,6 +122,9 @@ impl Bug {
         Self::NeverSettles,
         Self::EndNeedsTheNextView,
     ];
+
+    /// Those that break it only where somebody lies.
+    pub const BY_LIES: [Self; 2] = [Self::AnyStatus, Self::FramesOfAnySize];
 }
 
 /// The bug planted in one member, if any; nothing at all in a release build.

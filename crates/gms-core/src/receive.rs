@@ -12,6 +12,9 @@ impl Membership {
     /// An ORDERED datagram or a HEARTBEAT of my view's leader.
     pub(crate) fn on_ordered(&mut self, cx: &mut Context, envelope: &Envelope, body: Bytes) {
         let [last, safe, stable] = envelope.status;
+        if !self.leads_plausibly(cx, envelope.status) {
+            return;
+        }
         self.served = cx.now;
         if envelope.kind == Kind::Held as u8 {
             // It cannot order anything now, and says so.
@@ -21,15 +24,13 @@ impl Membership {
             self.acks.due |= envelope.kind != Kind::Ordered as u8;
             return;
         }
-        self.safe = self.safe.max(safe);
+        self.told_safe = self.told_safe.max(safe);
         self.stable = self.stable.max(stable.min(self.log.have()));
         if envelope.kind != Kind::Ordered as u8 {
             self.acks.due = true;
         }
         self.store(cx, body);
-        if last > self.gaps.top && last - self.log.have() <= cx.config.limits.window_frames as u64 {
-            self.gaps.top = last;
-        }
+        self.gaps.top = self.gaps.top.max(last);
         self.after_storing(cx);
         self.free();
     }
@@ -59,14 +60,13 @@ impl Membership {
 
     /// Stores a frame of my view.
     fn keep(&mut self, cx: &mut Context, frame: Frame) {
-        let limits = &cx.config.limits;
         let (fseq, vid, have) = (frame.header.fseq, frame.header.vid, self.log.have());
         // A little more than is promised to the leader: repairs may arrive beside new frames.
         let cap = self.store_cap() + self.window_charge();
         if self.stage == Stage::Gone {
         } else if (vid != self.view.vid && !self.planted.is(Bug::FrameWithoutItsView)) || fseq <= have {
             cx.stats.duplicates += 1;
-        } else if fseq - have > limits.window_frames as u64 || self.log.used() + frame.charge() > cap {
+        } else if fseq > self.reach() || self.log.used() + frame.charge() > cap {
             cx.stats.overflow += 1;
         } else if self.is_wedged() && fseq > self.gaps.top && !self.planted.is(Bug::PromiseWithoutWedge) {
             // In no cut that I know of.
@@ -90,6 +90,8 @@ impl Membership {
     /// Looks at what storing has brought about: gaps to ask for, acks to give, a cut reached.
     pub(crate) fn after_storing(&mut self, cx: &mut Context) {
         let have = self.log.have();
+        // What others have stored of which nothing is here is nothing to build on.
+        self.safe = self.safe.max(self.told_safe.min(have));
         if self.gaps.top > have {
             cx.timers.start(Timer::Nack, cx.now + self.repeat_after(cx));
         } else {

@@ -241,12 +241,15 @@ impl Membership {
         let sequencer = self.sequencer.as_ref().filter(|_| !self.is_wedged())?;
         let from = sequencer.sent + 1;
         self.log.frame(from)?;
-        let template = self.envelope(cx, Kind::Ordered, [0, self.safe, self.stable]);
+        let (safe, stable) = (self.safe, self.stable);
+        let template = self.envelope(cx, Kind::Ordered, [0; 3]);
         let frames = (from..=self.log.have()).map_while(|fseq| self.log.frame(fseq));
         let datagram = usize::from(self.view.params.datagram);
         let (count, segment_size) = write_train(out, datagram, max_segments, frames, |last| {
             let mut envelope = template;
-            envelope.status[0] = last.header.fseq;
+            // Nobody can know yet that what follows is stored, though by the leader's own vote it may count as safe.
+            let last = last.header.fseq;
+            envelope.status = [last, safe.min(last), stable.min(last)];
             envelope
         });
         self.sequencer.as_mut().expect("leader").sent += count as u64;
@@ -269,7 +272,8 @@ impl Membership {
             true => Kind::Heartbeat,
             false => Kind::Ordered,
         };
-        let status = [sequencer.sent, self.safe, self.stable];
+        let sent = sequencer.sent;
+        let status = [sent, self.safe.min(sent), self.stable.min(sent)];
         if self.view.members.len() == 1 {
             self.status_told(cx);
             return None;
@@ -288,7 +292,9 @@ impl Membership {
     fn status_told(&mut self, cx: &mut Context) {
         let (safe, stable) = (self.safe, self.stable);
         let sequencer = self.sequencer.as_mut().expect("leader");
-        (sequencer.told_safe, sequencer.told_stable, sequencer.multicast_at) = (safe, stable, cx.now);
+        let sent = sequencer.sent;
+        (sequencer.told_safe, sequencer.told_stable) = (safe.min(sent), stable.min(sent));
+        sequencer.multicast_at = cx.now;
         self.arm_tail(cx, TAIL);
     }
 

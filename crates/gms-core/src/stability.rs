@@ -64,9 +64,9 @@ impl Membership {
         Some(Transmit { destination: Destination::Unicast(self.leader().address), segment_size: out.len() })
     }
 
-    /// A member says what it has.
+    /// At the leader: a member says what it has.
     pub(crate) fn on_ack(&mut self, cx: &mut Context, index: usize, [have, room, promised]: [u64; 3]) {
-        if !self.is_leader() || self.is_wedged() {
+        if self.is_wedged() {
             return;
         }
         if promised > 0 {
@@ -77,7 +77,6 @@ impl Membership {
             }
             return;
         }
-        let have = have.min(self.log.have());
         let charge = self.log.charge_upto(have);
         let peer = &mut self.peers[index];
         let before = (peer.have, peer.edge);

@@ -13,6 +13,10 @@ pub struct Stats {
     pub strangers: u64,
     /// Frames that lie about themselves.
     pub bad_frames: u64,
+    /// Datagrams of frames larger than the group's datagram: its leader could never send on what is in them.
+    pub oversized_frames: u64,
+    /// Datagrams whose status cannot be: frames that nobody can have stamped or stored, or more room than there is.
+    pub implausible_status: u64,
     /// Frames received that were here already.
     pub duplicates: u64,
     /// Frames dropped because a buffer was at its cap; they are repaired later.
@@ -33,4 +37,12 @@ pub struct Stats {
     pub views: u64,
     /// Ballots claimed, to end a view whose leader is gone.
     pub candidacies: u64,
+}
+
+impl Stats {
+    /// How often something was said that no process says which does what it should, over the network that carries what
+    /// it is given: by a lie, a bug, or another version.
+    pub fn lies(&self) -> u64 {
+        self.oversized_frames + self.implausible_status
+    }
 }

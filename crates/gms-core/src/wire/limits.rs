@@ -22,8 +22,6 @@ pub struct Limits {
     pub name: usize,
     /// Joiners in progress.
     pub joiners: usize,
-    /// Frames above `have` that a member keeps track of.
-    pub window_frames: usize,
     /// Frames of one sender that wait at the leader for an earlier one, or for the window.
     pub hold_frames: usize,
     /// Datagrams of a view not installed yet.
@@ -46,7 +44,6 @@ impl Default for Limits {
             ranges: 64,
             name: 255,
             joiners: 16,
-            window_frames: 65_536,
             hold_frames: 8_192,
             early_datagrams: 4_096,
             repairs: 1_024,

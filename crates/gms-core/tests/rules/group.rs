@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::wire::{Control, ENVELOPE_LEN, Envelope, Kind, Limits};
+use gms_core::wire::{Control, ENVELOPE_LEN, Envelope, Frame, Kind, Limits};
 use gms_core::{Addressing, Config, Destination, Event, Fseq, Gid, Input, Level, Member, Start, Time, Uid, Vid};
 
 /// What a member says, and to whom.
@@ -151,6 +151,25 @@ impl Group {
         self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
     }
 
+    /// `who` gets this datagram of frames, or of a status alone, from where `from` is, in its name and in the view `who` is
+    /// in itself. Returns what it says then.
+    pub(crate) fn gets(
+        &mut self,
+        who: usize,
+        from: usize,
+        kind: Kind,
+        status: [u64; 3],
+        frames: &[Frame],
+    ) -> Vec<Said> {
+        let (vid, mut body) = (self.vid(who), vec![]);
+        frames.iter().for_each(|frame| frame.encode(&mut body));
+        let envelope = Envelope { kind: kind as u8, gid: self.gid, vid, sender: uid(from), status };
+        let mut datagram = vec![];
+        envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
+        datagram.extend(body);
+        self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
+    }
+
     /// Something happens to `who`. Returns what it says then, to anybody.
     pub(crate) fn is_told(&mut self, who: usize, input: Input) -> Vec<Said> {
         self.members[who].handle(self.now, input);
@@ -217,6 +236,11 @@ impl Group {
         self.members[who].poll_events(&mut self.events[who], usize::MAX);
         sent
     }
+}
+
+/// Whether a check of its own invariants has stopped `who`.
+pub(crate) fn is_broken(group: &Group, who: usize) -> bool {
+    group.events[who].iter().any(|event| matches!(event, Event::Broken(_)))
 }
 
 /// What this one says among all that is said.

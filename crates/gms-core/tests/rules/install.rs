@@ -5,7 +5,7 @@ use std::time::Duration;
 use gms_core::wire::{Control, Successor};
 use gms_core::{Ballot, Event, Input, Level, Next, NodeId, Snapshot};
 
-use crate::group::{Group, Said, address, all, is_install, uid};
+use crate::group::{Group, Said, address, all, is_broken, is_install, uid};
 
 /// To whom VIEW_REQ goes.
 fn asked(said: &[Said]) -> Vec<usize> {
@@ -33,10 +33,6 @@ fn two_ahead(group: &Group, without: &[usize]) -> Control {
     (view.vid, view.at, view.leader) = (view.vid + 2, view.at + 2, view.members[0].uid);
     let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
     Control::Install { next: Successor::Whole(Next { view, cut_digest: 1, into: None }), snapshot }
-}
-
-fn is_broken(group: &Group, who: usize) -> bool {
-    group.events[who].iter().any(|event| matches!(event, Event::Broken(_)))
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod departure;
 mod group;
 mod install;
 mod left_out;
+mod lies;
 mod planned;
 mod suspicion;
 mod unwedge;
