@@ -89,8 +89,8 @@ impl Membership {
             return 0;
         }
         let Self { log, delivery, pending, sessions, .. } = self;
-        let mut used = 0;
-        while used < room && delivery.next <= log.have() {
+        let (mut used, mut out_of_step) = (0, None);
+        'order: while used < room && delivery.next <= log.have() {
             let fseq = delivery.next;
             let frame = match log.get(fseq).expect("kept until delivered") {
                 Stored::View(view) => {
@@ -178,9 +178,16 @@ impl Membership {
                         Some(Passed::SessionExpired) => Outcome::SessionExpired,
                         _ => Outcome::Ordered { gseq, vid },
                     };
-                    if pending.delivered(sseq) {
-                        cx.trace(|| Trace::Outcome { sseq, outcome });
-                        out.push(Event::Outcome { sseq, outcome });
+                    match pending.delivered(sseq) {
+                        Some(true) => {
+                            cx.trace(|| Trace::Outcome { sseq, outcome });
+                            out.push(Event::Outcome { sseq, outcome });
+                        }
+                        Some(false) => {}
+                        None => {
+                            out_of_step = Some(sseq);
+                            break 'order;
+                        }
                     }
                 }
                 if used >= room {
@@ -193,7 +200,11 @@ impl Membership {
             delivery.next += 1;
             delivery.at = 0;
         }
-        delivery.out_of_room = used >= room;
+        delivery.out_of_room = used >= room && out_of_step.is_none();
+        if let Some(sseq) = out_of_step {
+            // Every outcome from here on would be another message's.
+            self.stop(cx, format!("message {sseq} in my name is in the order, and is not the next of mine"));
+        }
         self.free();
         used
     }

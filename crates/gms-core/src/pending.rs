@@ -99,7 +99,7 @@ impl Pending {
     }
 
     fn message(&self, sseq: u64) -> Option<&Message> {
-        self.messages.get((sseq - self.first) as usize)
+        self.messages.get(usize::try_from(sseq.checked_sub(self.first)?).ok()?)
     }
 
     /// Whether anything waits to be packed.
@@ -134,7 +134,9 @@ impl Pending {
         if self.chunk.capacity() < room {
             self.chunk.reserve(PACK_CHUNK.max(room));
         }
-        while let Some(message) = self.messages.get_mut((self.cursor.sseq - self.first) as usize) {
+        let first_kept = self.first;
+        let place = |cursor: Position| cursor.sseq.checked_sub(first_kept).map_or(usize::MAX, |place| place as usize);
+        while let Some(message) = self.messages.get_mut(place(self.cursor)) {
             if count == limits.entries || open != 0 {
                 break;
             }
@@ -261,20 +263,18 @@ impl Pending {
         self.round_trip
     }
 
-    /// My message `sseq` has been handled: forget it. False when it was void, so that its outcome
-    /// is known already.
-    pub(crate) fn delivered(&mut self, sseq: u64) -> bool {
-        debug_assert_eq!(sseq, self.first);
-        let Some(message) = self.messages.pop_front() else { return false };
+    /// My message `sseq` has been handled: forget it. False when it was void, so that its outcome is known already;
+    /// `None` when it is not the next of mine to be, so that the order says something of me that is not true.
+    pub(crate) fn delivered(&mut self, sseq: u64) -> Option<bool> {
+        let message = self.messages.pop_front_if(|_| sseq == self.first)?;
         self.first += 1;
         self.bytes -= message.payload.len() + OVERHEAD;
-        !message.void
+        Some(!message.void)
     }
 
     /// A view ended: everything from `next` on has to be packed again for the new one.
     pub(crate) fn repack(&mut self, next: Position) {
-        debug_assert_eq!(next.offset, 0);
-        self.cursor = next;
+        self.cursor = Position::message(next.sseq);
         self.forwards.clear();
         (self.unsent, self.repeat, self.in_flight, self.backoff) = (0, 0, 0, Duration::ZERO);
     }
@@ -359,8 +359,8 @@ mod tests {
         assert_eq!((frames.len(), frames[0].header.count, &expired[..]), (1, 2, &[2][..]));
         pending.repack(Position::START);
         assert_eq!(pack_all(&mut pending, 3, 1000).1, Vec::<u64>::new());
-        assert!(pending.delivered(1));
-        assert!(!pending.delivered(2));
+        assert_eq!((pending.delivered(2), pending.delivered(1), pending.delivered(1)), (None, Some(true), None));
+        assert_eq!((pending.delivered(2), pending.delivered(3)), (Some(false), None));
         assert!(pending.is_empty() && pending.bytes() == 0);
     }
 }
