@@ -52,7 +52,7 @@ impl Node {
                 }
             }
             Layer::Detector => {
-                let known = self.member.view().is_some_and(|view| view.contains(sender));
+                let known = self.member.is_member_at(sender, from);
                 if let Some(check) = gms_discovery::Check::decode(&body).ok().filter(|_| known) {
                     self.health.receive(now, sender, check);
                 }
@@ -64,6 +64,7 @@ impl Node {
                         let world = (&self.directory, &self.lineages, &self.inquiries);
                         creation.receive(now, sender.node.0, message, world);
                     }
+                    None if !self.member.is_member_at(sender, from) => return,
                     None => self.succession.receive(now, sender.node.0, message, &self.member),
                 }
             }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use crate::change::{LEARNED, Promise};
+use crate::change::{LEARNED, Promise, Says};
 use crate::context::Context;
 use crate::id::{Gid, Uid};
 use crate::membership::{Membership, Stage};
@@ -22,6 +22,11 @@ pub(crate) struct Early {
 }
 
 impl Early {
+    /// Copied out of what it came in, which may be hundreds of times as long.
+    fn new(from: SocketAddr, envelope: Envelope, body: &[u8]) -> Self {
+        Self { from, envelope, body: Bytes::copy_from_slice(body) }
+    }
+
     /// Bytes held.
     pub(crate) fn len(&self) -> usize {
         self.body.len()
@@ -42,11 +47,11 @@ impl Membership {
         if envelope.gid != self.view.gid {
             return cx.stats.strangers += 1;
         }
+        if !self.comes_from_its_address(cx, envelope.sender, from) || !self.fits_the_group(cx, body.len()) {
+            return;
+        }
         if self.stage == Stage::Gone {
             return self.answer_for_the_past(cx, envelope.sender, from, envelope.vid);
-        }
-        if !self.fits_the_group(cx, body.len()) {
-            return;
         }
         if self.planted.is(Bug::FrameWithoutItsView) && kind == Kind::Ordered && envelope.sender != self.view.leader {
             return self.on_repair(cx, body);
@@ -60,18 +65,20 @@ impl Membership {
         }
         match envelope.vid.cmp(&self.view.vid) {
             Ordering::Less => {
-                if sender.is_none_or(|index| self.may_tell(cx, index)) {
-                    self.tell_successor(cx, envelope.sender, from, envelope.vid);
-                }
-                return;
+                return match sender {
+                    Some(index) if !self.may_tell(cx, index) => {}
+                    Some(_) => self.tell_successor(cx, envelope.sender, from, envelope.vid),
+                    None => self.tell_one_outside(cx, envelope.sender, from, envelope.vid),
+                };
             }
             Ordering::Greater => {
-                self.keep_early(cx, from, envelope, body);
-                return self.seek_successor(cx, from);
+                self.keep_early(cx, from, envelope, &body);
+                return self.seek_after(cx, envelope.sender, from);
             }
             Ordering::Equal => {}
         }
         let Some(index) = sender else { return cx.stats.strangers += 1 };
+        self.is_here(cx, index);
         if !self.peers[index].arrived {
             self.peers[index].arrived = true;
             self.release_leavers(cx);
@@ -93,9 +100,13 @@ impl Membership {
 
     /// Others are in the next view already, and its INSTALL has not come: what they send is kept for
     /// then, or a hand-over would begin with everything lost.
-    fn keep_early(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: Bytes) {
-        if envelope.vid == self.view.vid + 1 && self.early.len() < cx.config.limits.early_datagrams {
-            self.early.push(Early { from, envelope, body });
+    fn keep_early(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: &[u8]) {
+        let next = self.ending.as_ref().map(|ending| &ending.next.view);
+        let is_member = self.view.contains(envelope.sender) || next.is_some_and(|next| next.contains(envelope.sender));
+        if !is_member && !self.planted.is(Bug::EarlyOfAnybody) {
+            cx.stats.strangers += 1;
+        } else if envelope.vid == self.view.vid + 1 && self.early.len() < cx.config.limits.early_datagrams {
+            self.early.push(Early::new(from, envelope, body));
         } else {
             cx.stats.overflow += 1;
         }
@@ -121,37 +132,49 @@ impl Membership {
             _ if envelope.gid != self.view.gid || envelope.gid == Gid::NONE => return cx.stats.strangers += 1,
             _ => {}
         }
+        if !self.comes_from_its_address(cx, who, from) {
+            return;
+        }
         let index = self.view.index_of(who);
         if let Some(index) = index {
             self.peers[index].heard = cx.now;
         }
         let current = envelope.vid == self.view.vid;
         let from_leader = who == self.view.leader;
+        if let (Some(index), Control::InstallAck { vid }) = (index, &control)
+            && current
+            && *vid == self.view.vid
+        {
+            self.is_here(cx, index);
+        }
         match control {
             // What former members may ask, whatever their view (I10).
             Control::Nack { ranges } => self.on_nack(cx, who, from, envelope.vid, &ranges),
             Control::Install { next, snapshot } => match self.resolve(cx, envelope.vid, next) {
-                Some(next) => self.on_install(cx, from, next, snapshot),
-                None if envelope.vid > self.view.vid => self.seek_successor(cx, from),
+                Some(next) => self.on_install(cx, who, from, next, snapshot),
+                None if envelope.vid > self.view.vid => self.seek_after(cx, who, from),
                 None => {}
             },
             Control::InstallAck { vid } => self.on_install_ack(cx, who, from, vid),
-            Control::Release { vid } => self.on_release(vid),
+            Control::Release { vid } => self.on_release(from, vid),
             // Only a later view can stand without me.
-            Control::Excluded { who } if envelope.vid > self.view.vid && who == cx.config.uid => self.on_excluded(cx),
+            Control::Excluded { who: out } if envelope.vid > self.view.vid && out == cx.config.uid => {
+                self.hear(cx, who, from, Says::Out)
+            }
             _ if self.stage == Stage::Gone => self.answer_for_the_past(cx, who, from, envelope.vid),
             // Whatever it is, PREPARE too: I may be needed where the sender is (a rule of protocol 3).
             _ if envelope.vid > self.view.vid && !matches!(control, Control::Gone { .. }) => {
-                self.seek_successor(cx, from)
+                self.seek_after(cx, who, from)
             }
             Control::Gone { .. } if self.planted.is(Bug::GoneNotUnderstood) => {}
-            Control::Gone { who, upto }
-                if envelope.vid > self.view.vid && who == cx.config.uid && upto > self.log.have() =>
+            Control::Gone { who: out, upto }
+                if envelope.vid > self.view.vid && out == cx.config.uid && upto > self.log.have() =>
             {
-                self.on_excluded(cx);
+                self.hear(cx, who, from, Says::Out);
             }
             // Among them VIEW_REQ; nobody learns anything from one who is behind.
-            _ if envelope.vid < self.view.vid => self.tell_successor(cx, who, from, envelope.vid),
+            _ if envelope.vid < self.view.vid && index.is_some() => self.tell_successor(cx, who, from, envelope.vid),
+            _ if envelope.vid < self.view.vid => self.tell_one_outside(cx, who, from, envelope.vid),
             Control::LeaveRequest { attempt } if current && index.is_some() && self.is_leader() => {
                 self.on_leave(cx, who, attempt);
             }
@@ -174,6 +197,14 @@ impl Membership {
             Control::Suspect { who: suspect, dead } => self.on_suspect(cx, index, suspect, &dead),
             // The end is known: they should know it too.
             Control::Prepare { .. } | Control::Accept { .. } if self.is_over() => self.tell_what_ends(cx, from),
+            // Whoever is said to have left it is in it still.
+            Control::ViewRequest if self.may_tell(cx, index) => {
+                if self.is_over() {
+                    self.tell_what_ends(cx, from);
+                } else {
+                    cx.tell(from, self.view.gid, self.view.vid, &Control::InstallAck { vid: self.view.vid });
+                }
+            }
             Control::Prepare { ballot } => self.on_prepare(cx, who, from, ballot),
             Control::Promise { ballot, accepted, have, ranges, dead } => {
                 let accepted = match accepted {

@@ -126,6 +126,15 @@ impl Log {
         true
     }
 
+    /// Forgets a frame stored above `have`.
+    pub(crate) fn take_back(&mut self, fseq: Fseq) {
+        debug_assert!(fseq > self.have);
+        let slot = fseq.checked_sub(self.base).and_then(|index| self.slots.get_mut(index as usize));
+        if let Some(stored) = slot.and_then(|slot| slot.stored.take()) {
+            self.ahead -= stored.charge();
+        }
+    }
+
     /// Moves `have` over the next frame if it is stored, and returns it.
     pub(crate) fn advance(&mut self) -> Option<&Frame> {
         let index = (self.have + 1 - self.base) as usize;

@@ -247,6 +247,13 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.quorum(&m.view, |uid| present.contains(&uid)))
     }
 
+    /// Whether `who` is a member of this view, and reached at `from`. Counted in [`Stats::wrong_address`] if it is a member and
+    /// is not: for the layers beside this one, whose datagrams come in the name of members, too.
+    pub fn is_member_at(&mut self, who: Uid, from: SocketAddr) -> bool {
+        let Phase::In(m) = &mut self.phase else { return false };
+        m.stage != Stage::Gone && m.view.contains(who) && m.comes_from_its_address(&mut self.cx, who, from)
+    }
+
     /// Whether this process is no leader that has lost its quorum.
     pub fn has_quorum(&self) -> bool {
         !matches!(&self.phase, Phase::In(m) if m.blocked_by_quorum())
@@ -294,8 +301,8 @@ impl Member {
     /// The latest view that this process knows to follow its own, or has accepted.
     pub fn next_view(&self) -> Option<&View> {
         let Phase::In(m) = &self.phase else { return None };
-        let installing = m.installing.as_ref().map(|(next, ..)| &next.view);
-        installing.or(m.accepted.as_ref().map(|(_, next)| &next.view))
+        let ending = m.ending.as_ref().map(|ending| &ending.next.view);
+        ending.or(m.accepted.as_ref().map(|(_, next)| &next.view))
     }
 
     /// Own messages that were not ordered when the lineage ended in favour of another one ([`Event::Dissolved`]): they

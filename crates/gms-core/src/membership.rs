@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Accepting, Candidacy, Change, Departure, Handover, Proposal, Settling, Suspicion};
+use crate::change::{Accepting, Candidacy, Change, Departure, Ending, Handover, Hearsay, Proposal, Settling, Suspicion};
 use crate::context::Context;
 use crate::deliver::Delivery;
 use crate::dispatch::Early;
@@ -23,7 +23,7 @@ use crate::stability::Acks;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, Role, Snapshot, View, ViewMember};
-use crate::wire::{Envelope, Frame, Kind};
+use crate::wire::{Envelope, Frame, FrameHeader, Kind};
 
 /// What this process knows of another member; parallel to the view's member list.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -36,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) edge: u64,
     /// It has said something in this view.
     pub(crate) arrived: bool,
+    /// When it last said something as one that is in this view still.
+    pub(crate) here: Time,
     /// At the leader: the `have` and `edge` with which it was last found behind or without room, and since when it has
     /// them.
     pub(crate) lag: (Fseq, u64, Time),
@@ -115,8 +117,10 @@ pub(crate) struct Membership {
     pub(crate) excused: Time,
     /// The leader orders nothing of mine and does not say why.
     pub(crate) gray: bool,
-    /// An INSTALL whose cut is not reached yet, and since when.
-    pub(crate) installing: Option<(Next, Snapshot, Time)>,
+    /// What ends this view, while its cut is not reached yet.
+    pub(crate) ending: Option<Ending>,
+    /// What is said of that, and not believed yet.
+    pub(crate) hearsay: Hearsay,
     /// What ended the last views, for those who lag behind.
     pub(crate) decided: Vec<(Next, Snapshot)>,
     /// Changes the leader is asked for, and the one it proposes.
@@ -139,6 +143,8 @@ pub(crate) struct Membership {
     pub(crate) over: bool,
     /// When somebody was last asked, in this view, for the one that follows it. A leader asks only who is in a later one.
     pub(crate) sought: Time,
+    /// When somebody outside of this view was last told what ended an older one.
+    pub(crate) told_outside: Time,
     pub(crate) planted: Planted,
 }
 
@@ -202,7 +208,8 @@ impl Membership {
             served: cx.now,
             excused: Time::ZERO,
             gray: false,
-            installing: None,
+            ending: None,
+            hearsay: Hearsay::default(),
             decided: Vec::new(),
             change: Change::default(),
             proposal: None,
@@ -215,6 +222,7 @@ impl Membership {
             finale: None,
             over: false,
             sought: Time::ZERO,
+            told_outside: Time::ZERO,
             planted: cx.config.planted,
             view,
         };
@@ -239,7 +247,19 @@ impl Membership {
                 None => (cx.now, None, fresh),
             };
             let lag = (0, 0, cx.now);
-            Peer { heard, have: 0, edge, arrived: false, lag, told: None, suspicion, accuses: None, wedged: false }
+            let here = Time::ZERO;
+            Peer {
+                heard,
+                have: 0,
+                edge,
+                arrived: false,
+                here,
+                lag,
+                told: None,
+                suspicion,
+                accuses: None,
+                wedged: false,
+            }
         };
         self.peers = self.view.members.iter().map(peer).collect();
         let leads = self.view.leader == cx.config.uid;
@@ -267,7 +287,7 @@ impl Membership {
         let hb = cx.config.timing.heartbeat;
         cx.timers.set(Timer::Heartbeat, cx.now + hb);
         cx.timers.set(Timer::Watch, cx.now + hb);
-        (self.accused, self.gray) = (None, false);
+        (self.accused, self.gray, self.hearsay) = (None, false, Hearsay::default());
         for timer in [Timer::Suspicion, Timer::Candidacy] {
             cx.timers.stop(timer);
         }
@@ -319,28 +339,13 @@ impl Membership {
 
     pub(crate) fn fold_stored(&mut self, cx: &mut Context) {
         let me = cx.config.uid;
-        let mut broken = None;
-        while let Some(frame) = self.log.advance() {
+        while let Some(frame) = self.log.frame(self.log.have() + 1) {
             let header = frame.header;
-            let Some(index) = self.view.index_of(header.origin) else {
-                broken = Some(format!(
-                    "frame {} is from {}, no member of view {}",
-                    header.fseq, header.origin, self.view.vid
-                ));
-                break;
-            };
-            if header.vid != self.view.vid && !self.planted.is(Bug::FrameWithoutItsView) {
-                // I11.
-                broken = Some(format!("frame {} is of view {}, not {}", header.fseq, header.vid, self.view.vid));
-                break;
-            }
-            if header.gseq != self.next_gseq || header.first != self.next[index] {
-                broken = Some(format!(
-                    "frame {} of {} is stamped {} at {:?}, expected {} at {:?}",
-                    header.fseq, header.origin, header.gseq, header.first, self.next_gseq, self.next[index]
-                ));
-                break;
-            }
+            let index = self.view.index_of(header.origin);
+            let is_of_view = header.vid == self.view.vid || self.planted.is(Bug::FrameWithoutItsView);
+            let fits = |index: &usize| is_of_view && header.gseq == self.next_gseq && header.first == self.next[*index];
+            let Some(index) = index.filter(fits) else { return self.misplaced(cx, header) };
+            let frame = self.log.advance().expect("just seen");
             self.next[index] = frame.end;
             self.next_gseq += Gseq::from(header.count);
             self.digest = chain(self.digest, header.fseq, header.gseq, header.origin, frame.end);
@@ -352,9 +357,20 @@ impl Membership {
                 self.progress = cx.now;
             }
         }
-        if let Some(what) = broken {
-            self.stop(cx, what);
+    }
+
+    /// A frame that does not continue the order here (I11). At its leader that is a fault of its own; anybody else was
+    /// sent something wrong, and asks for it again.
+    fn misplaced(&mut self, cx: &mut Context, header: FrameHeader) {
+        let FrameHeader { fseq, vid, gseq, origin, first, .. } = header;
+        if self.is_leader() && !self.is_wedged() {
+            let (view, next) = (self.view.vid, self.next_gseq);
+            let mine = self.view.index_of(origin).map(|index| self.next[index]);
+            let what = format!("frame {fseq} of {origin} in view {vid} is stamped {gseq} at {first:?}");
+            return self.stop(cx, format!("{what}, expected {next} at {mine:?} in view {view}"));
         }
+        cx.stats.misplaced_frames += 1;
+        self.log.take_back(fseq);
     }
 
     /// Place of the first entry after `cut`, and the digest there, if everything up to it is stored.

@@ -79,6 +79,20 @@ pub enum Bug {
     NeverSettles,
     /// The end of a lineage has to be accepted by a quorum of the view after it, which has nobody.
     EndNeedsTheNextView,
+    /// A status is believed, whatever it says.
+    AnyStatus,
+    /// Frames are taken that the leader cannot send.
+    FramesOfAnySize,
+    /// Anybody speaks for a member, from anywhere.
+    AnyAddress,
+    /// What anybody sends of the next view is kept for then.
+    EarlyOfAnybody,
+    /// A ballot may be of any round.
+    AnyRound,
+    /// A view may end anywhere.
+    AnyEnd,
+    /// Whoever says that a view is over, or a process out, is believed.
+    HearsayBelieved,
 }
 
 impl Bug {
@@ -124,7 +138,15 @@ impl Bug {
     ];
 
     /// Those that break it only where somebody lies.
-    pub const BY_LIES: [Self; 2] = [Self::AnyStatus, Self::FramesOfAnySize];
+    pub const BY_LIES: [Self; 7] = [
+        Self::AnyStatus,
+        Self::FramesOfAnySize,
+        Self::AnyAddress,
+        Self::EarlyOfAnybody,
+        Self::AnyRound,
+        Self::AnyEnd,
+        Self::HearsayBelieved,
+    ];
 }
 
 /// The bug planted in one member, if any; nothing at all in a release build.

@@ -84,7 +84,7 @@ impl Membership {
 
     /// Whether a decided or accepted cut lies before `fseq`.
     fn ends_before(&self, fseq: u64) -> bool {
-        self.installing.as_ref().is_some_and(|(next, ..)| fseq > next.cut())
+        self.ending.as_ref().is_some_and(|ending| fseq > ending.next.cut())
     }
 
     /// Looks at what storing has brought about: gaps to ask for, acks to give, a cut reached.

@@ -132,6 +132,13 @@ impl Membership {
         if self.stage == Stage::Gone && self.planted.is(Bug::NoLinger) {
             return;
         }
+        if self.address_of(who).is_none() {
+            // Not even of the time that is remembered.
+            if vid < self.view.vid {
+                self.tell_one_outside(cx, who, from, vid);
+            }
+            return;
+        }
         let horizon = self.repeat_after(cx);
         let mut frames = 0;
         for fseq in ranges.iter().flat_map(|(first, last)| *first..=(*last).min(self.log.top())) {

@@ -133,7 +133,7 @@ impl Membership {
         // I3: nothing is stamped once this view is being ended.
         let ending = (self.proposal.is_some() && !self.planted.is(Bug::StampsAfterProposing))
             || self.is_wedged()
-            || self.installing.is_some();
+            || self.ending.is_some();
         let closed = ending || self.is_unsettled() || self.stage == Stage::Gone;
         if self.sequencer.is_none() || closed || self.blocked_by_quorum() || self.too_few_vote() {
             return;

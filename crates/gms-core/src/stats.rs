@@ -13,10 +13,20 @@ pub struct Stats {
     pub strangers: u64,
     /// Frames that lie about themselves.
     pub bad_frames: u64,
+    /// Datagrams in the name of a process that is reached elsewhere.
+    pub wrong_address: u64,
     /// Datagrams of frames larger than the group's datagram: its leader could never send on what is in them.
     pub oversized_frames: u64,
     /// Datagrams whose status cannot be: frames that nobody can have stamped or stored, or more room than there is.
     pub implausible_status: u64,
+    /// Frames that do not continue the order at their place; another member has the right ones.
+    pub misplaced_frames: u64,
+    /// Ballots of rounds that nobody can have come to.
+    pub implausible_rounds: u64,
+    /// Words on how this view ends that cannot be, or that contradict the order here: cuts, members, promises.
+    pub implausible_ends: u64,
+    /// Words that this view is over, or this process out, which had to be confirmed by other members.
+    pub hearsay: u64,
     /// Frames received that were here already.
     pub duplicates: u64,
     /// Frames dropped because a buffer was at its cap; they are repaired later.
@@ -43,6 +53,8 @@ impl Stats {
     /// How often something was said that no process says which does what it should, over the network that carries what
     /// it is given: by a lie, a bug, or another version.
     pub fn lies(&self) -> u64 {
-        self.oversized_frames + self.implausible_status
+        let Self { wrong_address, oversized_frames, misplaced_frames, .. } = self;
+        let Self { implausible_status, implausible_rounds, implausible_ends, .. } = self;
+        wrong_address + oversized_frames + misplaced_frames + implausible_status + implausible_rounds + implausible_ends
     }
 }

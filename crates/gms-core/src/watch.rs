@@ -37,6 +37,7 @@ impl Membership {
             let to = self.random_member(cx);
             self.seek_successor(cx, to);
         }
+        self.look_into_hearsay(cx);
         self.note_lag(cx);
         self.watch(cx);
         self.accuse(cx);

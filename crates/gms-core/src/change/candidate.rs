@@ -10,6 +10,7 @@ use crate::id::{Ballot, Fseq, Uid};
 use crate::membership::{Membership, Stage};
 use crate::params::QuorumMode;
 use crate::planted::Bug;
+use crate::plausible::LAST_ROUND;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::view::{Next, View, ViewMember};
@@ -63,7 +64,7 @@ impl Membership {
 
     /// Claims the next round.
     pub(super) fn prepare(&mut self, cx: &mut Context) {
-        let round = self.round_seen.max(self.promised.round) + 1;
+        let round = (self.round_seen.max(self.promised.round) + 1).min(LAST_ROUND);
         let ballot = Ballot { round, node: cx.config.uid.node };
         self.promise(cx, ballot);
         let mut answers = vec![Answer::Silence(cx.now); self.view.members.len()];
@@ -107,6 +108,9 @@ impl Membership {
         promise: Promise,
         dead: &[Uid],
     ) {
+        if !self.is_plausible_promise(cx, &promise) {
+            return;
+        }
         self.learn_deaths(cx, dead);
         if let Some(candidacy) = &mut self.candidacy
             && candidacy.ballot == ballot
@@ -119,11 +123,11 @@ impl Membership {
 
     /// A member refuses a ballot: it hears the leader, or is bound to a higher one.
     pub(crate) fn on_promise_no(&mut self, cx: &mut Context, index: usize, ballot: Ballot, promised: Option<Ballot>) {
-        if let Some(promised) = promised {
-            self.round_seen = self.round_seen.max(promised.round);
+        let mine = Some(ballot) == self.my_attempt(cx);
+        if let Some(promised) = promised.filter(|_| mine) {
+            self.note_round(cx, promised.round);
             self.peers[index].wedged |= promised.round > 0;
         }
-        let mine = Some(ballot) == self.my_attempt(cx);
         match (promised, &mut self.candidacy) {
             (Some(_), _) if mine && ballot.round > 0 => self.give_way(cx),
             (None, Some(candidacy)) if mine => candidacy.answers[index] = Answer::Refused,

@@ -31,6 +31,11 @@ impl Departure {
     pub(crate) fn new(since: Time, next: Next, asked: bool) -> Self {
         Self { next, since, asked, released: false }
     }
+
+    /// Where the leader of the next view is reached; `None` where the lineage has ended.
+    fn leader(&self) -> Option<SocketAddr> {
+        self.next.view.member(self.next.view.leader).map(|leader| leader.address)
+    }
 }
 
 impl Membership {
@@ -44,10 +49,9 @@ impl Membership {
         if departure.asked && waited >= cx.config.timing.farewell && self.finale.is_none() {
             self.finale = Some(Event::Left { released: false });
         }
-        let view = &departure.next.view;
+        let (leader, ack) = (departure.leader(), Control::InstallAck { vid: departure.next.view.vid });
         // Of a lineage that has ended nobody is left: those who have not heard of it ask.
-        let Some(leader) = view.member(view.leader).map(|m| m.address) else { return };
-        let ack = Control::InstallAck { vid: view.vid };
+        let Some(leader) = leader else { return };
         cx.tell(leader, self.view.gid, self.view.vid, &ack);
         if waited > Duration::ZERO {
             self.tell_last(cx, leader);
@@ -55,10 +59,11 @@ impl Membership {
         cx.timers.set(Timer::Install, cx.now + REPEAT);
     }
 
-    /// The next view stands: my part is done.
-    pub(crate) fn on_release(&mut self, vid: Vid) {
+    /// The next view stands, says its leader: my part is done.
+    pub(crate) fn on_release(&mut self, from: SocketAddr, vid: Vid) {
         if let Some(departure) = &mut self.departure
             && departure.next.view.vid == vid
+            && departure.leader() == Some(from)
             && !departure.released
         {
             departure.released = true;
@@ -84,6 +89,20 @@ impl Membership {
     fn tell_last(&mut self, cx: &mut Context, to: SocketAddr) {
         if let Some((next, snapshot)) = self.decided.last() {
             self.tell_end(cx, to, next, snapshot);
+        }
+    }
+
+    /// Tells one outside of this view, who is in an older one, what ended that, or, if it is in none that is remembered, that
+    /// it is out. All of those together are told no more often than one member: anybody can be one.
+    pub(crate) fn tell_one_outside(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid) {
+        if cx.now - self.told_outside < REPEAT {
+            return;
+        }
+        self.told_outside = cx.now;
+        if self.address_of(who).is_some() {
+            self.tell_successor(cx, who, from, vid);
+        } else {
+            cx.tell(from, self.view.gid, self.view.vid, &Control::Excluded { who });
         }
     }
 

@@ -25,7 +25,7 @@ impl Membership {
     /// This lineage is to end in favour of another one. Only the leader can see to it, and only while nothing was
     /// ordered; who wishes it repeats it.
     pub(crate) fn on_dissolve(&mut self, cx: &mut Context, into: Gid) {
-        let busy = self.proposal.is_some() || self.candidacy.is_some() || self.installing.is_some();
+        let busy = self.proposal.is_some() || self.candidacy.is_some() || self.ending.is_some();
         let free = self.stage == Stage::Member && !busy && !self.is_wedged() && !self.blocked_by_quorum();
         if !self.is_leader() || !free || into == self.view.gid || self.has_history() || !self.hears_deciders(cx) {
             return;

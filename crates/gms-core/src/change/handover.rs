@@ -66,7 +66,8 @@ impl Membership {
             self.peers[index].arrived |= vid == self.view.vid;
         } else if let Some(leaver) = self.handover.leavers.iter_mut().find(|l| l.uid == who && l.vid == vid) {
             leaver.confirmed = true;
-        } else if vid < self.view.vid || (vid == self.view.vid && self.is_leader()) {
+        } else if self.address_of(who).is_some() && (vid < self.view.vid || (vid == self.view.vid && self.is_leader()))
+        {
             // It did not get its release.
             cx.tell(from, self.view.gid, vid, &Control::Release { vid });
         }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::Departure;
 use crate::change::handover::REPEAT;
+use crate::change::{Departure, Ending, Says};
 use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};
 use crate::id::{Ballot, Position, Uid, Vid};
@@ -37,28 +37,37 @@ impl Membership {
         }
     }
 
-    /// INSTALL, from anybody.
-    pub(crate) fn on_install(&mut self, cx: &mut Context, from: SocketAddr, next: Next, snapshot: Snapshot) {
+    /// INSTALL, from anybody. What is not proposed here and accepted, nor heard of others, is hearsay.
+    pub(crate) fn on_install(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, next: Next, snapshot: Snapshot) {
         if next.view.gid != self.view.gid {
             return;
         }
-        let known = self.decided.iter().find(|(known, _)| known.view.vid == next.view.vid);
-        if known.is_some_and(|(known, _)| *known != next) {
-            // I1.
-            return self.stop(cx, format!("two different views {} were decided", next.view.vid));
+        let vid = next.view.vid;
+        if vid <= self.view.vid {
+            return match self.decided.iter().find(|(known, _)| known.view.vid == vid) {
+                Some((known, _)) if *known != next => self.is_contradicted(cx, who, vid),
+                _ if self.address_of(who).is_some() => self.confirm(cx, vid),
+                _ => {}
+            };
         }
-        if next.view.vid <= self.view.vid {
-            self.confirm(cx, next.view.vid);
-        } else if self.installing.as_ref().is_some_and(|(waiting, ..)| {
-            waiting.view.vid == next.view.vid && *waiting != next && self.stage != Stage::Gone
-        }) {
-            // I1 again: the first is decided, and waits for its frames only.
-            self.stop(cx, format!("two different views {} were decided", next.view.vid));
-        } else if next.view.vid == self.view.vid + 1 && self.installing.is_none() && self.stage != Stage::Gone {
-            self.want_upto(next.cut(), from);
-            self.installing = Some((next, snapshot, cx.now));
-            self.after_storing(cx);
-        } else if next.view.vid > self.view.vid + 1 && self.stage != Stage::Gone {
+        if self.stage == Stage::Gone {
+            return;
+        }
+        if vid == self.view.vid + 1 {
+            let known = self.ending.as_ref().is_some_and(|ending| ending.next == next);
+            if known || !self.is_plausible_end(cx, &next) {
+                return;
+            }
+            let accepted = self.accepted.as_ref().is_some_and(|(_, value)| *value == next);
+            let end = Says::Ended(Box::new((next, snapshot.for_members())));
+            if accepted && self.view.contains(who) {
+                self.believe(cx, (who, from), end, false);
+            } else {
+                self.hear(cx, who, from, end);
+            }
+        } else if self.address_of(who).is_none() && !self.planted.is(Bug::HearsayBelieved) {
+            self.seek_after(cx, who, from);
+        } else {
             let both = self.view.members.iter().filter(|m| m.uid != cx.config.uid && next.view.contains(m.uid));
             let both: Vec<SocketAddr> = both.map(|m| m.address).collect();
             // With no fellow left in it, the group has gone on without me: the sender will say so.
@@ -81,7 +90,7 @@ impl Membership {
         told.resolve(self.view_of(vid)).filter(|next| next.view.members.len() <= cx.config.limits.members)
     }
 
-    fn view_of(&self, vid: Vid) -> Option<&View> {
+    pub(super) fn view_of(&self, vid: Vid) -> Option<&View> {
         let former = self.decided.iter().map(|(next, _)| &next.view);
         former.chain([&*self.view]).find(|view| view.vid == vid)
     }
@@ -89,17 +98,17 @@ impl Membership {
     /// The process at `by` is in a later view. Where the end of mine is known already, and only frames
     /// are missing that nobody of my view gives me, it may have them, or know that I am out.
     pub(crate) fn on_overtaken(&mut self, cx: &mut Context, by: SocketAddr) {
-        match &self.installing {
+        match &self.ending {
             _ if self.stage == Stage::Gone => {}
             None => cx.tell(by, self.view.gid, self.view.vid, &Control::ViewRequest),
-            Some((.., since)) if cx.now - *since >= cx.config.timing.farewell => self.ask_elsewhere(cx, by),
+            Some(ending) if cx.now - ending.since >= cx.config.timing.farewell => self.ask_elsewhere(cx, by),
             Some(_) => {}
         }
     }
 
     /// Asks for what ended my view, not too often.
     pub(crate) fn seek_successor(&mut self, cx: &mut Context, to: SocketAddr) {
-        if self.stage != Stage::Gone && self.installing.is_none() && cx.now - self.sought >= ASK_AGAIN {
+        if self.stage != Stage::Gone && self.ending.is_none() && cx.now - self.sought >= ASK_AGAIN {
             self.sought = cx.now;
             cx.tell(to, self.view.gid, self.view.vid, &Control::ViewRequest);
         }
@@ -108,8 +117,8 @@ impl Membership {
     /// One whom the next view does not hold delivers what it can still obtain, and waits no longer for
     /// the rest: those who had it may be gone.
     pub(crate) fn give_up_on_cut(&mut self, cx: &mut Context) {
-        let Some((next, _, since)) = &self.installing else { return };
-        if !next.view.contains(cx.config.uid) && cx.now - *since >= cx.config.timing.farewell {
+        let Some(ending) = &self.ending else { return };
+        if !ending.next.view.contains(cx.config.uid) && cx.now - ending.since >= cx.config.timing.farewell {
             self.on_excluded(cx);
         }
     }
@@ -119,15 +128,37 @@ impl Membership {
         self.accept_at_cut(cx);
         self.accept_own(cx);
         self.propose_at_cut(cx);
-        if self.installing.as_ref().is_some_and(|(next, ..)| self.log.holds_upto(next.cut()))
+        if self.ending.as_ref().is_some_and(|ending| self.log.holds_upto(ending.next.cut()))
             && self.stage != Stage::Gone
         {
-            let (next, snapshot, _) = self.installing.take().expect("just seen");
+            let ending = self.ending.take().expect("just seen");
+            if !ending.confirmed && !self.is_plausible_here(cx, &ending) {
+                // The members say who is wrong.
+                cx.stats.implausible_ends += 1;
+                let Ending { next, snapshot, by: (who, from), .. } = ending;
+                return self.hear(cx, who, from, Says::Ended(Box::new((next, snapshot))));
+            }
+            let Ending { next, mut snapshot, confirmed, .. } = ending;
             self.end_at_cut(cx, &next);
+            if !confirmed && next.view.contains(cx.config.uid) {
+                // What one member says of the state is its own affair.
+                let mine = self.snapshot_at(&next).for_members();
+                cx.stats.implausible_ends += u64::from(!snapshot.agrees_with(&mine));
+                snapshot = mine;
+            }
             if self.stage != Stage::Gone {
                 self.install(cx, next, snapshot);
             }
         }
+    }
+
+    /// Whether an end that one member tells of agrees with all that is known here.
+    fn is_plausible_here(&self, cx: &Context, Ending { next, snapshot, .. }: &Ending) -> bool {
+        // What is stored beside the folds, by one that is bound to a ballot, is not in the other digests yet.
+        let is_folded = self.log.have() == next.cut() && next.view.contains(cx.config.uid);
+        self.safe <= next.cut()
+            && self.is_mine(cx, next)
+            && (!is_folded || snapshot.agrees_with(&self.snapshot_at(next)))
     }
 
     /// The order of this view ends with the cut: what is stored beyond it, by one who is left out as a rule, is in no

@@ -4,7 +4,7 @@
 //! hand-over. `settling` is how long a new lineage waits before it orders anything, `dissolve` the end of one in which
 //! nothing was ordered, `returning` how one goes on whose quorum is lost for good. Unplanned (5.2): `suspicion` is who is taken to be dead,
 //! `candidate` the attempt of one who is elected to propose. `proposal` is how either is decided, `voter` a
-//! member's part in it, `install` what every process does with a decided value, `handover` how the leader of the
+//! member's part in it, `hearsay` when a member believes that something is decided, `install` what every process does with a decided value, `handover` how the leader of the
 //! new view brings in all who are in it and lets the others go, `departure` the last steps of one who is left
 //! out (5.3).
 
@@ -13,6 +13,7 @@ mod candidate;
 mod departure;
 mod dissolve;
 mod handover;
+mod hearsay;
 mod install;
 mod planned;
 mod proposal;
@@ -25,6 +26,7 @@ pub(crate) use candidate::{Candidacy, Promise};
 pub(crate) use departure::Departure;
 pub use dissolve::Unordered;
 pub(crate) use handover::Handover;
+pub(crate) use hearsay::{Ending, Hearsay, Says};
 pub(crate) use planned::{Change, LEARNED};
 pub(crate) use proposal::Proposal;
 pub use returning::Origin;

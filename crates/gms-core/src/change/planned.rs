@@ -129,7 +129,7 @@ impl Membership {
 
     /// Starts a planned change if one is wanted and its conditions hold (5.1, *without commitment*).
     pub(crate) fn consider(&mut self, cx: &mut Context) {
-        let busy = self.proposal.is_some() || self.candidacy.is_some() || self.installing.is_some();
+        let busy = self.proposal.is_some() || self.candidacy.is_some() || self.ending.is_some();
         if !self.is_leader() || busy || self.stage == Stage::Gone || self.blocked_by_quorum() {
             return;
         }

@@ -78,11 +78,10 @@ impl Membership {
             return;
         }
         let (ballot, next) = (*ballot, next.clone());
-        let place = self.order_at(next.cut());
-        if place.is_some_and(|place| place != (next.view.gseq, next.cut_digest))
-            || (place.is_none() && next.view.contains(me))
-        {
-            return self.stop(cx, format!("the cut {} of view {} is not mine: {place:?}", next.cut(), self.view.vid));
+        if !self.is_mine(cx, &next) {
+            // Somebody says to have accepted it.
+            self.deny(cx);
+            return self.give_way(cx);
         }
         self.trace_accepted(cx, ballot, &next);
         self.accepted = Some((ballot, next));
@@ -118,8 +117,8 @@ impl Membership {
 
     fn decide(&mut self, cx: &mut Context, next: Next) {
         // Somebody else may have decided it before, and its INSTALL waits here for the same frames.
-        if let Some((decided, ..)) = self.installing.take()
-            && decided != next
+        if let Some(ending) = self.ending.take()
+            && ending.next != next
         {
             // I1.
             return self.stop(cx, format!("two different views {} were decided", next.view.vid));

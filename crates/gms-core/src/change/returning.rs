@@ -27,7 +27,8 @@ impl Membership {
         if self.stage != Stage::Member || !self.has_history() {
             return;
         }
-        (self.candidacy, self.proposal, self.accepting, self.installing) = (None, None, None, None);
+        (self.candidacy, self.proposal, self.accepting, self.ending) = (None, None, None, None);
+        self.hearsay = Default::default();
         // Nobody else decides a cut any more: it is what is here, without holes.
         self.log.end_at(self.log.have());
         self.fold_stored(cx);

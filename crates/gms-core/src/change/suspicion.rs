@@ -206,7 +206,7 @@ impl Membership {
     /// Whether the group waits for somebody to propose what ends the view, and this process may.
     pub(crate) fn needs_proposer(&self, cx: &Context) -> bool {
         let votes = self.view.member(cx.config.uid).is_some_and(|m| m.role == Role::Voter);
-        let idle = self.candidacy.is_none() && self.proposal.is_none() && self.installing.is_none();
+        let idle = self.candidacy.is_none() && self.proposal.is_none() && self.ending.is_none();
         let free = !self.is_wedged() || cx.now - self.attempt_at >= cx.config.timing.attempt;
         self.stage != Stage::Gone && votes && idle && free && cx.now >= self.stand_at && self.leader_is_given_up(cx)
     }

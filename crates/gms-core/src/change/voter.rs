@@ -28,18 +28,17 @@ impl Membership {
         if ballot.round == 0 || ballot.node != who.node {
             return;
         }
-        self.round_seen = self.round_seen.max(ballot.round);
-        // For progress only: nobody unseats a leader that is heard.
-        let heard = if self.is_leader() { !self.blocked_by_quorum() } else { !self.suspects_leader(cx) };
-        let heard = heard && !self.planted.is(Bug::NoPreVote);
         let no = if ballot < self.promised {
             Some(Some(self.promised))
         } else {
-            (heard && who != self.view.leader).then_some(None)
+            self.defends_leader_against(cx, who).then_some(None)
         };
         if let Some(promised) = no {
             let no = Control::PromiseNo { ballot, promised };
             return cx.tell(from, self.view.gid, self.view.vid, &no);
+        }
+        if !self.note_round(cx, ballot.round) {
+            return;
         }
         self.promise(cx, ballot);
         if self.is_leader() {
@@ -47,6 +46,12 @@ impl Membership {
         }
         let promise = self.promise_of(cx);
         cx.tell(from, self.view.gid, self.view.vid, &promise);
+    }
+
+    /// For progress only: nobody unseats a leader that is heard.
+    fn defends_leader_against(&self, cx: &Context, who: Uid) -> bool {
+        let heard = if self.is_leader() { !self.blocked_by_quorum() } else { !self.suspects_leader(cx) };
+        heard && who != self.view.leader && !self.planted.is(Bug::NoPreVote)
     }
 
     /// What this process says when it is bound to a ballot.
@@ -72,7 +77,6 @@ impl Membership {
             cx.timers.stop(Timer::Nack);
         }
         self.promised = ballot;
-        self.round_seen = self.round_seen.max(ballot.round);
         // Whatever I proposed myself is somebody else's to finish, and what waits for its frames to be accepted under a
         // lower ballot never will be.
         (self.candidacy, self.proposal, self.accepting) = (None, None, None);
@@ -94,7 +98,23 @@ impl Membership {
             let no = Control::PromiseNo { ballot, promised: Some(self.promised) };
             return cx.tell(from, self.view.gid, self.view.vid, &no);
         }
-        if ballot.round > 0 {
+        // Who proposes something has been promised, by a quorum, that it may; if not by this process, nobody waits for it.
+        let is_promised = ballot.round == 0 || ballot == self.promised;
+        if !is_promised && self.defends_leader_against(cx, who) {
+            return;
+        }
+        let twice = self.accepted.as_ref().is_some_and(|(before, value)| *before == ballot && *value != next);
+        if !self.is_plausible_end(cx, &next) {
+            return;
+        }
+        if twice {
+            // One ballot, one value.
+            return cx.stats.implausible_ends += 1;
+        }
+        if !is_promised {
+            if !self.note_round(cx, ballot.round) {
+                return;
+            }
             self.promise(cx, ballot);
         }
         self.want_upto(next.cut(), from);
@@ -120,23 +140,29 @@ impl Membership {
             return;
         }
         let Accepting { ballot, next, from } = self.accepting.take().expect("just seen");
-        if let Some(objection) = self.view.objection(&next.view) {
-            return self.stop(cx, format!("proposed view {} cannot follow mine: {objection}", next.view.vid));
-        }
-        // One who is left out may have more than the cut.
-        let survives = next.view.contains(cx.config.uid);
-        match self.order_at(cut) {
-            Some((gseq, digest)) if (gseq, digest) == (next.view.gseq, next.cut_digest) => {}
-            None if !survives => {}
-            found => {
-                return self.stop(cx, format!("the cut {cut} of view {} is not mine: {found:?}", self.view.vid));
-            }
+        if !self.is_mine(cx, &next) {
+            return self.deny(cx);
         }
         if self.accepted.as_ref().is_none_or(|(b, _)| *b != ballot) {
             self.trace_accepted(cx, ballot, &next);
             self.accepted = Some((ballot, next));
         }
         cx.tell(from, self.view.gid, self.view.vid, &Control::Accepted { ballot });
+    }
+
+    /// Whether the order up to the cut is the same as here. One who is left out may have more than the cut.
+    pub(super) fn is_mine(&self, cx: &Context, next: &Next) -> bool {
+        match self.order_at(next.cut()) {
+            Some(place) => place == (next.view.gseq, next.cut_digest),
+            None => !next.view.contains(cx.config.uid),
+        }
+    }
+
+    /// What somebody proposes contradicts the order here. Either one may be wrong: if it is decided all the same, a quorum
+    /// says so. What is here beyond the part that is acknowledged may be what was wrong, and can be had again.
+    pub(super) fn deny(&mut self, cx: &mut Context) {
+        cx.stats.implausible_ends += 1;
+        self.log.end_at(self.log.have());
     }
 
     /// Notes down that this process is bound to a value, and how much of what it ends is unstable still.
@@ -147,13 +173,13 @@ impl Membership {
 
     /// Whether it is decided what ends this view.
     pub(crate) fn is_over(&self) -> bool {
-        self.installing.is_some()
+        self.ending.is_some()
     }
 
     /// Tells one who still tries to end this view what has been decided.
     pub(crate) fn tell_what_ends(&self, cx: &mut Context, to: SocketAddr) {
-        if let Some((next, snapshot, _)) = &self.installing {
-            self.tell_end(cx, to, next, snapshot);
+        if let Some(ending) = &self.ending {
+            self.tell_end(cx, to, &ending.next, &ending.snapshot);
         }
     }
 }

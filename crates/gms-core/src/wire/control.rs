@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Ballot, Fseq, ProcessIdentity, Uid, Vid};
 use crate::params::Params;
+use crate::plausible::LAST_ROUND;
 use crate::view::{Next, Snapshot};
 use crate::wire::{Limits, Successor};
 
@@ -238,7 +239,7 @@ impl Control {
     }
 
     fn within(&self, limits: &Limits) -> bool {
-        let round = |ballot: &Ballot| ballot.round <= u32::MAX / 2;
+        let round = |ballot: &Ballot| ballot.round <= LAST_ROUND;
         let runs = |ranges: &[(Fseq, Fseq)]| {
             ranges.len() <= limits.ranges && ranges.iter().all(|(from, to)| from <= to && *to < Fseq::MAX / 2)
         };

@@ -59,18 +59,17 @@ impl Successor {
 
     /// Whether such a value may come from a member.
     pub(super) fn within(&self, limits: &Limits) -> bool {
+        let number = |number: u64| (1..u64::MAX / 2).contains(&number);
         match self {
             Self::Whole(Next { view, into, .. }) => {
                 view.members.len() <= limits.members
                     && next_has_a_leader(view, *into)
-                    && view.vid > 0
-                    && view.at > 0
-                    && view.gseq > 0
+                    && [view.vid, view.at, view.gseq].into_iter().all(number)
                     && view.params.check().is_ok()
             }
             Self::Delta(Delta { at, gseq, left, promoted, joined, .. }) => {
-                *at > 0
-                    && *gseq > 0
+                number(*at)
+                    && number(*gseq)
                     && left.len() <= limits.members
                     && promoted.len() <= limits.members
                     && joined.len() <= limits.members

@@ -52,6 +52,11 @@ impl fmt::Debug for Group {
 }
 
 impl Group {
+    /// How often a process has heard what nobody should say. It is no part of the state, and seen on the first way to it.
+    pub(crate) fn lies(&self, at: usize) -> u64 {
+        self.processes[at].member().stats().lies()
+    }
+
     /// What the application at process `at` has been told, since it was in the view in which all began.
     pub(crate) fn told(&self, at: usize) -> &[Event] {
         &self.processes[at].told

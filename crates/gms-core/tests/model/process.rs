@@ -78,9 +78,10 @@ impl Datagram {
         let control = (envelope.kind == Kind::Control as u8).then(|| Control::decode(&body, &Limits::default()));
         let control = control.and_then(Result::ok);
         let idle = matches!(control, Some(Control::Suspect { who, .. }) if who == uid(to));
-        let crosses =
-            matches!(control, Some(Control::Install { .. } | Control::Nack { .. } | Control::Excluded { .. }))
-                || envelope.kind == Kind::Repair as u8;
+        let crosses = matches!(
+            control,
+            Some(Control::Install { .. } | Control::Nack { .. } | Control::Excluded { .. } | Control::ViewRequest)
+        ) || envelope.kind == Kind::Repair as u8;
         let bound_to = (!crosses).then_some(envelope.vid);
         let once = matches!(control, Some(Control::Nack { .. }));
         let proposes = match control {

@@ -9,7 +9,7 @@ use crate::process::{PROCESSES, uid};
 type Condition = fn(&World, &Group) -> bool;
 
 /// By number where the protocol's specification numbers them.
-const ALWAYS: [(&str, Condition); 9] = [
+const ALWAYS: [(&str, Condition); 10] = [
     ("P1: views of one number are equal", |_, group| all_pairs(group, same_views)),
     ("P2, P3: own views, one after the other, nothing after the end", |_, group| all(group, orderly)),
     ("P5, P6, P7, P11: each sender's messages once, in order, unchanged", |_, group| all(group, in_order)),
@@ -18,6 +18,7 @@ const ALWAYS: [(&str, Condition); 9] = [
     ("P13: what is delivered as uniform is in the past of every later view", |_, group| all_pairs(group, kept)),
     ("P14: one uniform message for a place", |_, group| all_pairs(group, one_order)),
     ("P16: what is said to be ordered is", honest),
+    ("nobody takes an honest word for a lie", |_, group| (0..PROCESSES).all(|at| group.lies(at) == 0)),
     ("I1 to I13: nobody stops", |_, group| all(group, |_, told| !told.iter().any(|e| matches!(e, Event::Broken(_))))),
 ];
 

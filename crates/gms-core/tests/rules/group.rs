@@ -161,9 +161,24 @@ impl Group {
         status: [u64; 3],
         frames: &[Frame],
     ) -> Vec<Said> {
-        let (vid, mut body) = (self.vid(who), vec![]);
+        self.gets_from(who, uid(from), from, self.vid(who), kind, status, frames)
+    }
+
+    /// The same in anybody's name, and any view.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn gets_from(
+        &mut self,
+        who: usize,
+        sender: Uid,
+        from: usize,
+        vid: Vid,
+        kind: Kind,
+        status: [u64; 3],
+        frames: &[Frame],
+    ) -> Vec<Said> {
+        let mut body = vec![];
         frames.iter().for_each(|frame| frame.encode(&mut body));
-        let envelope = Envelope { kind: kind as u8, gid: self.gid, vid, sender: uid(from), status };
+        let envelope = Envelope { kind: kind as u8, gid: self.gid, vid, sender, status };
         let mut datagram = vec![];
         envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
         datagram.extend(body);

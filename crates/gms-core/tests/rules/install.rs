@@ -60,14 +60,27 @@ fn who_still_tries_to_end_a_view_is_told_what_has_ended_it() {
     }
 }
 
-/// I1.
+/// I1. One member may say anything.
 #[test]
-fn a_member_that_is_told_of_two_ends_of_its_view_stops() {
+fn a_member_that_is_told_of_two_ends_of_its_view_by_a_quorum_stops() {
     let (mut group, install) = waiting();
     let Control::Install { next: Successor::Delta(delta), snapshot } = install else { panic!("a change: {install:?}") };
     let delta = gms_core::wire::Delta { cut_digest: delta.cut_digest ^ 1, ..delta };
-    group.hears(1, 2, &Control::Install { next: Successor::Delta(delta), snapshot });
-    assert!(is_broken(&group, 1));
+    let other = Control::Install { next: Successor::Delta(delta), snapshot };
+    for (from, stops) in [(2, false), (2, false), (3, false), (0, true)] {
+        group.hears(1, from, &other);
+        assert_eq!(is_broken(&group, 1), stops);
+    }
+
+    // The same once the first is installed.
+    let (mut group, _) = waiting();
+    let vid = group.vid(1);
+    group.passes(Duration::from_millis(200), all);
+    assert_eq!(group.vid(1), vid + 1);
+    for (from, stops) in [(2, false), (2, false), (3, false), (0, true)] {
+        group.hears_in(vid, 1, from, &other);
+        assert_eq!(is_broken(&group, 1), stops);
+    }
 }
 
 #[test]

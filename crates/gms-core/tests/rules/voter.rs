@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gms_core::wire::{Control, Successor};
-use gms_core::{Ballot, Event, Gid, Input, Level, Next, NodeId, View};
+use gms_core::{Ballot, Gid, Input, Level, Next, NodeId, Snapshot, View};
 
-use crate::group::{Group, Said, all, said_by, uid};
+use crate::group::{Group, Said, all, is_broken, said_by, uid};
 
 fn ballot(round: u32, node: u64) -> Ballot {
     Ballot { round, node: NodeId(node) }
@@ -35,6 +35,9 @@ fn a_plan_is_accepted_of_the_leader_only_and_a_ballot_of_its_owner_only() {
 #[test]
 fn who_accepts_something_of_a_ballot_is_bound_to_it() {
     let (mut group, next) = planned();
+    let accept = Control::Accept { ballot: ballot(5, 4), next: next.clone() };
+    assert_eq!(group.hears(1, 4, &accept), [], "it has not promised, and hears its leader");
+    group.is_told(1, Input::Closed(uid(0)));
     let accepted = group.hears(1, 4, &Control::Accept { ballot: ballot(5, 4), next: next.clone() });
     assert_eq!(accepted, [(4, Control::Accepted { ballot: ballot(5, 4) })]);
     let no = |refused| [(3, Control::PromiseNo { ballot: refused, promised: Some(ballot(5, 4)) })];
@@ -94,7 +97,7 @@ fn what_belongs_to_another_lineage_or_view_is_not_accepted() {
 
 /// I6: who is to survive holds no more than the cut. Who is left out may.
 #[test]
-fn a_member_whose_order_ends_before_what_it_holds_stops_if_it_is_to_survive() {
+fn a_member_does_not_accept_that_its_order_ends_before_what_it_holds_if_it_is_to_survive() {
     for (who, survives) in [(1, true), (2, false)] {
         let mut group = Group::of(5);
         for _ in 0..3 {
@@ -102,8 +105,16 @@ fn a_member_whose_order_ends_before_what_it_holds_stops_if_it_is_to_survive() {
             group.passes(Duration::from_millis(10), all);
         }
         let next = next_after(&group, 0, |view| view.gseq += 3);
-        let said = group.hears(who, 0, &Control::Accept { ballot: ballot(0, 0), next });
-        let broken = group.events[who].iter().any(|event| matches!(event, Event::Broken(_)));
-        assert_eq!((broken, said.is_empty()), (survives, survives), "{said:?}");
+        let said = group.hears(who, 0, &Control::Accept { ballot: ballot(0, 0), next: next.clone() });
+        assert_eq!(said.is_empty(), survives, "{said:?}");
+        assert_eq!(group.members[who].stats().implausible_ends, u64::from(survives));
+        assert!(!is_broken(&group, who), "the proposer may be wrong");
+        // Decided all the same, says one, and then a quorum.
+        let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
+        let install = Control::Install { next, snapshot };
+        for (others, stops) in [(vec![0, 3], false), (vec![4], survives)] {
+            others.into_iter().for_each(|from| _ = group.hears(who, from, &install));
+            assert_eq!(is_broken(&group, who), stops);
+        }
     }
 }
