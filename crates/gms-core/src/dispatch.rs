@@ -103,7 +103,7 @@ impl Membership {
     fn keep_early(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: &[u8]) {
         let next = self.ending.as_ref().map(|ending| &ending.next.view);
         let is_member = self.view.contains(envelope.sender) || next.is_some_and(|next| next.contains(envelope.sender));
-        if !is_member && !self.planted.is(Bug::EarlyOfAnybody) {
+        if !is_member {
             cx.stats.strangers += 1;
         } else if envelope.vid == self.view.vid + 1 && self.early.len() < cx.config.limits.early_datagrams {
             self.early.push(Early::new(from, envelope, body));

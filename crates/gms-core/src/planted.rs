@@ -85,8 +85,6 @@ pub enum Bug {
     FramesOfAnySize,
     /// Anybody speaks for a member, from anywhere.
     AnyAddress,
-    /// What anybody sends of the next view is kept for then.
-    EarlyOfAnybody,
     /// A ballot may be of any round.
     AnyRound,
     /// A view may end anywhere.
@@ -138,15 +136,8 @@ impl Bug {
     ];
 
     /// Those that break it only where somebody lies.
-    pub const BY_LIES: [Self; 7] = [
-        Self::AnyStatus,
-        Self::FramesOfAnySize,
-        Self::AnyAddress,
-        Self::EarlyOfAnybody,
-        Self::AnyRound,
-        Self::AnyEnd,
-        Self::HearsayBelieved,
-    ];
+    pub const BY_LIES: [Self; 6] =
+        [Self::AnyStatus, Self::FramesOfAnySize, Self::AnyAddress, Self::AnyRound, Self::AnyEnd, Self::HearsayBelieved];
 }
 
 /// The bug planted in one member, if any; nothing at all in a release build.

@@ -59,17 +59,12 @@ impl Membership {
         is_its || self.planted.is(Bug::AnyAddress)
     }
 
-    /// Whether somebody can be bound to a ballot of this round.
-    pub(crate) fn is_plausible_round(&self, cx: &mut Context, round: u64) -> bool {
-        let can_be = round <= u64::from(self.furthest_round());
-        cx.stats.implausible_rounds += u64::from(!can_be);
-        can_be || self.planted.is(Bug::AnyRound)
-    }
-
-    /// The same, of a round that matters now, which the next ballot of this process has to be above. One that is too far
-    /// ahead is approached: if it is repeated, its owner may be right, and this process have been cut off for long.
+    /// Takes note of a round that the next ballot of this process has to be above. False if nobody can have come to it, as
+    /// far as this process can tell. It is approached all the same: if it is said again and again, this process may have
+    /// been cut off for long.
     pub(crate) fn note_round(&mut self, cx: &mut Context, round: u32) -> bool {
-        let can_be = self.is_plausible_round(cx, round.into());
+        let can_be = round <= self.furthest_round() || self.planted.is(Bug::AnyRound);
+        cx.stats.implausible_rounds += u64::from(!can_be);
         self.round_seen = self.round_seen.max(if can_be { round } else { self.furthest_round() });
         can_be
     }

@@ -4,7 +4,6 @@ use crate::context::Context;
 use crate::id::Fseq;
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
-use crate::plausible::LAST_ROUND;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit};
 use crate::view::Role;
@@ -71,11 +70,8 @@ impl Membership {
             return;
         }
         if promised > 0 {
-            if !self.is_plausible_round(cx, promised) {
-                return;
-            }
-            // It stores nothing new: what it has does not count any more.
-            self.round_seen = self.round_seen.max(u32::try_from(promised).unwrap_or(LAST_ROUND));
+            // It stores nothing new, whatever the round: what it has does not count any more.
+            self.note_round(cx, u32::try_from(promised).unwrap_or(u32::MAX));
             if !std::mem::replace(&mut self.peers[index].wedged, true) {
                 self.consider(cx);
             }

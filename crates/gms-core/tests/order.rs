@@ -563,7 +563,7 @@ fn joins_wait_for_a_large_message_and_come_in_together() {
 /// Whoever reads slowly has left something unread when a member finds that its state is not the group's.
 #[test]
 fn who_is_behind_is_told_that_a_member_stopped() {
-    let mut world = World::group_of(2);
+    let mut world = World::group_of(3);
     (0..9).for_each(|_| _ = world.send(0, "hello", Level::Agreed));
     let mut events = vec![];
     while events.is_empty() {
@@ -572,15 +572,22 @@ fn who_is_behind_is_told_that_a_member_stopped() {
     }
     assert!(events.len() < 9, "{events:?}");
     let view = gms_core::View::clone(world.members[1].view().unwrap());
-    let envelope =
-        Envelope { kind: Kind::Control as u8, gid: view.gid, vid: view.vid, sender: view.leader, status: [0; 3] };
-    let next = Successor::Whole(Next { view, cut_digest: 1, into: None });
-    let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
-    let (mut body, mut datagram) = (vec![], vec![]);
-    Control::Install { next, snapshot }.encode(&mut body);
-    envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
-    datagram.extend(body);
-    world.members[1].handle(world.now, Input::Datagram { from: address(0), datagram: datagram.into() });
+    for (from, sender) in [0, 2].map(|from| (from, world.members[from].uid())) {
+        let envelope = Envelope { kind: Kind::Control as u8, gid: view.gid, vid: view.vid, sender, status: [0; 3] };
+        let next = gms_core::View {
+            vid: view.vid + 1,
+            at: world.members[1].progress().0 + 1,
+            gseq: view.gseq + 1,
+            ..view.clone()
+        };
+        let next = Successor::Whole(Next { view: next, cut_digest: 1, into: None });
+        let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
+        let (mut body, mut datagram) = (vec![], vec![]);
+        Control::Install { next, snapshot }.encode(&mut body);
+        envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
+        datagram.extend(body);
+        world.members[1].handle(world.now, Input::Datagram { from: address(from), datagram: datagram.into() });
+    }
     world.members[1].poll_events(&mut events, usize::MAX);
     assert!(matches!(events.last(), Some(Event::Broken(_))), "{events:?}");
 }

@@ -22,6 +22,7 @@
 //! | `exclusion` | whether those who are out had to be |
 //! | `situation` | what a run got into, so that a fault never met shows |
 //! | `shrink` | [`shrink`]: what is left of a scenario that fails |
+//! | [`lies`] | what nobody should say, told to groups of three |
 //! | `watch` | [`Watcher`]: whoever looks on |
 //! | `witness` | the checker and the digest of the run |
 //! | `report`, `campaign` | [`RunReport`], [`Campaign`]: what came of one run, and of many |
@@ -40,6 +41,7 @@ mod ending;
 mod exclusion;
 mod host;
 mod lineages;
+pub mod lies;
 mod mortality;
 mod network;
 mod operator;

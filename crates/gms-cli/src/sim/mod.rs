@@ -2,6 +2,7 @@
 
 mod campaign;
 mod diagram;
+mod lies;
 mod record_words;
 mod replay;
 mod scenario_words;
@@ -26,6 +27,10 @@ pub(crate) struct SimFlags {
     #[arg(long, value_name = "FILE", requires = "replay", conflicts_with_all = ["seeds", "shrink"])]
     trace: Option<PathBuf>,
 
+    /// The first group of the lies: what is told to each is drawn from its number
+    #[arg(long, value_name = "S", requires = "lies", conflicts_with_all = ["seeds", "shrink", "replay"], default_value_t = 1)]
+    seed: u64,
+
     /// How many steps the diagram at the end of the replay shows
     #[arg(long, value_name = "N", requires = "replay", conflicts_with_all = ["seeds", "shrink"], default_value_t = 60)]
     last: usize,
@@ -48,15 +53,21 @@ struct What {
     /// Leaves out of one that fails what does not matter, and prints the rest
     #[arg(long, value_name = "NAME")]
     shrink: Option<RunName>,
+
+    /// Tells so many lies to groups of three, on all cores: what strangers and members should never say. They must
+    /// change nothing, and end nobody but the liar
+    #[arg(long, value_name = "N")]
+    lies: Option<u64>,
 }
 
 /// Runs what was asked for.
 pub(crate) fn run(flags: &SimFlags) -> Outcome {
-    let What { seeds, replay, shrink } = flags.what;
-    match (seeds, replay, shrink) {
+    let What { seeds, replay, shrink, lies } = flags.what;
+    match (seeds, replay, shrink, lies) {
         (Some(seeds), ..) => campaign::run(seeds),
-        (None, Some(name), _) => replay::run(name, flags.trace.as_deref(), flags.last),
-        (None, None, Some(name)) => shrink::run(name),
-        (None, None, None) => unreachable!("one of them is required"),
+        (_, Some(name), ..) => replay::run(name, flags.trace.as_deref(), flags.last),
+        (_, _, Some(name), _) => shrink::run(name),
+        (_, _, _, Some(count)) => lies::run(flags.seed, count),
+        (None, None, None, None) => unreachable!("one of them is required"),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Ending {
     pub(crate) by: (Uid, SocketAddr),
     /// Known since then.
     pub(crate) since: Time,
-    /// Not only one member says so.
+    /// Not only one member says so: if the order here is another one, it is the one that is wrong.
     pub(crate) confirmed: bool,
 }
 
@@ -86,9 +86,15 @@ impl Membership {
         }
     }
 
-    /// A member has shown that it is in my view: whatever came in its name before.
+    /// A member has shown that it is in my view: whatever it said before.
     pub(crate) fn is_here(&mut self, cx: &Context, index: usize) {
         self.peers[index].here = cx.now;
+        let accepted = self.accepted.as_ref().map(|(_, value)| value);
+        let withdrawn = |ending: &mut Ending| {
+            let said_so = !ending.confirmed && Some(&ending.next) != accepted;
+            said_so && ending.by.0 == self.view.members[index].uid
+        };
+        self.ending.take_if(withdrawn);
         if !self.hearsay.words.is_empty() {
             let who = self.view.members[index].uid;
             self.hearsay.words.retain(|word| word.who != who);
@@ -102,9 +108,11 @@ impl Membership {
         let words = &self.hearsay.words;
         let say =
             |says: &Says, who: Uid| words.iter().any(|word| word.is_member && word.who == who && word.says == *says);
-        let of_a_quorum = words.iter().find(|word| self.quorum(&self.view, |who| say(&word.says, who)));
-        if let Some(word) = of_a_quorum.filter(|word| word.is_member).cloned() {
-            return self.believe(cx, (word.who, word.from), word.says, true);
+        let of_a_quorum = |word: &&Word| self.quorum(&self.view, |who| say(&word.says, who));
+        if let Some(word) = words.iter().filter(|word| word.is_member).find(of_a_quorum).cloned() {
+            // A leader may be a quorum by itself.
+            let confirmed = words.iter().filter(|other| other.is_member && other.says == word.says).count() > 1;
+            return self.believe(cx, (word.who, word.from), word.says, confirmed);
         }
         let timing = &cx.config.timing;
         let of_members = words.iter().any(|word| word.is_member);
@@ -142,7 +150,8 @@ impl Membership {
         if !contradicted.contains(&(vid, who)) {
             contradicted.push((vid, who));
         }
-        if self.quorum(&former, |who| self.hearsay.contradicted.contains(&(vid, who))) {
+        let several = self.hearsay.contradicted.iter().filter(|(of, _)| *of == vid).count() > 1;
+        if several && self.quorum(&former, |who| self.hearsay.contradicted.contains(&(vid, who))) {
             // I1.
             self.stop(cx, format!("two different views {vid} were decided"));
         }

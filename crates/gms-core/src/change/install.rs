@@ -133,9 +133,13 @@ impl Membership {
         {
             let ending = self.ending.take().expect("just seen");
             if !ending.confirmed && !self.is_plausible_here(cx, &ending) {
-                // The members say who is wrong.
                 cx.stats.implausible_ends += 1;
                 let Ending { next, snapshot, by: (who, from), .. } = ending;
+                if self.quorum(&self.view, |uid| uid == who) {
+                    // Who is wrong, nobody can say, but the view is what that one says: it goes on without me.
+                    return self.on_excluded(cx);
+                }
+                // The members say who is wrong.
                 return self.hear(cx, who, from, Says::Ended(Box::new((next, snapshot))));
             }
             let Ending { next, mut snapshot, confirmed, .. } = ending;
