@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gms_core::wire::{ENVELOPE_LEN, Entries, Envelope, Frame, FrameFlags, FrameHeader, Kind, Limits};
+use gms_core::wire::{Entries, Envelope, Frame, FrameFlags, FrameHeader, Kind, Limits};
 use gms_core::{Gid, Position, Uid};
 
 /// Messages in the frame.
@@ -30,8 +30,7 @@ fn encode(frame: &Frame, out: &mut Vec<u8>) {
     out.clear();
     let envelope =
         Envelope { kind: Kind::Ordered as u8, gid: Gid(1), vid: 1, sender: Uid::new(0, 1), status: [1, 1, 1] };
-    envelope.encode(ENVELOPE_LEN + frame.wire_len(), out);
-    frame.encode(out);
+    envelope.encode(out, |out| frame.encode(out));
 }
 
 fn wire(criterion: &mut Criterion) {

@@ -72,11 +72,9 @@ pub(crate) fn view_of(datagram: &Bytes) -> Option<(Gid, u64)> {
 
 /// The datagram with this body, from `sender`, for the group of this name.
 pub(crate) fn enclose(layer: Layer, name: Gid, sender: Uid, body: &[u8]) -> Vec<u8> {
-    let len = ENVELOPE_LEN + body.len();
-    let mut datagram = Vec::with_capacity(len);
+    let mut datagram = Vec::with_capacity(ENVELOPE_LEN + body.len());
     let envelope = Envelope { kind: layer as u8, gid: name, vid: 0, sender, status: [0; 3] };
-    envelope.encode(len, &mut datagram);
-    datagram.extend_from_slice(body);
+    envelope.encode(&mut datagram, |out| out.extend_from_slice(body));
     datagram
 }
 

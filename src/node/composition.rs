@@ -39,7 +39,12 @@ impl Node {
 
     /// A datagram of another layer than gms-core. What cannot be read is dropped there and counted there.
     pub(super) fn receive(&mut self, layer: Layer, from: SocketAddr, datagram: Bytes) {
-        let Ok(Some((sender, body))) = layers::open(self.name, datagram) else { return };
+        let (sender, body) = match layers::open(self.name, datagram.clone()) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return,
+            // It is counted there.
+            Err(_) => return self.member.handle(self.now, Input::Datagram { from, datagram }),
+        };
         if sender == self.member.uid() {
             return;
         }

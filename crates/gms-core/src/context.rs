@@ -90,8 +90,7 @@ impl Context {
         }
         let mut datagram = Vec::with_capacity(len);
         let envelope = Envelope { kind: Kind::Control as u8, gid, vid, sender: self.config.uid, status: [0; 3] };
-        envelope.encode(len, &mut datagram);
-        datagram.extend_from_slice(&body);
+        envelope.encode(&mut datagram, |out| out.extend_from_slice(&body));
         self.outbox.push_back(Outgoing { to, datagram });
     }
 

@@ -443,6 +443,7 @@ impl Member {
             Err(EnvelopeError::Foreign) => return cx.stats.foreign += 1,
             Err(EnvelopeError::Version(_)) => return cx.stats.other_version += 1,
             Err(EnvelopeError::Length | EnvelopeError::Oversized) => return cx.stats.malformed += 1,
+            Err(EnvelopeError::Corrupted) => return cx.stats.corrupted += 1,
         };
         if envelope.sender == cx.config.uid {
             return;

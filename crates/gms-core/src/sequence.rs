@@ -279,7 +279,7 @@ impl Membership {
             return None;
         }
         let envelope = self.envelope(cx, kind, status);
-        envelope.encode(crate::wire::ENVELOPE_LEN, out);
+        envelope.encode(out, |_| ());
         let tail = self.sequencer.as_ref().expect("leader").tail;
         self.status_told(cx);
         if kind != Kind::Ordered {

@@ -7,7 +7,7 @@ use crate::planted::Bug;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit};
 use crate::view::Role;
-use crate::wire::{ENVELOPE_LEN, Frame, Kind};
+use crate::wire::{Frame, Kind};
 
 /// Bytes received before an ack goes out although nobody waits for it.
 const ACK_BYTES: u64 = 256 << 10;
@@ -58,7 +58,7 @@ impl Membership {
         if !self.acks.due || self.is_leader() || self.stage == Stage::Gone || silent {
             return None;
         }
-        self.envelope(cx, Kind::Ack, self.ack_status()).encode(ENVELOPE_LEN, out);
+        self.envelope(cx, Kind::Ack, self.ack_status()).encode(out, |_| ());
         self.acked(cx);
         cx.stats.acks += 1;
         Some(Transmit { destination: Destination::Unicast(self.leader().address), segment_size: out.len() })

@@ -7,6 +7,8 @@ pub struct Stats {
     pub foreign: u64,
     /// Datagrams of another wire version.
     pub other_version: u64,
+    /// Datagrams whose checksum is wrong: bits were flipped on the way.
+    pub corrupted: u64,
     /// Datagrams cut short or over the limits.
     pub malformed: u64,
     /// Datagrams of another group, or from nobody we know.

@@ -72,8 +72,7 @@ pub(crate) fn write_train<'a>(
     for (index, (count, len)) in plan.iter().enumerate() {
         let start = out.len();
         let last = frames.clone().nth(count - 1).expect("planned");
-        envelope(last).encode(*len, out);
-        frames.by_ref().take(*count).for_each(|frame| frame.encode(out));
+        envelope(last).encode(out, |out| frames.by_ref().take(*count).for_each(|frame| frame.encode(out)));
         debug_assert_eq!(out.len() - start, *len);
         if index + 1 < segments {
             out.resize(start + segment_size, 0);

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+use gms_core::Destination;
 use gms_net::{FaultRates, Faults};
 
 use crate::draw::Draw;
@@ -16,11 +18,12 @@ pub(crate) const LONGEST_ECHO: Duration = Duration::from_secs(5);
 pub type FaultCounts = BTreeMap<&'static str, u64>;
 
 /// All kinds of faults, but those of [`LINEAGE_FAULT_KINDS`].
-pub const FAULT_KINDS: [&str; 29] = [
+pub const FAULT_KINDS: [&str; 30] = [
     "lost",
     "duplicated",
     "held back",
     "again much later",
+    "corrupted",
     "overrun",
     "spike",
     "burst of loss",
@@ -76,6 +79,9 @@ pub(crate) struct Network {
     plan: NetworkPlan,
     /// What arrives again.
     echoes: Draw,
+    /// What arrives with flipped bits: which, and how often at present.
+    flips: Draw,
+    corruption: f64,
     /// Those under way, by the number of cuts before.
     cuts: BTreeMap<usize, Severed>,
     cuts_made: usize,
@@ -91,6 +97,8 @@ impl Network {
             faults: Faults::with_rates(seed, calm),
             plan: plan.clone(),
             echoes: Draw::new(seed, 0),
+            flips: Draw::new(seed, 21),
+            corruption: 0.0,
             cuts: BTreeMap::new(),
             cuts_made: 0,
             counts: FaultCounts::new(),
@@ -101,8 +109,9 @@ impl Network {
     /// The faults of the plan begin; names them.
     pub(crate) fn rage(&mut self) -> Vec<&'static str> {
         self.faults.set_rates(self.plan.rates.clone());
+        self.corruption = self.plan.corruption;
         let FaultRates { loss, duplicate, reorder, .. } = self.plan.rates;
-        let rates = [("loss", loss), ("duplicate", duplicate), ("reorder", reorder)];
+        let rates = [("loss", loss), ("duplicate", duplicate), ("reorder", reorder), ("corruption", self.corruption)];
         let silences = self.plan.silences.iter().map(|_| "silence");
         rates.into_iter().filter(|(_, rate)| *rate > 0.0).map(|(name, _)| name).chain(silences).collect()
     }
@@ -217,7 +226,7 @@ impl Network {
     /// No more faults of any kind.
     pub(crate) fn calm_down(&mut self) {
         self.cuts.clear();
-        self.plan.echoes = 0.0;
+        (self.plan.echoes, self.corruption) = (0.0, 0.0);
         self.faults.heal();
         self.faults.set_rates(FaultRates { delay: self.plan.rates.delay.clone(), ..FaultRates::NONE });
     }
@@ -254,6 +263,20 @@ impl Network {
         }
         self.count("again much later");
         Some(Duration::from_micros(self.echoes.magnitude(50_000..=LONGEST_ECHO.as_micros() as u64)))
+    }
+
+    /// What arrives of a datagram, bit by bit. Connections have a checksum of their own.
+    pub(crate) fn carry(&mut self, datagram: &Bytes, destination: Destination) -> Bytes {
+        if matches!(destination, Destination::Stream(_)) || !self.flips.chance(self.corruption) {
+            return datagram.clone();
+        }
+        self.count("corrupted");
+        let mut bytes = datagram.to_vec();
+        for _ in 0..self.flips.within(1..=3) {
+            let at = self.flips.index(bytes.len());
+            bytes[at] ^= 1 << self.flips.index(8);
+        }
+        bytes.into()
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {

@@ -69,13 +69,13 @@ impl World<'_> {
             let mut first = None;
             for delay in self.network.pass(source, target, is_multicast) {
                 first.get_or_insert(self.now + delay);
-                let datagram = datagram.clone();
+                let datagram = self.network.carry(&datagram, destination);
                 let arrival = Happening::Arrive { to: place, from: source, datagram, strike: after.take() };
                 self.queue.push(self.now + delay, arrival);
             }
             if let Some(after) = self.network.echo() {
                 // To whoever is there then.
-                let datagram = datagram.clone();
+                let datagram = self.network.carry(&datagram, destination);
                 let arrival = Happening::Arrive { to: place, from: source, datagram, strike: None };
                 self.queue.push(self.now + after, arrival);
             }

@@ -140,7 +140,7 @@ fn remove_birth(scenario: &mut Scenario, index: usize) -> bool {
 }
 
 /// Simpler worlds.
-const CHANGES: [Change; 18] = [
+const CHANGES: [Change; 19] = [
     // What is left is of the run that fails, and called like it.
     |s| *s = Scenario { name: s.name, ..s.clone().plain() },
     |s| s.mortality = None,
@@ -151,6 +151,7 @@ const CHANGES: [Change; 18] = [
     |s| s.network.rates.duplicate = 0.0,
     |s| s.network.rates.reorder = 0.0,
     |s| s.network.echoes = 0.0,
+    |s| s.network.corruption = 0.0,
     |s| s.network = NetworkPlan { rates: s.network.rates.clone(), ..calm(&s.network) },
     |s| s.rejoin = false,
     |s| s.wake = Duration::ZERO,

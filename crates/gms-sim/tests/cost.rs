@@ -84,6 +84,7 @@ fn sent(members: u64, change: Change) -> Cost {
             bursts: Vec::new(),
             silences: Vec::new(),
             echoes: 0.0,
+            corruption: 0.0,
         },
         mortality: Some(Mortality { crashes, noticed: true, ..Mortality::default() }),
         watchful: true,

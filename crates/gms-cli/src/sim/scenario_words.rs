@@ -65,11 +65,12 @@ fn network_in_words(scenario: &Scenario) -> String {
     let network = &scenario.network;
     let rates = &network.rates;
     format!(
-        "  network: loss {} %, doubled {} %, reordered {} %, again much later {} %, delay {} to {}, faults from {} on",
+        "  network: loss {} %, doubled {} %, reordered {} %, again much later {} %, corrupted {} %, delay {} to {}, faults from {} on",
         percent(rates.loss),
         percent(rates.duplicate),
         percent(rates.reorder),
         percent(network.echoes),
+        percent(network.corruption),
         time(rates.delay.start),
         time(rates.delay.end),
         time(network.from)

@@ -11,7 +11,7 @@ use crate::wire::Limits;
 pub const ENVELOPE_LEN: usize = size_of::<Raw>();
 
 const MAGIC: [u8; 2] = *b"gm";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Kinds of datagram that gms-core reads. The envelope carries a bare byte, so that the layers
 /// beside this one (discovery, election, state) have numbers of their own, from 16 on, which the
@@ -75,6 +75,9 @@ pub enum EnvelopeError {
     /// Larger than the budget allows.
     #[error("oversized datagram")]
     Oversized,
+    /// Its bytes are not those that were sent.
+    #[error("a datagram with flipped bits")]
+    Corrupted,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -90,6 +93,19 @@ struct Raw {
     node: U64,
     incarnation: U64,
     status: [U64; 3],
+    /// CRC-32 of all meaningful bytes but these.
+    checksum: U32,
+}
+
+/// Where the length and the checksum stand.
+const LEN_AT: usize = 4;
+const CHECKSUM_AT: usize = ENVELOPE_LEN - size_of::<U32>();
+
+fn checksum(datagram: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&datagram[..CHECKSUM_AT]);
+    hasher.update(&datagram[ENVELOPE_LEN..]);
+    hasher.finalize()
 }
 
 impl Envelope {
@@ -108,6 +124,9 @@ impl Envelope {
         let len = raw.len.get() as usize;
         if len < ENVELOPE_LEN || len > datagram.len() {
             return Err(EnvelopeError::Length);
+        }
+        if raw.checksum.get() != checksum(&datagram[..len]) {
+            return Err(EnvelopeError::Corrupted);
         }
         let envelope = Self {
             kind: raw.kind,
@@ -132,21 +151,36 @@ impl Envelope {
         (raw.magic == MAGIC).then(|| Gid(raw.gid.get()))
     }
 
-    /// Appends the envelope of a datagram of `len` meaningful bytes, itself included.
-    pub fn encode(&self, len: usize, out: &mut Vec<u8>) {
-        debug_assert!(len >= ENVELOPE_LEN && u32::try_from(len).is_ok());
+    /// Appends a datagram of this envelope and whatever `body` appends.
+    pub fn encode(&self, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+        let start = out.len();
         let raw = Raw {
             magic: MAGIC,
             version: VERSION,
             kind: self.kind,
-            len: U32::new(len as u32),
+            len: U32::ZERO,
             gid: U128::new(self.gid.0),
             vid: U64::new(self.vid),
             node: U64::new(self.sender.node.0),
             incarnation: U64::new(self.sender.incarnation),
             status: self.status.map(U64::new),
+            checksum: U32::ZERO,
         };
         out.extend_from_slice(raw.as_bytes());
+        body(out);
+        Self::seal(&mut out[start..]);
+    }
+
+    /// Writes length and checksum into a datagram that is whole but for them.
+    ///
+    /// # Panics
+    ///
+    /// If it is shorter than an envelope.
+    pub fn seal(datagram: &mut [u8]) {
+        let len = u32::try_from(datagram.len()).expect("datagrams are short");
+        datagram[LEN_AT..LEN_AT + size_of::<U32>()].copy_from_slice(&len.to_le_bytes());
+        let checksum = checksum(datagram);
+        datagram[CHECKSUM_AT..ENVELOPE_LEN].copy_from_slice(&checksum.to_le_bytes());
     }
 }
 
@@ -163,19 +197,43 @@ mod tests {
     #[test]
     fn the_layout_is_fixed() {
         let mut out = Vec::new();
-        sample().encode(ENVELOPE_LEN, &mut out);
-        assert_eq!(out.len(), 72);
-        assert_eq!(&out[..10], &[b'g', b'm', 1, 1, 72, 0, 0, 0, 0xed, 0xfe]);
+        sample().encode(&mut out, |_| ());
+        assert_eq!(out.len(), 76);
+        assert_eq!(&out[..10], &[b'g', b'm', 2, 1, 76, 0, 0, 0, 0xed, 0xfe]);
         assert_eq!(out[24..32], 4u64.to_le_bytes());
         assert_eq!(out[32..40], 3u64.to_le_bytes());
         assert_eq!(out[48..56], 10u64.to_le_bytes());
+        assert_eq!(out[72..76], [0x64, 0xe7, 0xa5, 0x42]);
+        // The checksum is the one of zip and Ethernet.
+        assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mut out = Vec::new();
+        sample().encode(&mut out, |out| out.extend_from_slice(b"a body"));
+        assert!(Envelope::decode(out.clone().into(), &Limits::default()).is_ok());
+        for bit in 0..8 * out.len() {
+            let mut flipped = out.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let error = Envelope::decode(flipped.into(), &Limits::default()).unwrap_err();
+            let expected = match bit / 8 {
+                0..2 => EnvelopeError::Foreign,
+                2 => EnvelopeError::Version(out[2] ^ 1 << (bit % 8)),
+                // A shorter one has another checksum, a longer one is not there.
+                LEN_AT..8 if error == EnvelopeError::Length => continue,
+                _ => EnvelopeError::Corrupted,
+            };
+            assert_eq!(error, expected, "bit {bit}");
+        }
     }
 
     #[test]
     fn foreign_truncated_oversized_and_other_versions_are_told_apart() {
         let limits = Limits::default();
         let mut out = Vec::new();
-        sample().encode(ENVELOPE_LEN + 5, &mut out);
+        sample().encode(&mut out, |out| out.extend_from_slice(b"12345"));
+        out.truncate(ENVELOPE_LEN + 4);
         assert_eq!(Envelope::decode(out.clone().into(), &limits), Err(EnvelopeError::Length));
         assert_eq!(Envelope::decode(Bytes::from_static(b"hello"), &limits), Err(EnvelopeError::Foreign));
         assert_eq!(Envelope::decode(vec![0; (1 << 20) + 1].into(), &limits), Err(EnvelopeError::Oversized));
@@ -194,8 +252,7 @@ mod tests {
         #[test]
         fn padding_is_cut_off(body in proptest::collection::vec(any::<u8>(), 0..100), pad in 0usize..50) {
             let mut out = Vec::new();
-            sample().encode(ENVELOPE_LEN + body.len(), &mut out);
-            out.extend_from_slice(&body);
+            sample().encode(&mut out, |out| out.extend_from_slice(&body));
             out.resize(out.len() + pad, 0);
             let (envelope, rest) = Envelope::decode(out.into(), &Limits::default()).unwrap();
             prop_assert_eq!(envelope, sample());

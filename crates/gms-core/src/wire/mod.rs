@@ -1,7 +1,7 @@
 //! What travels: datagrams of one envelope, holding frames of entries or one control message.
 //!
 //! ```text
-//! datagram = envelope (72 B) · frame · frame … · padding      kinds ORDERED, REPAIR, FORWARD
+//! datagram = envelope (76 B) · frame · frame … · padding      kinds ORDERED, REPAIR, FORWARD
 //!          | envelope · nothing                               ACK, and the bare status of an idle leader
 //!          | envelope · postcard(Control)                     CONTROL
 //! frame    = header (64 B) · entry · entry …                  a dense run of one sender, or one view

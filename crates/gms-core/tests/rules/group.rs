@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::wire::{Control, ENVELOPE_LEN, Envelope, Frame, Kind, Limits};
+use gms_core::wire::{Control, Envelope, Frame, Kind, Limits};
 use gms_core::{Addressing, Config, Destination, Event, Fseq, Gid, Input, Level, Member, Start, Time, Uid, Vid};
 
 /// What a member says, and to whom.
@@ -146,8 +146,7 @@ impl Group {
         control.encode(&mut body);
         let envelope = Envelope { kind: Kind::Control as u8, gid: self.gid, vid, sender, status: [0; 3] };
         let mut datagram = vec![];
-        envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
-        datagram.extend(body);
+        envelope.encode(&mut datagram, |out| out.extend_from_slice(&body));
         self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
     }
 
@@ -176,13 +175,16 @@ impl Group {
         status: [u64; 3],
         frames: &[Frame],
     ) -> Vec<Said> {
-        let mut body = vec![];
-        frames.iter().for_each(|frame| frame.encode(&mut body));
+        let datagram = self.datagram(sender, vid, kind, status, frames);
+        self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
+    }
+
+    /// A datagram of frames, or of a status alone.
+    pub(crate) fn datagram(&self, sender: Uid, vid: Vid, kind: Kind, status: [u64; 3], frames: &[Frame]) -> Vec<u8> {
         let envelope = Envelope { kind: kind as u8, gid: self.gid, vid, sender, status };
         let mut datagram = vec![];
-        envelope.encode(ENVELOPE_LEN + body.len(), &mut datagram);
-        datagram.extend(body);
-        self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
+        envelope.encode(&mut datagram, |out| frames.iter().for_each(|frame| frame.encode(out)));
+        datagram
     }
 
     /// Something happens to `who`. Returns what it says then, to anybody.

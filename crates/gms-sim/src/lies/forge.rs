@@ -343,7 +343,6 @@ impl Forge<'_> {
 
 fn enclose(envelope: &Envelope, body: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(ENVELOPE_LEN + body.len());
-    envelope.encode(ENVELOPE_LEN + body.len(), &mut out);
-    out.extend_from_slice(body);
+    envelope.encode(&mut out, |out| out.extend_from_slice(body));
     out.into()
 }

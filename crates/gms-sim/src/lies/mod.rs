@@ -96,7 +96,7 @@ pub fn lie(seed: u64, planted: Planted) -> Lies {
 }
 
 fn told(seed: u64, planted: Planted) -> (Lies, Option<String>) {
-    let mut draw = Draw::new(seed, 20);
+    let mut draw = Draw::new(seed, 22);
     let mut group = Group::start(&mut draw, planted);
     let liar = if seed.is_multiple_of(2) { Liar::Stranger } else { Liar::Member(draw.index(NODES)) };
     let mut trial =

@@ -175,10 +175,12 @@ impl Scenario {
             bursts: Vec::new(),
             silences: Vec::new(),
             echoes: if draw.chance(0.25) { draw.pick(&[0.002, 0.01, 0.05]) } else { 0.0 },
+            corruption: 0.0,
         };
         if draw.chance(0.15) {
             network.rates.loss = draw.pick(&[0.01, 0.05, 0.2]);
         }
+        network.draw_corruption(seed);
         let clients = draw_clients(&mut draw, to);
         Self {
             name: RunName::lineage(seed),

@@ -144,6 +144,7 @@ impl Scenario {
         let size = Size { fewest: 2, lasts: 300_000..=2_500_000, messages: 2400 };
         let mut scenario = Self::draw_with(&mut draw, RunName::immortal(seed), calm, size);
         scenario.network.draw_echoes(seed);
+        scenario.network.draw_corruption(seed);
         scenario.govern();
         scenario
     }
@@ -172,6 +173,7 @@ impl Scenario {
         mortality.draw_closings(seed, times);
         scenario.mortality = Some(mortality);
         scenario.network.draw_echoes(seed);
+        scenario.network.draw_corruption(seed);
         scenario.govern();
         scenario
     }

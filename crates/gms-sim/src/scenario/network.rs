@@ -27,6 +27,8 @@ pub struct NetworkPlan {
     pub silences: Vec<Silence>,
     /// Probability that a datagram arrives once more, up to seconds later, whoever is there then: even one that was lost.
     pub echoes: f64,
+    /// Probability that a datagram arrives with flipped bits.
+    pub corruption: f64,
 }
 
 /// A time of long delays.
@@ -156,6 +158,7 @@ impl NetworkPlan {
             bursts: Vec::new(),
             silences: Vec::new(),
             echoes: 0.0,
+            corruption: 0.0,
         };
         if calm {
             return plan;
@@ -205,10 +208,18 @@ impl NetworkPlan {
         }
     }
 
+    /// Flips bits of some where there are faults at all. Drawn by itself, too.
+    pub(crate) fn draw_corruption(&mut self, seed: u64) {
+        let mut draw = Draw::new(seed, 21);
+        if !self.is_calm() && draw.chance(0.3) {
+            self.corruption = draw.pick(&[0.001, 0.01, 0.03]);
+        }
+    }
+
     /// Whether it never does anything but take its time.
     pub fn is_calm(&self) -> bool {
         let FaultRates { loss, duplicate, reorder, .. } = self.rates;
-        loss + duplicate + reorder + self.echoes == 0.0
+        loss + duplicate + reorder + self.echoes + self.corruption == 0.0
             && self.spikes.is_empty()
             && self.cuts.is_empty()
             && self.pauses.is_empty()

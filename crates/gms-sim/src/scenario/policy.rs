@@ -77,7 +77,7 @@ impl Scenario {
     }
 
     /// The same as it would have been before the simulator knew operators, clients in a hurry, connections that close
-    /// between two that live, and datagrams that come again much later.
+    /// between two that live, datagrams that come again much later, and flipped bits.
     pub fn plain(mut self) -> Self {
         self.name.plain = true;
         let (quorum, ranking, preempt) = Default::default();
@@ -91,7 +91,7 @@ impl Scenario {
             mortality.closings.clear();
         }
         self.clients.iter_mut().for_each(|client| client.hasty = 0.0);
-        self.network.echoes = 0.0;
+        (self.network.echoes, self.network.corruption) = (0.0, 0.0);
         self.orders.clear();
         self
     }
