@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::id::{Gid, Uid};
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
+use crate::receive::copied_out;
 use crate::timers::Timer;
 use crate::wire::{Control, Envelope, Kind};
 
@@ -22,9 +23,8 @@ pub(crate) struct Early {
 }
 
 impl Early {
-    /// Copied out of what it came in, which may be hundreds of times as long.
-    fn new(from: SocketAddr, envelope: Envelope, body: &[u8]) -> Self {
-        Self { from, envelope, body: Bytes::copy_from_slice(body) }
+    fn new(from: SocketAddr, envelope: Envelope, body: &Bytes) -> Self {
+        Self { from, envelope, body: copied_out(body) }
     }
 
     /// Bytes held.
@@ -100,7 +100,7 @@ impl Membership {
 
     /// Others are in the next view already, and its INSTALL has not come: what they send is kept for
     /// then, or a hand-over would begin with everything lost.
-    fn keep_early(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: &[u8]) {
+    fn keep_early(&mut self, cx: &mut Context, from: SocketAddr, envelope: Envelope, body: &Bytes) {
         let next = self.ending.as_ref().map(|ending| &ending.next.view);
         let is_member = self.view.contains(envelope.sender) || next.is_some_and(|next| next.contains(envelope.sender));
         if !is_member {

@@ -10,6 +10,7 @@ use crate::event::Trace;
 use crate::id::Fseq;
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
+use crate::receive::copied_out;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit, write_train};
 use crate::wire::{Frame, Kind};
@@ -93,7 +94,7 @@ impl Sequencer {
 
 impl Membership {
     /// A member's FORWARD datagram has arrived.
-    pub(crate) fn on_forward(&mut self, cx: &mut Context, index: usize, mut body: Bytes) {
+    pub(crate) fn on_forward(&mut self, cx: &mut Context, index: usize, body: Bytes) {
         let (gid, vid) = (self.view.gid, self.view.vid);
         let origin = self.view.members[index].uid;
         // The sender may use twice its credit: frames on the way, and the same ones repeated.
@@ -102,6 +103,7 @@ impl Membership {
         if self.proposal.is_some() || self.promised.round > 0 {
             return;
         }
+        let mut body = copied_out(&body);
         loop {
             let frame = match Frame::decode(&mut body, &cx.config.limits) {
                 Ok(Some(frame)) => frame,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gms_core::wire::{Control, Frame, FrameFlags, FrameHeader, Kind, Limits, Successor};
 use gms_core::{Ballot, Event, Input, Level, Next, NodeId, Position, Snapshot, Uid, View};
 
-use crate::group::{Group, Said, all, is_broken, is_install, uid};
+use crate::group::{Group, Said, address, all, is_broken, is_install, uid};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -339,4 +339,34 @@ fn strangers_are_sent_no_frames_and_little_else() {
     assert!(answers <= 1, "{answers} answers in no time");
     assert_eq!(group.members[0].stats().repairs, 0);
     assert!(!group.waits(0, ms(50)).iter().any(|(to, control)| *to == ELSEWHERE || is_install(control)));
+}
+
+/// A transport may hand over small parts of large chunks.
+#[test]
+fn what_is_kept_of_a_datagram_does_not_hold_the_chunk_it_came_in() {
+    let mut group = Group::of(3);
+    let (vid, have) = (group.vid(1), group.have(1));
+    let ordered = |fseq| FrameHeader { fseq, gseq: fseq, ..frame(&group, 2, 9).header };
+    let stamped = |fseq| Frame { header: ordered(fseq), ..frame(&group, 2, 9) };
+    let (first, second) = (stamped(have + 2), stamped(have + 3));
+    let waits = Frame {
+        header: FrameHeader { first: Position::message(7), ..frame(&group, 1, 9).header },
+        ..frame(&group, 1, 9)
+    };
+    for (who, from, vid, kind, frame) in [
+        (1, 0, vid, Kind::Ordered, first),
+        (1, 2, vid, Kind::Repair, second),
+        (1, 2, vid + 1, Kind::Forward, waits.clone()),
+        (0, 1, vid, Kind::Forward, waits),
+    ] {
+        let used = group.members[who].memory().used;
+        let status = if kind == Kind::Ordered { [have + 2, 0, 0] } else { [0; 3] };
+        let mut chunk = group.datagram(uid(from), vid, kind, status, &[frame]);
+        let len = chunk.len();
+        chunk.resize(512 << 10, 0);
+        let chunk = bytes::Bytes::from(chunk);
+        group.is_told(who, Input::Datagram { from: address(from), datagram: chunk.slice(..len) });
+        assert!(group.members[who].memory().used > used, "{kind:?} is kept");
+        assert!(chunk.is_unique(), "{kind:?}");
+    }
 }
