@@ -105,7 +105,7 @@ fn what_the_leader_could_not_send_on_is_not_ordered() {
     let header = FrameHeader { fseq: group.have(1) + 1, ..frame(&group, 1, 4000).header };
     let ordered = Frame { header, ..frame(&group, 1, 4000) };
     for kind in [Kind::Ordered, Kind::Repair] {
-        group.gets(1, 0, kind, [header.fseq, 0, 0], &[ordered.clone()]);
+        group.gets(1, 0, kind, [header.fseq, 0, 0], std::slice::from_ref(&ordered));
     }
     assert_eq!((group.have(1), group.members[1].stats().oversized_frames), (header.fseq - 1, 2));
     goes_on(&mut group);

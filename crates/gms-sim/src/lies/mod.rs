@@ -237,8 +237,8 @@ impl Trial {
     /// What each of the others says is delivered to all others, who are in one view without anybody who is dead.
     fn goes_on(&mut self, group: &mut Group) -> Result<(), String> {
         let is_liar_out = self.is_liar_out(group);
-        let honest = |at: &usize| !group.dead[*at] && !(is_liar_out && self.liar == Liar::Member(*at));
-        let all: Vec<usize> = (0..NODES).filter(honest).collect();
+        let is_gone = |at: usize| group.dead[at] || (is_liar_out && self.liar == Liar::Member(at));
+        let all: Vec<usize> = (0..NODES).filter(|at| !is_gone(*at)).collect();
         for who in &all {
             let Some(view) = group.nodes[*who].view() else {
                 return Err(format!("{} is in no view", self.before[*who]));
