@@ -49,6 +49,10 @@ impl World<'_> {
         for host in self.hosts.iter().flatten().filter(|host| !host.gone) {
             self.witness.take(&host.node.memory_trace(self.now), Some(host.place));
         }
+        if let Some(host) = self.hosts.iter().flatten().find(|host| host.node.stats().lies() > 0) {
+            let why = format!("{} took an honest word for a lie: {:?}", host.uid, host.node.stats());
+            return Err(dump(&self.hosts, self.now, &why));
+        }
         if !self.calm {
             return Ok(None);
         }

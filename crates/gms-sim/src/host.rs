@@ -189,9 +189,6 @@ impl Host {
 
     /// The end of the process, if it is one that should not have been.
     pub(crate) fn failure(&self, scenario: &Scenario) -> Option<String> {
-        if self.node.stats().lies() > 0 {
-            return Some(format!("{} took an honest word for a lie: {:?}", self.uid, self.node.stats()));
-        }
         match self.app.end.as_ref()? {
             End::Left { released: true } | End::Crashed => None,
             // Somebody has to let it go if anybody can hear it.
