@@ -98,6 +98,11 @@ pub(crate) fn is_sound(world: &World) {
     assert!(report.exercised(Property::P2) > 0, "{report}");
 }
 
+/// How often a node heard what nobody should say.
+pub(crate) fn lies(world: &World) -> u64 {
+    world.nodes.iter().map(|node| node.stats().lies()).sum()
+}
+
 impl World {
     /// Nodes 0, 1 and so on, all started at once in the same way.
     pub(crate) fn of(count: u64, bootstrap: &Bootstrap) -> Self {

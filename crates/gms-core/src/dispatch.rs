@@ -10,7 +10,6 @@ use crate::context::Context;
 use crate::id::{Gid, Uid};
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
-use crate::receive::copied_out;
 use crate::timers::Timer;
 use crate::wire::{Control, Envelope, Kind};
 
@@ -23,10 +22,6 @@ pub(crate) struct Early {
 }
 
 impl Early {
-    fn new(from: SocketAddr, envelope: Envelope, body: &Bytes) -> Self {
-        Self { from, envelope, body: copied_out(body) }
-    }
-
     /// Bytes held.
     pub(crate) fn len(&self) -> usize {
         self.body.len()
@@ -106,7 +101,7 @@ impl Membership {
         if !is_member {
             cx.stats.strangers += 1;
         } else if envelope.vid == self.view.vid + 1 && self.early.len() < cx.config.limits.early_datagrams {
-            self.early.push(Early::new(from, envelope, body));
+            self.early.push(Early { from, envelope, body: self.kept.copy(body) });
         } else {
             cx.stats.overflow += 1;
         }

@@ -33,6 +33,7 @@ mod event;
 mod id;
 mod input;
 mod join;
+mod kept;
 mod log;
 mod member;
 mod membership;

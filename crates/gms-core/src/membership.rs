@@ -11,6 +11,7 @@ use crate::deliver::Delivery;
 use crate::dispatch::Early;
 use crate::event::{Blocked, Event, Outcome, Trace};
 use crate::id::{Ballot, Fseq, Gid, Gseq, Position, Uid};
+use crate::kept::Kept;
 use crate::log::{Log, Stored};
 use crate::params::Params;
 use crate::pending::Pending;
@@ -145,6 +146,8 @@ pub(crate) struct Membership {
     pub(crate) sought: Time,
     /// When somebody outside of this view was last told what ended an older one.
     pub(crate) told_outside: Time,
+    /// Memory for frames and what comes early.
+    pub(crate) kept: Kept,
     pub(crate) planted: Planted,
 }
 
@@ -223,6 +226,7 @@ impl Membership {
             over: false,
             sought: Time::ZERO,
             told_outside: Time::ZERO,
+            kept: Kept::default(),
             planted: cx.config.planted,
             view,
         };

@@ -8,12 +8,6 @@ use crate::planted::Bug;
 use crate::timers::Timer;
 use crate::wire::{Envelope, Frame, Kind};
 
-/// The same bytes, in memory of their own: what is kept holds what it came in, which may be hundreds of times as long and
-/// full of what nobody keeps.
-pub(crate) fn copied_out(body: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(body)
-}
-
 impl Membership {
     /// An ORDERED datagram or a HEARTBEAT of my view's leader.
     pub(crate) fn on_ordered(&mut self, cx: &mut Context, envelope: &Envelope, body: Bytes) {
@@ -51,7 +45,7 @@ impl Membership {
 
     /// Stores all frames of a datagram's body.
     fn store(&mut self, cx: &mut Context, body: Bytes) {
-        let mut body = copied_out(&body);
+        let mut body = self.kept.copy(&body);
         loop {
             match Frame::decode(&mut body, &cx.config.limits) {
                 Ok(Some(frame)) => self.keep(cx, frame),

@@ -10,7 +10,6 @@ use crate::event::Trace;
 use crate::id::Fseq;
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
-use crate::receive::copied_out;
 use crate::timers::Timer;
 use crate::transmit::{Destination, Transmit, write_train};
 use crate::wire::{Frame, Kind};
@@ -103,7 +102,7 @@ impl Membership {
         if self.proposal.is_some() || self.promised.round > 0 {
             return;
         }
-        let mut body = copied_out(&body);
+        let mut body = self.kept.copy(&body);
         loop {
             let frame = match Frame::decode(&mut body, &cx.config.limits) {
                 Ok(Some(frame)) => frame,
