@@ -18,9 +18,13 @@ const OUTBOX: usize = 1024;
 
 impl Node {
     /// Whatever arrives tells that its lineage is there.
-    pub(super) fn hear(&mut self, from: SocketAddr, datagram: &[u8]) {
+    pub(super) fn hear(&mut self, from: SocketAddr, datagram: &Bytes) {
         let Some(gid) = Envelope::peek_gid(datagram) else { return };
         if self.member.view().is_some_and(|view| view.gid == gid) || !gid.is_of(self.name) {
+            return;
+        }
+        // A flipped bit makes a lineage that never was.
+        if layers::view_of(datagram).is_none() {
             return;
         }
         let now = self.now.since(Time::ZERO);

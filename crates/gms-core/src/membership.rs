@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Accepting, Candidacy, Change, Departure, Ending, Handover, Hearsay, Proposal, Settling, Suspicion};
+use crate::change::{
+    Accepting, Candidacy, Change, Departure, Ending, Handover, Hearsay, Proposal, Settling, Suspicion,
+};
 use crate::context::Context;
 use crate::deliver::Delivery;
 use crate::dispatch::Early;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gms_check::Event;
-use gms_core::{Time, View};
+use gms_core::{Blocked, Gid, Time, Unsettled, View};
 
 use crate::ballots::Ballots;
 use crate::blockade::{Blockade, blockade};
@@ -159,7 +159,12 @@ fn state<'a>(
     let gid = |index: &usize| host(index).node.view().map(|view| view.gid);
     let able: Vec<(usize, bool)> = living
         .iter()
-        .map(|index| (*index, gid(index).is_some_and(|gid| blockade(hosts, ballots, gid).is_none())))
+        .map(|index| {
+            (
+                *index,
+                gid(index).is_some_and(|gid| blockade(hosts, ballots, gid).is_none() && !waits_for_another(hosts, gid)),
+            )
+        })
         .collect();
     let blocked: Vec<usize> =
         able.iter().filter(|(index, able)| !able && gid(index).is_some()).map(|(index, _)| *index).collect();
@@ -181,6 +186,18 @@ fn state<'a>(
         Some(why) => State::Open { why, up },
         None => State::Rest { up, blocked },
     }
+}
+
+/// Whether a new lineage orders nothing because of another one that was heard, and in which nobody is any more: in these
+/// runs nobody refuses a connection for the dead.
+fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
+    let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
+    let is_in = |host: &Host, gid: Gid| host.node.view().is_some_and(|view| view.gid == gid);
+    let rival = living().filter(|host| is_in(host, gid)).find_map(|host| match host.node.blocked() {
+        Some(Blocked::Unsettled { why: Unsettled::Rival(rival) }) => Some(*rival),
+        _ => None,
+    });
+    rival.is_some_and(|rival| !living().any(|host| is_in(host, rival)))
 }
 
 /// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,
