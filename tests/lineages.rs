@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gms::{Blocked, Bootstrap, Event, Level, Outcome};
 use gms_core::wire::Control;
-use gms_core::{Addressing, Gid, Out};
+use gms_core::{Addressing, Gid, Out, SessionNumber};
 #[cfg(debug_assertions)]
 use gms_core::{Bug, Planted};
 use world::{Fate, World, is_sound, outcomes};
@@ -365,6 +365,33 @@ fn three_go_on_when_two_were_started_again() {
         assert_eq!(delivered(&world, 0).len(), 3);
         is_sound(&world);
     }
+}
+
+/// What a client was told of is lost with the quorum: it hears so, and does not wait for ever.
+#[test]
+fn a_client_whose_last_message_is_lost_with_the_quorum_hears_that_its_session_is() {
+    let mut world = settled(3, &Bootstrap::Auto);
+    let say = |world: &mut World, index: usize, number: u64| {
+        let session = Some(SessionNumber { session: 7, number });
+        let addressing = Addressing { session, ..Addressing::default() };
+        world.nodes[index].send(world.now, "client".into(), Level::Uniform, addressing).expect("room");
+        world.pass(100 * MS);
+        outcomes(world, index).last().copied()
+    };
+    for number in [0, 1] {
+        assert!(matches!(say(&mut world, 2, number), Some(Outcome::Ordered { .. })));
+    }
+    world.trouble("cut");
+    world.cuts = vec![1];
+    assert!(matches!(say(&mut world, 2, 2), Some(Outcome::Ordered { .. })), "1 and 2 are a quorum");
+    (1..3).for_each(|index| world.kill(index));
+    world.cuts.clear();
+    world.pass(3 * SECOND);
+    (1..3).for_each(|index| world.start_at(index, index as u64, Bootstrap::Auto, false));
+    world.pass(8 * SECOND);
+    assert_eq!(world.view(0).map(|(_, members)| members), Some(vec![0, 1, 2]));
+    assert_eq!(say(&mut world, 0, 3), Some(Outcome::SessionExpired));
+    is_sound(&world);
 }
 
 #[test]

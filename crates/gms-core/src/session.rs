@@ -7,6 +7,8 @@
 //! A session is never opened twice: one that has been expired stays unknown, and nothing of it is delivered any
 //! more. So a repeat can be told from a message that is new, or else is refused, but never delivered again. The place of
 //! a session's last message is known as long as the session is: a client that waits for each answer is told each.
+//! Where a lineage returns without its quorum, messages that clients were told of may be lost: a session that goes on
+//! beyond what is left of it has expired, or its client would wait for ever for what it need not send again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -43,6 +45,8 @@ pub struct SessionRecord {
     pub last: u64,
     /// The member that holds it or held it last without a word of release, as a digest of its name.
     pub holder: Option<u64>,
+    /// Whether the lineage has returned since its last message: more of it may have been acknowledged, and be lost.
+    pub cut_short: bool,
     /// Where its latest messages are, up to the last one.
     pub stretches: Vec<Stretch>,
 }
@@ -87,6 +91,7 @@ pub(crate) struct Sessions {
 struct Session {
     last: u64,
     holder: Option<u64>,
+    cut_short: bool,
     /// Its key in `by_use`.
     used: Gseq,
     stretches: VecDeque<Stretch>,
@@ -121,8 +126,8 @@ impl Sessions {
             let places_are = stretches.iter().all(|stretch| stretch.count > 0 && stretch.gseq < Gseq::MAX / 2);
             sessions.stretches += stretches.len();
             sessions.by_use.insert(used, session);
-            let SessionRecord { last, holder, .. } = *record;
-            let known = Session { last, holder, used, stretches, remembered };
+            let SessionRecord { last, holder, cut_short, .. } = *record;
+            let known = Session { last, holder, cut_short, used, stretches, remembered };
             if sessions.known.insert(session, known).is_some() || !counts_are_true || !places_are {
                 return None;
             }
@@ -136,12 +141,18 @@ impl Sessions {
         self.lost = true;
     }
 
+    /// The lineage returns: what else was acknowledged in any of these may be lost.
+    pub(crate) fn cut_short(&mut self) {
+        self.known.values_mut().for_each(|known| known.cut_short = true);
+    }
+
     /// For a joiner: in the order of their use, the one unused longest first. `None` if the table is lost.
     pub(crate) fn records(&self) -> Option<Vec<SessionRecord>> {
         let record = |session: &u128| {
             let known = &self.known[session];
             let stretches = known.stretches.iter().copied().collect();
-            SessionRecord { session: session.to_le_bytes(), last: known.last, holder: known.holder, stretches }
+            let Session { last, holder, cut_short, .. } = *known;
+            SessionRecord { session: session.to_le_bytes(), last, holder, cut_short, stretches }
         };
         (!self.lost).then(|| self.by_use.values().map(record).collect())
     }
@@ -152,7 +163,8 @@ impl Sessions {
             let known = &self.known[session];
             let places = known.stretches.iter().flat_map(|stretch| [stretch.gseq, stretch.vid, stretch.count.into()]);
             let [low, high] = [*session as u64, (*session >> 64) as u64];
-            let holder = [u64::from(known.holder.is_some()), known.holder.unwrap_or(0)];
+            let holder =
+                [u64::from(known.holder.is_some()) | u64::from(known.cut_short) << 1, known.holder.unwrap_or(0)];
             [low, high, known.last, known.stretches.len() as u64].into_iter().chain(holder).chain(places)
         });
         (!self.lost).then(|| words.fold(0, |digest, word| mix(digest ^ word)))
@@ -218,9 +230,13 @@ impl Sessions {
             return Some(Passed::Repeat { first: known.place(number) });
         }
         if number - known.last > 1 && !self.planted.is(Bug::DeliveredOverAGap) {
+            if known.cut_short {
+                self.remove(session);
+                return Some(Passed::SessionExpired);
+            }
             return Some(Passed::Gap);
         }
-        known.last = number;
+        (known.last, known.cut_short) = (number, false);
         let before = known.stretches.len();
         known.remember(at.gseq, at.vid);
         self.stretches = self.stretches + known.stretches.len() - before;
@@ -237,7 +253,7 @@ impl Sessions {
             return false;
         }
         let holder = Some(digest_of(at.sender));
-        let fresh = Session { last: 0, holder, used: at.gseq, stretches: VecDeque::new(), remembered: 0 };
+        let fresh = Session { last: 0, holder, cut_short: false, used: at.gseq, stretches: VecDeque::new(), remembered: 0 };
         self.known.insert(session, fresh);
         self.by_use.insert(at.gseq, session);
         true
@@ -247,12 +263,15 @@ impl Sessions {
     fn expire(&mut self, view: &View) -> bool {
         let members: BTreeSet<u64> = view.members.iter().map(|member| digest_of(member.uid)).collect();
         let is_held = |session| self.known[session].holder.is_some_and(|holder| members.contains(&holder));
-        let Some((used, session)) = self.by_use.iter().find(|(_, session)| !is_held(session)) else { return false };
-        let (used, session) = (*used, *session);
-        self.by_use.remove(&used);
-        let expired = self.known.remove(&session).expect("in both or in none");
-        self.stretches -= expired.stretches.len();
+        let Some((_, session)) = self.by_use.iter().find(|(_, session)| !is_held(session)) else { return false };
+        self.remove(*session);
         true
+    }
+
+    fn remove(&mut self, session: u128) {
+        let expired = self.known.remove(&session).expect("it is known");
+        self.by_use.remove(&expired.used);
+        self.stretches -= expired.stretches.len();
     }
 
     /// Keeps the stretches within their bound: those of the session unused longest go first, but for its latest.

@@ -32,6 +32,7 @@ impl Membership {
         // Nobody else decides a cut any more: it is what is here, without holes.
         self.log.end_at(self.log.have());
         self.fold_stored(cx);
+        self.sessions.cut_short();
         if self.stage == Stage::Gone {
             return;
         }

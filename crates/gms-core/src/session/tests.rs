@@ -271,3 +271,20 @@ fn the_largest_table_fits_a_control_message() {
     let (encoded, limits) = (postcard::to_stdvec(&table).expect("plain data").len(), Limits::default());
     assert!(encoded + 100 * limits.members < limits.control, "{encoded}");
 }
+
+/// What a lineage that returned has lost, nobody sends again: a client that was told of it would wait for ever.
+#[test]
+fn one_that_goes_on_beyond_what_is_left_of_it_has_expired() {
+    let mut order = Order::new(10);
+    order.fold(&[(7, 0), (7, 1), (8, 0), (8, 1), (9, 0), (9, 1)]);
+    let before = order.sessions.digest();
+    order.sessions.cut_short();
+    assert_ne!(order.sessions.digest(), before, "joiners have to know");
+    let told = Sessions::load(10, &order.sessions.records().expect("not lost")).expect("a table");
+    assert_eq!(told.digest(), order.sessions.digest());
+    order.sessions = told;
+    assert_eq!(order.fold(&[(7, 1)]), [repeat(2)], "what is left is known");
+    assert_eq!(order.fold(&[(7, 3), (7, 2), (7, 0)]), [UNKNOWN, UNKNOWN, Some(Passed::Control)]);
+    assert_eq!(order.fold(&[(8, 2), (8, 4)]), [None, Some(Passed::Gap)], "nothing of it was lost");
+    order.stretches();
+}
