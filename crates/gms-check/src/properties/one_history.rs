@@ -3,16 +3,16 @@
 //! Acknowledged is a message whose sender was told `ordered`, if it was sent at a uniform level or is a client's. A lineage
 //! serves at each record in which a process in a view of it delivers a message or is told `ordered`. Its history
 //! is its own, with what it was `created` `from`, and so on back. It may lack what another lineage acknowledged before only
-//! if that one (a) was `discarded`; (b) has lost its quorum: those voters of its last view that have neither crashed nor left,
-//! in this life or a later one, are too few (in a fail-stop group: none); or if (c) the two were created apart: the process that
+//! if that one (a) was `discarded`; (b) has lost its quorum: those voters of its last view whose process has neither crashed
+//! nor left for good are too few (in a fail-stop group: none); or if (c) the two were created apart: the process that
 //! created the later one, and the one that made its first stamp, had until that stamp neither `heard` of the other nor
 //! been in it, in this life or an earlier one; a returned lineage is as far apart from others as the one that it goes on
 //! from. One breach is reported for each pair of lineages.
 //!
 //! What is later is known where the records come in the order of time ([`Checker::of_one_clock`](crate::Checker)).
-//! Elsewhere a pair is judged at the end, and by what holds in any order: each has acknowledged something that the other lacks,
-//! neither is excused by (a) or (b), nor both by (c). A process whose trace just ends may be dead then, unless it is there at `rest` or goes on
-//! as another.
+//! Elsewhere a pair is judged at the end, and by what holds in any order: each has acknowledged something that the other
+//! lacks, neither is excused by (a) or (b), nor both by (c). A process whose trace just ends may be dead then, unless it is
+//! there at `rest` or goes on as another.
 //!
 //! Exercised: ordered pairs of lineages of which the second served after the first had acknowledged something; parts `messages`:
 //! acknowledged by the first of such a pair; `returned`, `discarded`, `quorum lost`, `created apart`: pairs that are sound for
@@ -264,13 +264,15 @@ impl OneHistory {
         if last.fail_stop { !last.voters().any(goes_on) } else { !last.is_quorum(goes_on) }
     }
 
-    /// Whether the process that was once called `uid` has neither crashed nor left.
+    /// Whether the process that was once called `uid` has neither crashed nor left. A life that left, and goes on as another,
+    /// has only given its lineage up.
     fn goes_on(&self, world: &World, uid: Uid) -> bool {
         let later = |uid: &Uid| self.lives.get(uid).and_then(|life| life.after);
-        let mut lives = std::iter::successors(Some(uid), later).take(self.lives.len() + 1);
-        let over = lives.any(|uid| world.find(uid).is_none_or(|process| process.crashed || process.left));
-        let there = || world.rest().is_some_and(|rest| rest.up.contains(&uid) || rest.blocked.contains(&uid));
-        !over && (world.has_one_clock() || later(&uid).is_some() || there())
+        let lives = std::iter::successors(Some(uid), later).take(self.lives.len() + 1);
+        let Some(present) = lives.last() else { return false };
+        let is_there = world.find(present).is_some_and(|process| !process.crashed && !process.left);
+        let at_rest = || world.rest().is_some_and(|rest| rest.up.contains(&uid) || rest.blocked.contains(&uid));
+        is_there && (world.has_one_clock() || present != uid || at_rest())
     }
 }
 
@@ -438,13 +440,20 @@ mod tests {
         }
     }
 
-    /// Whoever goes on as another has not died; until that other does.
+    /// Whoever goes on as another has not died, however it ended; until that other does.
     #[test]
     fn a_voter_that_goes_on_as_another_is_there() {
-        for (dies, sound) in [(None, false), (Some(11), true)] {
+        use Event::{Crash, Excluded, Left};
+        for (ends, ends_for_good, sound) in [
+            (Excluded, None, false),
+            (Left, None, false),
+            (Excluded, Some(Crash), true),
+            (Left, Some(Left), true),
+            (Left, Some(Excluded), false),
+        ] {
             let mut story = began();
-            story.add(1, Event::Excluded).add(11, Event::Lives { before: uid(1) }).add(2, Event::Crash);
-            dies.into_iter().for_each(|node| _ = story.add(node, Event::Crash));
+            story.add(1, ends).add(11, Event::Lives { before: uid(1) }).add(2, Crash);
+            ends_for_good.into_iter().for_each(|end| _ = story.add(11, end));
             story.add(4, Event::Heard { gid: GID }).in_lineage(OTHER).create(4, None);
             let report = serves(&story).report();
             assert_eq!(report.of(Property::P27).next().is_none(), sound, "{report}");
