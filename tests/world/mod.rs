@@ -312,7 +312,7 @@ impl World {
 
     /// What the checker says of all that has happened.
     pub(crate) fn judge(&self) -> Report {
-        let mut checker = Checker::new();
+        let mut checker = Checker::of_one_clock();
         self.records.iter().for_each(|record| checker.record(record));
         checker.finish()
     }

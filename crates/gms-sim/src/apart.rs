@@ -134,5 +134,5 @@ impl World<'_> {
 
 /// Whether anything but views was ever ordered in the lineage of a process.
 fn has_history(host: &Host) -> bool {
-    host.node.view().is_some_and(|view: &std::sync::Arc<View>| view.gseq > view.vid || host.reached > view.gseq)
+    host.node.view().is_some_and(|view| view.gseq > view.vid || host.reached > view.gseq)
 }

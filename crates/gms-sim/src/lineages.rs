@@ -144,7 +144,10 @@ impl World<'_> {
     }
 
     fn kill_these(&mut self, these: &[usize], again: Option<Again>) {
-        for (number, index) in these.iter().enumerate().filter(|_| !self.calm).collect::<Vec<_>>() {
+        if self.calm {
+            return;
+        }
+        for (number, index) in these.iter().enumerate() {
             self.crash(*index, None);
             if let Some(again) = again {
                 self.start_again(*index, again.first + again.apart * number as u32, again);
