@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gms_core::{Gid, Uid, View};
+use gms_core::{Bug, Gid, Planted, Uid, View};
 use gms_discovery::Entry;
 
 use super::inquiry::{Inquiries, Place, Rumour, Seat, Standing, Voters};
@@ -57,8 +57,9 @@ impl Refusals {
 /// All of them, and what tells that they have ended.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Lineages {
-    /// Where this process is: whoever was here before is not any more.
+    /// Where this process is: who was here before is not any more.
     home: SocketAddr,
+    planted: Planted,
     sightings: BTreeMap<Gid, Sighting>,
     /// When somebody was last heard of whom there was no room to remember.
     crowded: Option<Duration>,
@@ -74,9 +75,10 @@ pub(super) struct Lineages {
 
 impl Lineages {
     /// Of a process that has just started at this address.
-    pub(super) fn new(home: SocketAddr) -> Self {
+    pub(super) fn new(home: SocketAddr, planted: Planted) -> Self {
         Self {
             home,
+            planted,
             sightings: BTreeMap::new(),
             crowded: None,
             refusals: BTreeMap::new(),
@@ -245,7 +247,8 @@ impl Lineages {
     pub(super) fn has_ceased(&self, now: Duration, gid: Gid, inquiries: &Inquiries) -> bool {
         let Some(sighting) = self.sightings.get(&gid) else { return true };
         let all = sighting.voters.as_ref().and_then(Voters::all);
-        all.is_some_and(|voters| voters.iter().all(|seat| self.is_gone(now, gid, *seat, inquiries)))
+        let is_over = all.is_some_and(|voters| voters.iter().all(|seat| self.is_gone(now, gid, *seat, inquiries)));
+        is_over || self.planted.is(Bug::HeardIsOver)
     }
 
     /// Whether this voter of lineage `gid` is gone from it: dead, not listening any more, or another life, or the same

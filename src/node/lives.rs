@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Event, Gid, Input, Member, Outcome, Refusal, Time, Uid, Unordered, View};
+use gms_core::{Bug, Event, Gid, Input, Member, Outcome, Refusal, Time, Uid, Unordered, View};
 
 use super::inquiry::{Seat, Voters};
 use super::{Arrival, Node};
@@ -186,8 +186,12 @@ impl Node {
             // Whoever is put out of a lineage knows the view that follows, as a rule.
             let last = next.filter(|next| next.gid == view.gid && !next.members.is_empty());
             let last = last.as_ref().unwrap_or(&view);
-            self.lineages.remember(now, last, history.then_some(true));
+            let forgets = self.config.core.planted.is(Bug::ExileCreates);
+            if !forgets {
+                self.lineages.remember(now, last, history.then_some(true));
+            }
             match self.forced {
+                _ if forgets => {}
                 Some(_) => self.exile = None,
                 None if history => self.exile = Some(exile_of(&view, last, self.now)),
                 None => {}

@@ -345,7 +345,13 @@ impl Node {
         }
         let place = self.standing_in(&view);
         let decide = |present: &[Uid]| self.member.is_quorum(present);
-        let own = Own { me: self.member.uid(), view: &view, place: &place, decide: &decide };
+        let own = Own {
+            me: self.member.uid(),
+            view: &view,
+            place: &place,
+            decide: &decide,
+            planted: self.config.core.planted,
+        };
         let settle = self.config.settle;
         let mut returning = self.meeting.returning.take().expect("just seen to");
         let verdict = returning.step(now, settle, &own, (&self.lineages, &self.inquiries));

@@ -153,7 +153,7 @@ impl Node {
             directory: Directory::new(config.directory.clone(), entry, at)?,
             health: Health::new(config.detector.clone(), core.uid)?,
             creation: may_create.then(creation),
-            lineages: Lineages::new(core.address),
+            lineages: Lineages::new(core.address, core.planted),
             inquiries: Inquiries::default(),
             meeting: Meeting::new(at),
             exile: None,

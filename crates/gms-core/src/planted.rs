@@ -79,6 +79,12 @@ pub enum Bug {
     NeverSettles,
     /// The end of a lineage has to be accepted by a quorum of the view after it, which has nobody.
     EndNeedsTheNextView,
+    /// One that was put out of a lineage with history is taken for one that has just started.
+    ExileCreates,
+    /// Lineages that were heard of are taken to be over.
+    HeardIsOver,
+    /// A member that is blocked returns, whoever of its view may have gone on.
+    ReturnsUnaccounted,
     /// A status is believed, whatever it says.
     AnyStatus,
     /// Frames are taken that the leader cannot send.
@@ -95,7 +101,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 35] = [
         Self::AnyTwoAreAQuorum,
         Self::BothHalvesOfATie,
         Self::LearnersVote,
@@ -131,8 +137,15 @@ impl Bug {
         Self::LaggardsAreOut,
         Self::NewLifeRefused,
         Self::ClosedIsProof,
+    ];
+
+    /// Those that make more histories than one of a name.
+    pub const OF_LINEAGES: [Self; 5] = [
         Self::NeverSettles,
         Self::EndNeedsTheNextView,
+        Self::ExileCreates,
+        Self::HeardIsOver,
+        Self::ReturnsUnaccounted,
     ];
 
     /// Those that break it only where somebody lies.
@@ -156,7 +169,7 @@ impl Planted {
 
     /// Whether this is the one.
     #[inline]
-    pub(crate) fn is(self, bug: Bug) -> bool {
+    pub fn is(self, bug: Bug) -> bool {
         #[cfg(all(feature = "planted", debug_assertions))]
         let is = self.bug == Some(bug);
         #[cfg(not(all(feature = "planted", debug_assertions)))]

@@ -253,7 +253,8 @@ impl Sessions {
             return false;
         }
         let holder = Some(digest_of(at.sender));
-        let fresh = Session { last: 0, holder, cut_short: false, used: at.gseq, stretches: VecDeque::new(), remembered: 0 };
+        let fresh =
+            Session { last: 0, holder, cut_short: false, used: at.gseq, stretches: VecDeque::new(), remembered: 0 };
         self.known.insert(session, fresh);
         self.by_use.insert(at.gseq, session);
         true

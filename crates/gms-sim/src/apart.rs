@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gms_core::{Blocked, Gid, Out, Uid, Unsettled, View, ViewMember};
+use gms_core::{Blocked, Gid, Out, Uid, Unsettled, ViewMember};
 
 use crate::blockade::blockade;
 use crate::ending::{State, unsettled};

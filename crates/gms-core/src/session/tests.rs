@@ -246,6 +246,7 @@ fn records_that_no_table_has_are_refused() {
     let record = |session, last, stretches: &[Stretch]| SessionRecord {
         session: [session; 16],
         last,
+        cut_short: false,
         holder: None,
         stretches: stretches.to_vec(),
     };
@@ -265,8 +266,13 @@ fn records_that_no_table_has_are_refused() {
 #[test]
 fn the_largest_table_fits_a_control_message() {
     let stretch = Stretch { gseq: 1 << 48, vid: 1 << 27, count: SESSION_WINDOW };
-    let record =
-        SessionRecord { session: [9; 16], last: 1 << 48, holder: Some(u64::MAX), stretches: vec![stretch; STRETCHES] };
+    let record = SessionRecord {
+        session: [9; 16],
+        last: 1 << 48,
+        holder: Some(u64::MAX),
+        cut_short: true,
+        stretches: vec![stretch; STRETCHES],
+    };
     let table = vec![record; Params::MOST_SESSIONS as usize];
     let (encoded, limits) = (postcard::to_stdvec(&table).expect("plain data").len(), Limits::default());
     assert!(encoded + 100 * limits.members < limits.control, "{encoded}");
