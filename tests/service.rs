@@ -55,7 +55,7 @@ async fn send(wire: &mut Wire, number: u64) -> Value {
     wire.ask(&format!(r#"{{"send":{{"number":{number},"payload":"{number}"}}}}"#)).await
 }
 
-/// Two that were founded apart, meet, and go on apart.
+/// Two that were created apart, meet, and go on apart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_has_met_another_lineage_says_that_the_group_is_split() {
     let network = MemoryNetwork::new(32, FaultRates::NONE);
@@ -65,6 +65,10 @@ async fn a_server_that_has_met_another_lineage_says_that_the_group_is_split() {
     let other = std::net::SocketAddr::from(([10, 0, 0, 2], first.group.address().port()));
     network.with_faults(|faults| faults.partition(&[&[first.group.address()], &[other]]));
     let second = Server::start_with(&network, 2, expect(2)).await;
+    for server in [&first, &second] {
+        // Otherwise one of them gives way.
+        server.group.multicast("said").await.expect("ordered");
+    }
     let mut wire = Wire::connect(&first.endpoint).await;
     let status = wire.ask(r#"{"status":{}}"#).await["status"].clone();
     assert_eq!((&status["state"], &status["rivals"]), (&"serving".into(), &json!([])), "{status}");
