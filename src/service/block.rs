@@ -30,6 +30,8 @@ pub(super) struct Block {
     last: Gseq,
     /// The lineage that its views name.
     pub(super) gid: Option<Gid>,
+    /// The one whose history that one began with: its places go on.
+    pub(super) origin: Option<Gid>,
     /// The lineage dissolves with it.
     pub(super) is_end: bool,
     /// The lines, as long as some subscriber is being sent them: all share one text.
@@ -88,6 +90,7 @@ impl Block {
             first: 0,
             last: 0,
             gid: None,
+            origin: None,
             is_end: false,
             text: Mutex::default(),
         };
@@ -101,7 +104,7 @@ impl Block {
                 }
                 Event::View(change) => {
                     block.records.push(Record::View(change.clone()));
-                    block.gid = Some(change.view.gid);
+                    (block.gid, block.origin) = (Some(change.view.gid), change.view.params.origin);
                     change.view.gseq
                 }
                 Event::Dissolved { gid, into, upto } => {

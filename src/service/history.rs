@@ -18,8 +18,10 @@ pub(super) struct History {
     /// Everything from here on is in the blocks or is still to come. Unknown before the first event.
     floor: Option<Place>,
     next: Place,
-    /// One after the other, as far as views have named them.
+    /// One after the other, as far as views have named them. One that goes on from another counts as the same.
     lineages: Vec<Option<Gid>>,
+    /// What lineages were called before they went on under another name.
+    former: Vec<(Gid, usize)>,
     waiting: Vec<Weak<Outbox>>,
 }
 
@@ -43,6 +45,7 @@ impl History {
             floor: None,
             next: Place::default(),
             lineages: vec![None],
+            former: Vec::new(),
             waiting: Vec::new(),
         }
     }
@@ -80,14 +83,19 @@ impl History {
 
     /// Which lineage is called so in lines.
     pub(super) fn lineage(&self, gid: &str) -> Option<usize> {
-        self.lineages.iter().rposition(|known| known.is_some_and(|known| known.to_string() == gid))
+        let present = self.lineages.iter().rposition(|known| known.is_some_and(|known| known.to_string() == gid));
+        let former =
+            || self.former.iter().rev().find(|(known, _)| known.to_string() == gid).map(|(_, lineage)| *lineage);
+        present.or_else(former)
     }
 
     /// Adds blocks, and wakes whoever waits for them.
     pub(super) fn extend(&mut self, blocks: Vec<Block>) {
         for mut block in blocks {
             let known = self.gid(self.present());
-            if known.is_some() && block.gid.is_some() && block.gid != known {
+            if let Some(former) = known.filter(|_| block.gid != known && block.origin == known) {
+                self.former.push((former, self.present()));
+            } else if known.is_some() && block.gid.is_some() && block.gid != known {
                 // Nobody has said that the one before is over: the server was out of it.
                 self.next = Place { lineage: self.present() + 1, gseq: 0 };
                 self.lineages.push(None);
@@ -238,6 +246,22 @@ mod tests {
         let mut history = forgetful();
         history.extend(installed(view(1, 60)));
         assert_eq!(read_all(&mut history, 55), [-60, 60]);
+    }
+
+    #[test]
+    fn a_lineage_that_goes_on_under_another_name_goes_on_in_place() {
+        let mut history = History::new(1 << 20);
+        history.extend(installed(view(1, 6)));
+        history.extend(Block::cut(&messages([7, 8], 10)));
+        let params = Params { origin: Some(Gid(1)), ..Params::default() };
+        history.extend(installed(View { params, ..view(2, 9) }));
+        history.extend(Block::cut(&messages([10], 10)));
+        assert_eq!(read_all(&mut history, 7), [7, 8, 9, 10]);
+        assert_eq!(history.next(), Some(Place { lineage: 0, gseq: 11 }));
+        for gid in [1, 2] {
+            assert_eq!(history.lineage(&Gid(gid).to_string()), Some(0));
+        }
+        assert_eq!(history.gid(0), Some(Gid(2)));
     }
 
     #[test]

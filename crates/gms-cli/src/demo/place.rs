@@ -35,11 +35,13 @@ impl Place {
         self.network.multicast
     }
 
-    /// Makes member `id`; the first one founds the group.
+    /// Makes member `id`; the first one creates the group.
     pub(super) async fn join(&self, id: u64) -> Result<(Group, Events), JoinError> {
         let mut config = Config::new(self.group.clone());
         config.id = Some(id);
         config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        // The name is this run's own: nobody else can have created the group.
+        (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
         config.params.quorum = self.settings.quorum;
         config.level = self.settings.level.into();
         config.leave_within = Duration::from_secs(5);

@@ -99,6 +99,8 @@ impl Member {
         config.id = Some(id);
         config.network = network(multicast, &interface);
         config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        // The name is this run's own: nobody else can have created the group.
+        (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
         config.level = level.into();
         config.insecure = insecure;
         // Everything that is under way is ordered first, however much it is.
