@@ -157,7 +157,8 @@ impl Creation {
     /// When [`Self::step`] is due.
     pub(super) fn poll_timeout(&self, now: Duration) -> Duration {
         let election = self.election.as_ref().and_then(Election::poll_timeout);
-        let wake = if self.discover.is_zero() { now } else { now + WAKE_EVERY };
+        let at_once = self.discover.is_zero() && self.election.is_none() && self.waits == Waits::Looking;
+        let wake = if at_once { now } else { now + WAKE_EVERY };
         election.into_iter().chain([wake]).min().expect("never empty")
     }
 

@@ -57,6 +57,7 @@ impl Refusals {
 /// All of them, and what tells that they have ended.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Lineages {
+    name: Gid,
     /// Where this process is: who was here before is not any more.
     home: SocketAddr,
     planted: Planted,
@@ -74,9 +75,10 @@ pub(super) struct Lineages {
 }
 
 impl Lineages {
-    /// Of a process that has just started at this address.
-    pub(super) fn new(home: SocketAddr, planted: Planted) -> Self {
+    /// Of a process of the group `name` that has just started at this address.
+    pub(super) fn new(name: Gid, home: SocketAddr, planted: Planted) -> Self {
         Self {
+            name,
             home,
             planted,
             sightings: BTreeMap::new(),
@@ -88,8 +90,11 @@ impl Lineages {
         }
     }
 
-    /// Something of lineage `gid` was heard: at least it is there.
+    /// Something of lineage `gid` was heard: at least it is there. One of another name is of no interest.
     pub(super) fn hear(&mut self, now: Duration, gid: Gid, from: SocketAddr) -> Option<&mut Sighting> {
+        if !gid.is_of(self.name) {
+            return None;
+        }
         if !self.sightings.contains_key(&gid) {
             if self.sightings.len() >= REMEMBERED {
                 self.crowded = Some(now);

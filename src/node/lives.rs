@@ -169,6 +169,7 @@ impl Node {
         let uid = Uid::new(self.random.next_u64() >> 32, self.random.next_u64());
         let leaving = self.leaving;
         self.start_over(uid, Arrival::Looks { may_create: self.exile.is_none() });
+        self.tend();
         if leaving {
             self.handle(self.now, Input::Leave);
         }

@@ -126,10 +126,12 @@ impl Node {
     pub fn new(config: NodeConfig, now: Time) -> Result<Self, NodeError> {
         let creates = config.bootstrap == Bootstrap::Found && config.discover.is_zero();
         let arrival = if creates { Arrival::Creates } else { Arrival::Looks { may_create: true } };
-        Self::begin(config, arrival, now)
+        let mut node = Self::begin(config, arrival, now)?;
+        node.tend();
+        Ok(node)
     }
 
-    /// A life that begins at `now`.
+    /// A life that begins at `now`, and does nothing yet: it does not know what its process knows.
     fn begin(mut config: NodeConfig, arrival: Arrival, now: Time) -> Result<Self, NodeError> {
         config.core.settles = !config.settle.is_zero() && arrival != Arrival::Creates;
         let start = match arrival {
@@ -146,14 +148,14 @@ impl Node {
         let may_create = arrival == Arrival::Looks { may_create: true } && config.bootstrap != Bootstrap::Join;
         let how = || config.bootstrap.clone();
         let creation = || Creation::new(me.0, how(), config.discover, config.election.clone(), core.seed, at);
-        let mut node = Self {
+        Ok(Self {
             name: Gid::of_name(&core.name),
             random: SplitMix64::new(core.seed),
             member: Member::new(core.clone(), start, now)?,
             directory: Directory::new(config.directory.clone(), entry, at)?,
             health: Health::new(config.detector.clone(), core.uid)?,
             creation: may_create.then(creation),
-            lineages: Lineages::new(core.address, core.planted),
+            lineages: Lineages::new(Gid::of_name(&core.name), core.address, core.planted),
             inquiries: Inquiries::default(),
             meeting: Meeting::new(at),
             exile: None,
@@ -176,9 +178,7 @@ impl Node {
             testimony: Testimony::default(),
             leaving: false,
             gone: false,
-        };
-        node.tend();
-        Ok(node)
+        })
     }
 
     /// Takes one input in: a datagram, the passing of time, the wish to leave.

@@ -190,7 +190,8 @@ fn cut_in_two(apart: [usize; 2], when_blocked: &str) {
     servers.iter().for_each(|server| _ = server.wait_for_followers(4));
     if when_blocked == "hold" {
         assert_eq!(client.wait(), 0, "what a client has waiting is ordered once it can be");
-        servers.iter().for_each(|server| server.wait_for_message("of a client"));
+        // By the first that is back: the other one may still be out.
+        staying.iter().for_each(|id| servers[*id].wait_for_message("of a client"));
     }
     servers[apart[0]].write_line("all five again");
     servers.iter().for_each(|server| server.wait_for_message("all five again"));
@@ -198,7 +199,8 @@ fn cut_in_two(apart: [usize; 2], when_blocked: &str) {
     let said = |id: usize, what: &str| servers[id].messages().iter().filter(|line| line.contains(what)).count();
     for id in 0..5 {
         assert_eq!(said(id, "three of five"), usize::from(staying.contains(&id)));
-        assert_eq!(said(id, "of a client"), usize::from(when_blocked == "hold"));
+        let of_a_client = said(id, "of a client");
+        assert!(of_a_client == usize::from(when_blocked == "hold") || of_a_client == 0 && apart.contains(&id));
     }
     let end = |id: usize| servers[id].messages().last().cloned();
     (1..5).for_each(|id| assert_eq!(end(id), end(0)));

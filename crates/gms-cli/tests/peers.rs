@@ -80,23 +80,42 @@ fn a_server_of_another_group_or_with_multicast_is_told_why_it_cannot_join() {
     assert!(taken.stderr.contains(&ports[0].to_string()), "{}", taken.stderr);
 }
 
-#[test]
-fn two_groups_that_a_third_server_brings_together_become_one() {
+/// Two servers with lists of themselves alone, and a third one that knows both.
+fn apart_and_brought_together(say: &[usize]) -> Vec<Server> {
     let ports = ports(3);
     let alone = |id: usize| start(id, ports[id], &list(&ports[id..=id], "127.0.0.1"), &[]);
     let mut servers = vec![alone(0), alone(1)];
-    for (id, server) in servers.iter_mut().enumerate() {
-        server.wait_for_followers(0);
-        server.write(&format!("{id} says something while apart\n"));
-        server.wait_for("message");
+    servers.iter().for_each(|server| _ = server.wait_for_followers(0));
+    for id in say {
+        servers[*id].write(&format!("{id} says something while apart\n"));
+        servers[*id].wait_for("message");
     }
     servers.push(start(2, ports[2], &list(&ports[..2], "127.0.0.1"), &[]));
-    servers.iter().for_each(|server| _ = server.wait_for_followers(2));
-    let dissolved: Vec<&Server> =
-        servers.iter().filter(|server| server.lines().iter().any(|l| l.contains("\"dissolved\""))).collect();
-    assert_eq!(dissolved.len(), 1);
-    assert!(dissolved[0].wait_for("dissolved")["discarded_upto"].as_u64() >= Some(2), "the view and the message");
-    servers[2].write("together\n");
-    let together = |line: &String| line.contains(r#""payload":"together""#);
-    servers.iter().for_each(|server| server.wait_until("the message", |lines| lines.iter().any(together)));
+    servers
+}
+
+#[test]
+fn of_two_groups_that_a_third_server_brings_together_the_one_that_said_something_stays() {
+    for speaker in [0, 1] {
+        let mut servers = apart_and_brought_together(&[speaker]);
+        servers.iter().for_each(|server| _ = server.wait_for_followers(2));
+        let dissolved = |server: &Server| server.lines().iter().any(|line| line.contains("\"dissolved\""));
+        assert_eq!([0, 1].map(|id| dissolved(&servers[id])), [0, 1].map(|id| id != speaker));
+        servers[2].write("together\n");
+        servers.iter().for_each(|server| server.wait_for_message("together"));
+    }
+}
+
+#[test]
+fn two_groups_that_have_both_said_something_both_stay_and_say_so() {
+    let mut servers = apart_and_brought_together(&[0, 1]);
+    // The third one is in one of them, and brings news of the other one.
+    servers[2].write("of the third\n");
+    servers[2].wait_for_message("of the third");
+    for id in [0, 1] {
+        servers[id].wait_for("rival");
+        servers[id].write("goes on\n");
+        servers[id].wait_for_message("goes on");
+        assert!(!servers[id].lines().iter().any(|line| line.contains("\"dissolved\"")), "{:?}", servers[id].lines());
+    }
 }

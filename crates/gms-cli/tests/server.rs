@@ -146,9 +146,8 @@ fn without_a_quorum_all_are_blocked_and_can_still_be_stopped() {
     let mut others = (0..5).filter(|id| *id != leader);
     let (idle, busy) = (others.next().unwrap(), others.next().unwrap());
     let dying: Vec<usize> = others.chain([leader]).collect();
-    // All at once, or the group would shrink with them.
+    // All at once, or the group would shrink with them. Silent and not dead, or their host would prove it.
     stop_all(&dying.iter().map(|id| &servers[*id]).collect::<Vec<_>>());
-    dying.iter().for_each(|id| servers[*id].crash());
     // More than may wait.
     servers[busy].write_behind((["x"; 99].concat() + "\n").repeat(100_000));
     for id in [idle, busy] {
@@ -165,7 +164,8 @@ fn without_a_quorum_all_are_blocked_and_can_still_be_stopped() {
 fn a_second_ctrl_c_does_not_wait_for_the_group() {
     let mut servers = group_of(2, &multicast(), None);
     let leader = servers[0].wait_for_followers(1) as usize;
-    servers[leader].crash();
+    // Silent and not dead, or its host would prove it, and the group would go on.
+    servers[leader].signal("-STOP");
     let stayer = &mut servers[1 - leader];
     stayer.wait_for("blocked");
     // Two signals in a row may arrive as one: an impatient operator presses until it is over.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gms_check::Event;
-use gms_core::{Blocked, Gid, Time, Unsettled, View};
+use gms_core::{Blocked, Gid, Out, Time, Unsettled, View};
 
 use crate::ballots::Ballots;
 use crate::blockade::{Blockade, blockade};
@@ -177,7 +177,8 @@ fn state<'a>(
         _ => false,
     };
     let nobody_leads = !able.iter().any(|(_, able)| *able);
-    if nobody_leads && (!blocked.is_empty() || !up.iter().any(founds)) {
+    let creates = |index: &usize| founds(index) && !waits_for_the_dead(hosts, host(index));
+    if nobody_leads && (!blocked.is_empty() || !up.iter().any(creates)) {
         // Who is in no view waits for a group that will never let anybody in.
         return State::Rest { up: Vec::new(), blocked: living };
     }
@@ -198,6 +199,21 @@ fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
         _ => None,
     });
     rival.is_some_and(|rival| !living().any(|host| is_in(host, rival)))
+}
+
+/// Whether that one creates no group because it has heard of one that nobody can know to be over: nobody is in it, and a
+/// voter is dead whose place nobody has taken.
+fn waits_for_the_dead(hosts: &[Option<Host>], host: &Host) -> bool {
+    let Some(Blocked::Out(Out::Heard { gid, .. } | Out::Exile { gid, .. })) = host.node.blocked() else { return false };
+    let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
+    if living().any(|host| host.node.view().is_some_and(|view| view.gid == *gid)) {
+        return false;
+    }
+    let views = hosts.iter().flatten().filter_map(|host| host.last_view.as_ref());
+    let last = views.filter(|view| view.gid == *gid).max_by_key(|view| view.vid);
+    let mut voters = last.into_iter().flat_map(|view| view.voters());
+    let told = living().any(|host| host.node.knows_voters(*gid));
+    !told || voters.any(|voter| !living().any(|host| host.address == voter.address))
 }
 
 /// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,

@@ -23,6 +23,9 @@ enum Change {
     LeaderDies,
 }
 
+/// Sixteen voters of 36 bytes in two announcements.
+const NAMED_BYTES: f64 = (16 * 36 * 2) as f64;
+
 /// Counts what is sent, data and its acks apart.
 #[derive(Debug, Default, Clone, Copy)]
 struct Cost {
@@ -120,8 +123,9 @@ fn a_view_change_costs_each_member_the_same_however_many_there_are() {
         let each = costs.map(|(members, cost)| cost.datagrams as f64 / members as f64);
         let (least, most) = each.iter().fold((f64::MAX, 0.0_f64), |(least, most), x| (least.min(*x), most.max(*x)));
         assert!(least > 1.0 && most < 1.5 * least, "{change:?}: {each:?} datagrams for each member");
-        // What a joiner alone is told weighs less the more there are.
+        // What a joiner alone is told weighs less the more there are. Announcements name the voters, up to a number.
         let bytes = costs.map(|(members, cost)| cost.bytes as f64 / members as f64);
-        assert!(bytes.iter().all(|each| *each < 1.5 * bytes[0]), "{change:?}: {bytes:?} bytes for each member");
+        let most = 1.5 * bytes[0] + NAMED_BYTES;
+        assert!(bytes.iter().all(|each| *each < most), "{change:?}: {bytes:?} bytes for each member");
     }
 }

@@ -169,7 +169,8 @@ mod tests {
         let mut watches = watching(1, now);
         assert_eq!(watches.due(now), [peer(1)]);
         // Not there yet is not lost.
-        assert!(!watches.ended(peer(1), REFUSED, now));
+        assert!(watches.ended(peer(1), REFUSED, now));
+        assert_eq!((watches.pop_lost(), watches.pop_refused()), (None, Some(peer(1))));
         watches.greeted(peer(1));
         assert!(watches.due(now + LONGEST_WAIT).is_empty());
         assert!(!watches.ended(peer(1), CLOSED, now));
@@ -177,11 +178,13 @@ mod tests {
         // Its last connection may still have been taken, and reset.
         assert!(!watches.ended(peer(1), SILENT, now));
         assert!(watches.ended(peer(1), REFUSED, now));
-        assert!(!watches.ended(peer(1), REFUSED, now));
+        assert!(watches.ended(peer(1), REFUSED, now));
         assert_eq!((watches.pop_lost(), watches.pop_lost()), (Some(peer(1)), None));
+        assert_eq!([(); 3].map(|()| watches.pop_refused()), [Some(peer(1)), Some(peer(1)), None], "each time");
         watches.greeted(peer(1));
         watches.ended(peer(1), CLOSED, now);
-        assert!(watches.ended(peer(1), REFUSED, now), "connected in between, it is reported again");
+        assert!(watches.ended(peer(1), REFUSED, now));
+        assert_eq!(watches.lost, [peer(1)], "connected in between, it is reported again");
         watches.greeted(peer(1));
         assert_eq!(watches.pop_lost(), None, "it is back before anybody asked");
     }
@@ -215,8 +218,9 @@ mod tests {
         watches.set([peer(1), peer(2), peer(3)].into_iter(), state, now);
         assert_eq!(watches.due(now + LONGEST_WAIT), [peer(1)]);
         watches.ended(peer(2), CLOSED, now);
-        assert!(watches.ended(peer(2), REFUSED, now), "it was up when first watched");
-        assert!(!watches.ended(peer(3), REFUSED, now));
+        watches.ended(peer(2), REFUSED, now);
+        watches.ended(peer(3), REFUSED, now);
+        assert_eq!(watches.lost, [peer(1), peer(2)], "2 was up when first watched, and 3 was not");
         watches.set([peer(2)].into_iter(), state, now);
         assert_eq!((watches.pop_lost(), watches.pop_lost()), (Some(peer(2)), None), "others are of no interest now");
     }
