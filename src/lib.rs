@@ -26,13 +26,15 @@ pub use client::{
     Client, ClientConfig, ClientError, Delivery, Dissolution, FindConfig, FindError, FoundServer, Gap, OperateError,
     Receipt, Subscription, Update, ViewSeen, find_servers, operate,
 };
-pub use client_protocol::{BlockedStatus, Endpoint, EndpointError, EventLine, MemberAddress, ServerSeen, ServerStatus};
+pub use client_protocol::{
+    BlockedStatus, Endpoint, EndpointError, EventLine, MemberAddress, Reason, ServerSeen, ServerStatus,
+};
 pub use config::{Config, WhenBlocked};
 pub use deaths::proves_deaths;
 pub use error::{JoinError, LeaveError, SendError};
 pub use gms_core::{
     Blocked, Event, Gid, Level, Message, NodeId, Outcome, Params, ProcessIdentity, QuorumMode, Ranking, Refusal, Role,
-    Stats, Timing, Uid, View, ViewChange, ViewMember,
+    Stats, Timing, Uid, View, ViewChange, ViewMember, Why,
 };
 pub use gms_discovery::{DetectorConfig, DirectoryConfig, Entry as ServerEntry};
 pub use gms_election::ElectionConfig;

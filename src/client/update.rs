@@ -1,9 +1,11 @@
 //! What a subscription brings.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use gms_core::{Gseq, Vid};
 
-use crate::client_protocol::EventLine;
+use crate::client_protocol::{EventLine, Reason};
 
 /// The next thing in the order of the group.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +52,8 @@ pub struct ViewSeen {
     pub joined: Vec<u64>,
     /// Who was in the view before and is not in this one.
     pub left: Vec<u64>,
+    /// Why each of those who left did. Empty where the server is of a version that does not tell.
+    pub why: BTreeMap<u64, Reason>,
 }
 
 /// The server has no more what stands from `from` to `to` in the order of lineage `gid`, or what it told of these places
@@ -91,6 +95,7 @@ impl Update {
                 learners: v.learners.clone(),
                 joined: v.joined.clone(),
                 left: v.left.clone(),
+                why: v.why.clone(),
             },
             Self::Gap(gap) => EventLine::Gap { gid: gap.gid.clone(), from: gap.from, to: gap.to },
             Self::Dissolved(end) => {

@@ -1,10 +1,12 @@
 //! What a member tells, as JSON, one object a line: for subscribers and for the output of programs.
 //! Names and order of the keys are API.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use gms_core::{Event, Gid, Gseq, Outcome, Uid, Vid, ViewChange};
-use serde::Serialize;
+use gms_core::{Event, Gid, Gseq, Outcome, Vid, ViewChange, Why};
+use serde::{Deserialize, Serialize};
 
 /// One line. Serialize it with `serde_json`; a server writes the same bytes to its standard output and to
 /// its subscribers.
@@ -23,6 +25,8 @@ pub enum EventLine<'a> {
         learners: Vec<u64>,
         joined: Vec<u64>,
         left: Vec<u64>,
+        /// Of each in `left`.
+        why: BTreeMap<u64, Reason>,
     },
     /// A message was delivered.
     Message {
@@ -61,6 +65,21 @@ pub enum EventLine<'a> {
     Refused { why: String },
     /// This member stopped.
     Broken { why: &'a str },
+}
+
+/// Why a member is gone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reason {
+    /// In one word, [`Why::name`]; later versions may know more of them.
+    pub reason: String,
+    /// In all its words.
+    pub text: String,
+}
+
+impl From<Why> for Reason {
+    fn from(why: Why) -> Self {
+        Self { reason: why.name().to_owned(), text: why.to_string() }
+    }
 }
 
 impl<'a> EventLine<'a> {
@@ -107,20 +126,18 @@ impl<'a> EventLine<'a> {
             leader: view.leader.node.0,
             followers: view.followers().map(|member| member.uid.node.0).collect(),
             learners: view.learners().map(|m| m.uid).filter(|uid| *uid != view.leader).map(|uid| uid.node.0).collect(),
-            joined: uids_to_nodes(&change.joined),
-            left: uids_to_nodes(&change.left),
+            joined: change.joined.iter().map(|uid| uid.node.0).collect(),
+            left: change.left.iter().map(|(uid, _)| uid.node.0).collect(),
+            why: change.left.iter().map(|(uid, why)| (uid.node.0, Reason::from(*why))).collect(),
         }
     }
 }
 
-/// The numbers people know members by.
-fn uids_to_nodes(uids: &[Uid]) -> Vec<u64> {
-    uids.iter().map(|uid| uid.node.0).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use gms_core::{Level, Message};
+    use std::sync::Arc;
+
+    use gms_core::{Level, Message, Params, Uid, View};
 
     use super::*;
 
@@ -152,6 +169,19 @@ mod tests {
     fn what_is_not_text_is_base64() {
         let line = json(&message(b"\xff\x00"));
         assert_eq!(line, r#"{"event":"message","gseq":121,"view":4,"sender":1,"payload_base64":"/wA="}"#);
+    }
+
+    #[test]
+    fn a_view_says_why_each_member_is_gone() {
+        let (gid, leader, params) = (Gid(127), Uid::new(1, 9), Params::default());
+        let view = View { gid, vid: 4, at: 8, gseq: 9, leader, members: vec![], params };
+        let left = vec![(Uid::new(3, 9), Why::Left), (Uid::new(2, 9), Why::Silent { millis: 570, checks: 2 })];
+        let line = json(&Event::View(ViewChange { view: Arc::new(view), joined: vec![], left }));
+        let gid = gid.to_string();
+        let expected = format!(
+            r#"{{"event":"view","gid":"{gid}","view":4,"gseq":9,"leader":1,"followers":[],"learners":[],"joined":[],"left":[3,2],"why":{{"2":{{"reason":"silent","text":"silent for 570 ms, 2 checks unanswered"}},"3":{{"reason":"left","text":"it asked to leave"}}}}}}"#
+        );
+        assert_eq!(line, expected);
     }
 
     #[test]

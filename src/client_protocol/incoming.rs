@@ -1,10 +1,13 @@
 //! A server's line as a client reads it.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::event_line::Reason;
 use super::reply::{
     Closed, HelloReply, Located, NotOrderedReply, OrderedReply, ServerStatus, Subscribed, UnknownReply,
 };
@@ -42,6 +45,7 @@ pub(crate) struct Incoming<'a> {
     learners: Vec<u64>,
     joined: Vec<u64>,
     left: Vec<u64>,
+    why: BTreeMap<u64, Reason>,
     from: u64,
     to: u64,
     into: Option<String>,
@@ -77,6 +81,7 @@ impl<'a> Incoming<'a> {
                 learners: self.learners,
                 joined: self.joined,
                 left: self.left,
+                why: self.why,
             })),
             "gap" => Some(Update::Gap(Gap { gid: self.gid?, from: self.from, to: self.to })),
             "dissolved" => {
@@ -97,7 +102,7 @@ mod tests {
         for line in [
             r#"{"event":"message","gseq":121,"view":4,"sender":1,"payload":"a \"\n\u0001é"}"#,
             r#"{"event":"message","gseq":121,"view":4,"sender":1,"payload_base64":"/wA="}"#,
-            r#"{"event":"view","gid":"7f","view":4,"gseq":9,"leader":1,"followers":[0,2],"learners":[],"joined":[2],"left":[]}"#,
+            r#"{"event":"view","gid":"7f","view":4,"gseq":9,"leader":1,"followers":[0,2],"learners":[],"joined":[2],"left":[3],"why":{"3":{"reason":"closed","text":"its host refuses connections to it"}}}"#,
             r#"{"event":"gap","gid":"7f","from":3,"to":9}"#,
             r#"{"event":"dissolved","gid":"7f","into":"8f","upto":9}"#,
         ] {

@@ -10,7 +10,7 @@ mod request;
 mod stream;
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use event_line::EventLine;
+pub use event_line::{EventLine, Reason};
 pub(crate) use incoming::Incoming;
 pub(crate) use lines::LineBuffer;
 pub use reply::{BlockedStatus, MemberAddress, ServerSeen, ServerStatus};

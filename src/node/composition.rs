@@ -129,7 +129,7 @@ impl Node {
         self.health.tick(now, &self.member);
         while let Some(finding) = self.health.poll_finding(now) {
             let input = match finding {
-                Finding::Dead(who) => Input::Suspect(who),
+                Finding::Silent(who, checks) => Input::Suspect { who, checks },
                 Finding::Alive(who) => Input::Trust(who),
             };
             self.member.handle(self.now, input);

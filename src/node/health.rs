@@ -34,6 +34,8 @@ pub(super) struct Health {
     /// How often signs of life are handed on. Any datagram is one, and there are too many of them to
     /// count each.
     every: Duration,
+    /// How many times one that is silent is asked.
+    checks: u8,
     slow: Duration,
     next: Duration,
     /// What was handed on, by member.
@@ -43,15 +45,17 @@ pub(super) struct Health {
 /// What the detector has found out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Finding {
-    Dead(Uid),
+    /// Not heard, and asked so many times; never where it answers others.
+    Silent(Uid, u8),
     Alive(Uid),
 }
 
 impl Health {
     pub(super) fn new(config: DetectorConfig, me: Uid) -> Result<Self, DetectorError> {
         let (every, slow) = (config.interval / 2, SLOW.max(config.floor * 2));
+        let checks = u8::try_from(config.probes).unwrap_or(u8::MAX);
         let detector = Detector::new(config, me)?;
-        Ok(Self { detector, every, slow, next: Duration::ZERO, heard: Vec::new() })
+        Ok(Self { detector, every, checks, slow, next: Duration::ZERO, heard: Vec::new() })
     }
 
     /// Watches whom this process has to watch in `view`.
@@ -93,10 +97,10 @@ impl Health {
     pub(super) fn poll_finding(&mut self, now: Duration) -> Option<Finding> {
         loop {
             match self.detector.poll_event()? {
-                DetectorEvent::Suspected { id, .. } => return Some(Finding::Dead(id)),
+                DetectorEvent::Suspected { id, .. } => return Some(Finding::Silent(id, self.checks)),
                 // One that only others hear cannot do its part: nobody waits for it for ever.
                 DetectorEvent::Trusted { id, through: Some(_) } if self.is_long_unheard(now, id) => {
-                    return Some(Finding::Dead(id));
+                    return Some(Finding::Silent(id, 0));
                 }
                 DetectorEvent::Trusted { id, .. } => return Some(Finding::Alive(id)),
                 DetectorEvent::Verify { .. } | DetectorEvent::Paused { .. } => {}

@@ -11,6 +11,7 @@ use crate::log::Stored;
 use crate::membership::Membership;
 use crate::planted::Bug;
 use crate::view::View;
+use crate::why::Why;
 use crate::wire::{Entries, EntryKind, Level};
 
 /// What an event costs of the application's queue beside its bytes.
@@ -57,12 +58,13 @@ impl Delivery {
         self.partials.iter().map(|(_, bytes)| bytes.capacity()).sum()
     }
 
-    fn view_change(&mut self, view: &Arc<View>) -> ViewChange {
+    fn view_change(&mut self, view: &Arc<View>, why: &[Why]) -> ViewChange {
         let missing_in = |other: Option<&View>, m: &View| -> Vec<Uid> {
             m.members.iter().map(|m| m.uid).filter(|uid| other.is_none_or(|o| !o.contains(*uid))).collect()
         };
         let joined = missing_in(self.view.as_deref(), view);
         let left = self.view.as_deref().map_or(Vec::new(), |before| missing_in(Some(view), before));
+        let left = left.into_iter().zip(why.iter().copied().chain(std::iter::repeat(Why::NotPromised))).collect();
         self.view = Some(view.clone());
         ViewChange { view: view.clone(), joined, left }
     }
@@ -93,8 +95,8 @@ impl Membership {
         'order: while used < room && delivery.next <= log.have() {
             let fseq = delivery.next;
             let frame = match log.get(fseq).expect("kept until delivered") {
-                Stored::View(view) => {
-                    let change = delivery.view_change(view);
+                Stored::View(view, why) => {
+                    let change = delivery.view_change(view, why);
                     cx.trace(|| Trace::View(view.clone()));
                     cx.stats.views += 1;
                     if !self.planted.is(Bug::PartialsKept) {

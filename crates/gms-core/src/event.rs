@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::change::Origin;
 use crate::id::{Ballot, Gid, Gseq, Uid, Vid};
 use crate::view::{Next, View};
+use crate::why::Why;
 use crate::wire::{Level, Refusal, SessionNumber};
 
 /// In the order in which they happened; messages and views in the one order of the group.
@@ -94,8 +95,8 @@ pub struct ViewChange {
     pub view: Arc<View>,
     /// Members that were not in the view before (all of them, in the first one a process sees).
     pub joined: Vec<Uid>,
-    /// Members of the view before that are gone.
-    pub left: Vec<Uid>,
+    /// Members of the view before that are gone, each with the reason.
+    pub left: Vec<(Uid, Why)>,
 }
 
 /// What became of an own message (P16).

@@ -24,7 +24,12 @@ pub enum Input {
     /// This process is silent, and a failure detector takes it to be dead until it is heard again. A leader
     /// removes it by a planned change, if a quorum is heard; the leader itself is replaced, if a quorum
     /// suspects it (5.2).
-    Suspect(Uid),
+    Suspect {
+        /// Which.
+        who: Uid,
+        /// How many times it was asked whether it lives; 0 if it answers others.
+        checks: u8,
+    },
     /// The same, by a surer sign: its connection has closed, and it refuses another one. What is heard of it
     /// for a moment after that was still on its way.
     Closed(Uid),

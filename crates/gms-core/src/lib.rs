@@ -57,6 +57,7 @@ mod timing;
 mod transmit;
 mod view;
 mod watch;
+mod why;
 pub mod wire;
 
 pub use change::{Origin, Unordered};
@@ -74,4 +75,5 @@ pub use time::Time;
 pub use timing::Timing;
 pub use transmit::{Destination, Transmit};
 pub use view::{Next, Role, Snapshot, View, ViewMember};
+pub use why::Why;
 pub use wire::{Addressing, Level, Refusal, SessionNumber};

@@ -12,21 +12,22 @@ use std::sync::Arc;
 
 use crate::id::Fseq;
 use crate::view::View;
+use crate::why::Why;
 use crate::wire::Frame;
 
 /// What one place of the order holds.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Stored {
     Frame(Frame),
-    /// Put there by installing it; never travels as a frame.
-    View(Arc<View>),
+    /// Put there by installing it, with why each member goes that is gone; never travels as a frame.
+    View(Arc<View>, Vec<Why>),
 }
 
 impl Stored {
     fn charge(&self) -> u64 {
         match self {
             Self::Frame(frame) => frame.charge(),
-            Self::View(_) => 0,
+            Self::View(..) => 0,
         }
     }
 }
@@ -105,7 +106,7 @@ impl Log {
     pub(crate) fn frame(&self, fseq: Fseq) -> Option<&Frame> {
         match self.get(fseq)? {
             Stored::Frame(frame) => Some(frame),
-            Stored::View(_) => None,
+            Stored::View(..) => None,
         }
     }
 
@@ -148,11 +149,11 @@ impl Log {
     }
 
     /// Ends the dense part with a view. Anything stored beyond it belonged to no view and is dropped.
-    pub(crate) fn push_view(&mut self, view: Arc<View>) {
+    pub(crate) fn push_view(&mut self, view: Arc<View>, why: Vec<Why>) {
         self.slots.truncate((self.have + 1 - self.base) as usize);
         self.ahead = 0;
         self.have += 1;
-        self.slots.push_back(Slot { stored: Some(Stored::View(view)), charge_end: self.charge });
+        self.slots.push_back(Slot { stored: Some(Stored::View(view, why)), charge_end: self.charge });
     }
 
     /// Ends the log with `cut`: whatever is stored beyond it is in no view.

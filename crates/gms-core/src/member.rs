@@ -90,8 +90,8 @@ impl Member {
             Input::Datagram { from, datagram } => self.receive(from, datagram),
             Input::Tick => {}
             Input::Found => self.found(),
-            Input::Suspect(who) => {
-                let silent = Suspicion::Silent(self.cx.now);
+            Input::Suspect { who, checks } => {
+                let silent = Suspicion::Silent { at: self.cx.now, checks };
                 self.inside(|m, cx| m.suspect(cx, who, silent));
             }
             Input::Closed(who) => self.inside(|m, cx| m.on_closed(cx, who)),

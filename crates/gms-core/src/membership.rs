@@ -179,7 +179,7 @@ impl Membership {
     pub(crate) fn enter(cx: &mut Context, view: View, snapshot: Snapshot, sessions: Sessions) -> Self {
         let view = Arc::new(view);
         let mut log = Log::new(view.at);
-        log.push_view(view.clone());
+        log.push_view(view.clone(), Vec::new());
         let mut membership = Self {
             stage: Stage::Member,
             leave_attempt: 0,

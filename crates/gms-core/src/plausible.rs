@@ -88,7 +88,7 @@ impl Membership {
     }
 
     fn can_follow(&self, next: &Next) -> bool {
-        self.view.objection(&next.view).is_none() && next.cut() <= self.reach()
+        self.view.objection(&next.view).is_none() && next.says_why(&self.view) && next.cut() <= self.reach()
     }
 
     fn count_end(&self, cx: &mut Context, can_be: bool) -> bool {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Fseq, Gid, Gseq, Position, ProcessIdentity, Uid, Vid};
 use crate::params::{Params, Ranking};
 use crate::session::{SessionRecord, Sessions};
+use crate::why::Why;
 
 /// What a member may do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -146,12 +147,21 @@ pub struct Next {
     pub cut_digest: u64,
     /// The lineage ends in favour of this one: then the view has no members, and nobody has been excluded.
     pub into: Option<Gid>,
+    /// Why those go who are in the view that ends and not in this one, in the order of its member list. Empty where the
+    /// lineage ends.
+    pub why: Vec<Why>,
 }
 
 impl Next {
     /// Last frame of the view that ends.
     pub fn cut(&self) -> Fseq {
         self.view.at - 1
+    }
+
+    /// Whether it says, of each member of the view `ends` that goes, why.
+    pub(crate) fn says_why(&self, ends: &View) -> bool {
+        let goes = |m: &&ViewMember| self.into.is_none() && !self.view.contains(m.uid);
+        self.why.len() == ends.members.iter().filter(goes).count()
     }
 }
 

@@ -278,7 +278,7 @@ fn a_restarted_process_takes_the_place_of_its_dead_former_life() {
     world.run_until(|w| w.now > until);
     assert!(world.events[3].is_empty(), "neither refused nor let in while nobody knows");
     let (now, former) = (world.now, world.members[1].uid());
-    world.members[0].handle(now, Input::Suspect(former));
+    world.members[0].handle(now, Input::Suspect { who: former, checks: 2 });
     world.run_until(|w| w.members[3].view().is_some_and(|v| v.voters().count() == 3));
     assert!(!world.members[0].view().unwrap().contains(former));
 }
@@ -305,7 +305,7 @@ fn a_dead_leader_is_reported_and_so_is_its_return() {
     world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(Blocked::Leader { .. }))));
     // What is to be done about it is another thing once it is taken to be dead.
     let (now, leader) = (world.now, world.members[0].uid());
-    world.members[1].handle(now, Input::Suspect(leader));
+    world.members[1].handle(now, Input::Suspect { who: leader, checks: 2 });
     world.run_until(|w| matches!(w.events[1].last(), Some(Event::Blocked(Blocked::Quorum { .. }))));
     let until = world.now + Duration::from_secs(5);
     world.run_until(|w| w.now > until);
@@ -355,7 +355,7 @@ fn a_dead_follower_is_removed_and_the_others_go_on() {
     world.dead = Some(1);
     let sent = (0..50).map(|i| world.send(2, format!("{i}"), Level::Stable)).count();
     let (now, dead) = (world.now, world.members[1].uid());
-    world.members[0].handle(now, Input::Suspect(dead));
+    world.members[0].handle(now, Input::Suspect { who: dead, checks: 2 });
     world.run_until(|w| w.outcomes(2).len() == sent && w.messages(0).len() == sent);
     let view = world.members[0].view().unwrap();
     assert_eq!(view.to_string(), "6: leader 0, followers [2]".replace('6', &view.vid.to_string()));
@@ -373,7 +373,7 @@ fn a_member_that_is_heard_again_is_not_suspected_any_more() {
     let until = now + Duration::from_secs(2);
     world.run_until(|w| w.now > until);
     let now = world.now;
-    world.members[0].handle(now, Input::Suspect(accused));
+    world.members[0].handle(now, Input::Suspect { who: accused, checks: 2 });
     world.drop = |_| false;
     let until = now + Duration::from_secs(2);
     world.run_until(|w| w.now > until);
@@ -386,7 +386,7 @@ fn a_leader_without_a_quorum_removes_nobody() {
     world.drop = |_| true;
     for suspect in [1, 2] {
         let (now, suspect) = (world.now, world.members[suspect].uid());
-        world.members[0].handle(now, Input::Suspect(suspect));
+        world.members[0].handle(now, Input::Suspect { who: suspect, checks: 2 });
     }
     let until = world.now + Duration::from_secs(20);
     world.run_until(|w| w.now > until);
@@ -583,7 +583,7 @@ fn who_is_behind_is_told_that_a_member_stopped() {
             gseq: view.gseq + 1,
             ..view.clone()
         };
-        let next = Successor::Whole(Next { view: next, cut_digest: 1, into: None });
+        let next = Successor::Whole(Next { view: next, cut_digest: 1, into: None, why: vec![] });
         let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
         let (mut body, mut datagram) = (vec![], vec![]);
         Control::Install { next, snapshot }.encode(&mut body);

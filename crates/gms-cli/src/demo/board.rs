@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anyhow::Result;
-use gms::{Event, EventLine, ViewChange};
+use gms::{Event, EventLine};
 
 use super::record::{Entry, What};
 use crate::color::Palette;
@@ -99,7 +99,7 @@ impl Board {
                 if let What::View { members, .. } = &entry.what {
                     self.views.entry(entry.view).or_insert_with(|| members.iter().copied().collect());
                 }
-                self.put(id, &entry, || view_row(change, palette));
+                self.put(id, &entry, || view_in_words(change, palette));
             }
             Event::Left { .. } | Event::Excluded | Event::Broken(_) => {
                 self.gone.insert(id);
@@ -135,7 +135,13 @@ impl Board {
         let Style::Words(palette) = self.style else { return Ok(()) };
         let by: String = row.by.iter().map(|id| format!(" {}", palette.member(*id, id))).collect();
         let gseq = palette.faint(format!("{:<5}", format!("#{gseq}")));
-        Ok(writeln!(self.out, "{gseq} {}   {}{by}", row.text, palette.faint("delivered by"))?)
+        let mut lines = row.text.lines();
+        let first = lines.next().unwrap_or_default();
+        writeln!(self.out, "{gseq} {first}   {}{by}", palette.faint("delivered by"))?;
+        for line in lines {
+            writeln!(self.out, "      {line}")?;
+        }
+        Ok(())
     }
 }
 
@@ -143,8 +149,4 @@ fn message_row(entry: &Entry, palette: Palette) -> String {
     let What::Message { sender, payload, .. } = &entry.what else { return String::new() };
     let says = format!("{:<14}", format!("\"{}\"", String::from_utf8_lossy(payload)));
     format!("{} says {says}", palette.member(*sender, format_args!("● {sender}")))
-}
-
-fn view_row(change: &ViewChange, palette: Palette) -> String {
-    palette.strong(view_in_words(change)).to_string()
 }

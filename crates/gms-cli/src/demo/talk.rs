@@ -128,7 +128,7 @@ pub(super) async fn run(settings: &DemoSettings, pause: Duration) -> Outcome {
 /// Who leads the first view without the dead.
 fn successor(event: &Event, dead: u64) -> Option<u64> {
     match event {
-        Event::View(change) if change.left.iter().any(|uid| uid.node.0 == dead) => Some(change.view.leader.node.0),
+        Event::View(change) if change.left.iter().any(|(uid, _)| uid.node.0 == dead) => Some(change.view.leader.node.0),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use gms::{Blocked, Event, Gap, Outcome, Uid, Update, ViewChange};
+use gms::{Blocked, Event, Gap, Outcome, Reason, Uid, Update, ViewChange, Why};
 
 use crate::color::Palette;
 
@@ -11,7 +11,7 @@ use crate::color::Palette;
 pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
     Some(match event {
         Event::Message(m) => message_in_words(m.gseq, m.sender.node.0, &m.payload, palette),
-        Event::View(change) => palette.strong(view_in_words(change)).to_string(),
+        Event::View(change) => view_in_words(change, palette),
         Event::Outcome { outcome: Outcome::Ordered { .. } | Outcome::PlaceForgotten, .. } => return None,
         Event::Outcome { sseq, outcome: Outcome::NotOrdered | Outcome::SessionExpired } => {
             format!("own message {sseq} was not ordered")
@@ -46,7 +46,8 @@ pub(crate) fn update_in_words(update: &Update, palette: Palette) -> String {
         Update::Message(m) => message_in_words(m.gseq, m.sender, &m.payload, palette),
         Update::View(v) => {
             let lists = [&v.followers, &v.learners, &v.joined, &v.left];
-            palette.strong(parts_in_words(v.view, v.leader, lists)).to_string()
+            let line = palette.strong(parts_in_words(v.view, v.leader, lists)).to_string();
+            with_reasons(line, v.why.iter().map(|(id, why)| (*id, why.clone())))
         }
         Update::Gap(Gap { from: 0, .. }) => palette.strong("the group was founded anew").to_string(),
         Update::Gap(gap) => {
@@ -60,14 +61,24 @@ fn dissolved_in_words(into: impl std::fmt::Display) -> String {
     format!("joining another group of this name ({into}), met before anything was said in this one: nothing is lost")
 }
 
-/// `view 4: leader 1, followers 0 2 3, joined 3`
-pub(crate) fn view_in_words(change: &ViewChange) -> String {
+/// `view 4: leader 1, followers 0 2 3, joined 3`, and a line for each member that is gone and did not ask for it.
+pub(crate) fn view_in_words(change: &ViewChange, palette: Palette) -> String {
     let view = &change.view;
     let nodes = |uids: &mut dyn Iterator<Item = Uid>| uids.map(|uid| uid.node.0).collect::<Vec<_>>();
     let followers = nodes(&mut view.followers().map(|member| member.uid));
     let learners = nodes(&mut view.learners().map(|member| member.uid).filter(|uid| *uid != view.leader));
-    let (joined, left) = (nodes(&mut change.joined.iter().copied()), nodes(&mut change.left.iter().copied()));
-    parts_in_words(view.vid, view.leader.node.0, [&followers, &learners, &joined, &left])
+    let joined = nodes(&mut change.joined.iter().copied());
+    let left = nodes(&mut change.left.iter().map(|(uid, _)| *uid));
+    let line = parts_in_words(view.vid, view.leader.node.0, [&followers, &learners, &joined, &left]);
+    let reasons = change.left.iter().map(|(uid, why)| (uid.node.0, Reason::from(*why)));
+    with_reasons(palette.strong(line).to_string(), reasons)
+}
+
+fn with_reasons(mut line: String, reasons: impl Iterator<Item = (u64, Reason)>) -> String {
+    for (id, Reason { text, .. }) in reasons.filter(|(_, why)| why.reason != Why::Left.name()) {
+        let _ = write!(line, "\nmember {id} out: {text}");
+    }
+    line
 }
 
 fn parts_in_words(view: u64, leader: u64, lists: [&Vec<u64>; 4]) -> String {
@@ -114,12 +125,26 @@ fn printable(payload: &[u8]) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use gms::{Gid, Params, View};
+
     use super::*;
 
     #[test]
     fn a_message_cannot_command_the_terminal() {
         assert_eq!(printable(b"plain \xc3\xa4\ttext"), "plain ä\ttext");
         assert_eq!(printable(b"\x1b[2Jgone\n"), "\\u{1b}[2Jgone\\n");
+    }
+
+    #[test]
+    fn a_view_says_why_members_are_out_unless_they_asked_for_it() {
+        let leader = Uid::new(1, 9);
+        let view = View { gid: Gid(7), vid: 4, at: 8, gseq: 9, leader, members: vec![], params: Params::default() };
+        let left = vec![(Uid::new(2, 9), Why::Silent { millis: 570, checks: 2 }), (Uid::new(3, 9), Why::Left)];
+        let change = ViewChange { view: Arc::new(view), joined: vec![], left };
+        let lines = "view 4: leader 1, left 2 3\nmember 2 out: silent for 570 ms, 2 checks unanswered";
+        assert_eq!(in_words(&Event::View(change), Palette::PLAIN).as_deref(), Some(lines));
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Membership {
             self.change.since.get_or_insert(cx.now);
             cx.timers.start(Timer::Change, cx.now + cx.config.timing.join_batch);
             if let Some(former) = former.filter(|_| !self.planted.is(Bug::NewLifeRefused)) {
-                self.suspect(cx, former, Suspicion::Closed(cx.now));
+                self.suspect(cx, former, Suspicion::Replaced(cx.now));
             }
         }
     }

@@ -285,7 +285,8 @@ impl Membership {
             members: members.clone(),
             ..View::clone(&self.view)
         };
-        self.put_forward(cx, ballot, Next { view, cut_digest, into: None });
+        let why = self.reasons(cx, &view);
+        self.put_forward(cx, ballot, Next { view, cut_digest, into: None, why });
     }
 
     /// My one value for this ballot.

@@ -237,7 +237,7 @@ impl Membership {
         let suspects: Vec<bool> = (0..before.members.len()).map(|index| self.is_suspect(cx, index)).collect();
         let peers: Vec<_> = before.members.iter().map(|m| m.uid).zip(self.peers.drain(..)).collect();
         self.view = Arc::new(next.view);
-        self.log.push_view(self.view.clone());
+        self.log.push_view(self.view.clone(), next.why);
         self.settled = self.view.at;
         self.next = expected.next;
         self.next_gseq = self.view.gseq + 1;

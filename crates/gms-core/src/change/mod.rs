@@ -6,7 +6,7 @@
 //! `candidate` the attempt of one who is elected to propose. `proposal` is how either is decided, `voter` a
 //! member's part in it, `hearsay` when a member believes that something is decided, `install` what every process does with a decided value, `handover` how the leader of the
 //! new view brings in all who are in it and lets the others go, `departure` the last steps of one who is left
-//! out (5.3).
+//! out (5.3). `reasons` is why each of those goes.
 
 mod admission;
 mod candidate;
@@ -17,6 +17,7 @@ mod hearsay;
 mod install;
 mod planned;
 mod proposal;
+mod reasons;
 mod returning;
 mod settling;
 mod suspicion;

@@ -224,6 +224,14 @@ impl Membership {
         }
     }
 
+    pub(super) fn is_to_be_excluded(&self, index: usize) -> bool {
+        self.change.exclusions.contains(&self.view.members[index].uid)
+    }
+
+    pub(super) fn is_deaf(&self, index: usize) -> bool {
+        self.change.deaf.contains(&self.view.members[index].uid)
+    }
+
     pub(super) fn wants_to_leave(&self, index: usize) -> bool {
         self.change.leaves.iter().any(|(who, _)| *who == self.view.members[index].uid)
     }
@@ -318,7 +326,8 @@ impl Membership {
     /// From here on nothing is stamped in this view any more (I3): the order up to here is the cut.
     pub(super) fn propose(&mut self, cx: &mut Context, view: View, into: Option<Gid>) {
         let ballot = Ballot { round: 0, node: cx.config.uid.node };
-        let next = Next { view, cut_digest: self.digest, into };
+        let why = if into.is_none() { self.reasons(cx, &view) } else { Vec::new() };
+        let next = Next { view, cut_digest: self.digest, into, why };
         self.trace_accepted(cx, ballot, &next);
         // Who has to wait, for learners to vote, say, is not forgotten.
         self.change.leaves.retain(|(who, _)| next.view.contains(*who));

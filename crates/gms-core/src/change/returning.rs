@@ -8,6 +8,7 @@ use crate::id::Gid;
 use crate::membership::{Membership, Stage};
 use crate::params::Params;
 use crate::view::{Next, Role, View, ViewMember};
+use crate::why::Why;
 
 /// From which lineage a process returns, and with how much of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -50,7 +51,8 @@ impl Membership {
         };
         let gid = view.gid;
         cx.trace(|| Trace::Created { gid, from: Some(origin) });
-        let next = Next { view, cut_digest: self.digest, into: None };
+        let why = vec![Why::Lost; self.view.members.len() - 1];
+        let next = Next { view, cut_digest: self.digest, into: None, why };
         let snapshot = self.snapshot_at(&next);
         self.change = Default::default();
         self.install(cx, next, snapshot);

@@ -21,16 +21,20 @@ const ON_ITS_WAY: Duration = Duration::from_millis(500);
 /// Why a member is taken to be dead, and since when.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Suspicion {
-    Silent(Time),
+    /// Not heard, and asked so many times; never where it answers others.
+    Silent { at: Time, checks: u8 },
+    /// Its connection has closed, and it refuses another one.
     Closed(Time),
+    /// There is another life of it where it was reached.
+    Replaced(Time),
 }
 
 impl Suspicion {
     /// Whether it still holds for one last heard then.
     fn holds(self, heard: Time) -> bool {
         match self {
-            Self::Silent(at) => heard <= at,
-            Self::Closed(at) => heard <= at + ON_ITS_WAY,
+            Self::Silent { at, .. } => heard <= at,
+            Self::Closed(at) | Self::Replaced(at) => heard <= at + ON_ITS_WAY,
         }
     }
 }
@@ -50,7 +54,8 @@ impl Membership {
     /// It lives after all, unless there was a surer sign of its death.
     pub(crate) fn trust(&mut self, cx: &Context, who: Uid) {
         if let Some(index) = self.view.index_of(who)
-            && !(self.is_suspect(cx, index) && matches!(self.peers[index].suspicion, Some(Suspicion::Closed(_))))
+            && !(self.is_suspect(cx, index)
+                && matches!(self.peers[index].suspicion, Some(Suspicion::Closed(_) | Suspicion::Replaced(_))))
         {
             self.peers[index].suspicion = None;
         }

@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn messages_come_back_and_leftovers_are_rejected() {
-        let next = Next { view: view_of(&[1, 2, 3]), cut_digest: 5, into: None };
+        let next = Next { view: view_of(&[1, 2, 3]), cut_digest: 5, into: None, why: vec![] };
         let next_of_members = vec![crate::id::Position::START; 3];
         let snapshot = Snapshot { next: next_of_members, digest: 9, sessions_digest: Some(7), sessions: None };
         let message = Control::Install { next: Successor::Whole(next), snapshot };
@@ -306,7 +306,12 @@ mod tests {
         assert!(!ok(&Control::Nack { ranges: vec![(5, 4)] }));
         let accept = |n: u64| Control::Accept {
             ballot: Ballot { round: 1, node: crate::id::NodeId(1) },
-            next: Successor::Whole(Next { view: view_of(&(0..n).collect::<Vec<_>>()), cut_digest: 0, into: None }),
+            next: Successor::Whole(Next {
+                view: view_of(&(0..n).collect::<Vec<_>>()),
+                cut_digest: 0,
+                into: None,
+                why: vec![],
+            }),
         };
         assert!(ok(&accept(3)) && !ok(&accept(4)));
     }
@@ -314,7 +319,7 @@ mod tests {
     #[test]
     fn what_a_joiner_cannot_start_from_is_rejected() {
         let ok = |members: &[u64], positions: usize, joins: bool| {
-            let next = Next { view: view_of(members), cut_digest: 0, into: None };
+            let next = Next { view: view_of(members), cut_digest: 0, into: None, why: vec![] };
             let sessions = crate::session::Sessions::new(7);
             let (sessions, sessions_digest) = (sessions.records().filter(|_| joins), sessions.digest());
             let positions = vec![crate::id::Position::START; positions];

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Fseq, Gid, Gseq, Uid};
 use crate::random::mix;
 use crate::view::{Next, Role, View, ViewMember};
+use crate::why::Why;
 use crate::wire::Limits;
 
 /// The value of the consensus instance that ends a view, on its way.
@@ -32,6 +33,8 @@ pub struct Delta {
     pub into: Option<Gid>,
     /// Who is left out, by place in the member list of the view that ends.
     pub left: Vec<u16>,
+    /// Why each of them is; empty where the lineage ends.
+    pub why: Vec<Why>,
     /// Learners who vote from now on, by place in the same list.
     pub promoted: Vec<u16>,
     /// Who comes in, behind the others.
@@ -61,16 +64,18 @@ impl Successor {
     pub(super) fn within(&self, limits: &Limits) -> bool {
         let number = |number: u64| (1..u64::MAX / 2).contains(&number);
         match self {
-            Self::Whole(Next { view, into, .. }) => {
+            Self::Whole(Next { view, into, why, .. }) => {
                 view.members.len() <= limits.members
+                    && why.len() <= limits.members
                     && next_has_a_leader(view, *into)
                     && [view.vid, view.at, view.gseq].into_iter().all(number)
                     && view.params.check().is_ok()
             }
-            Self::Delta(Delta { at, gseq, left, promoted, joined, .. }) => {
+            Self::Delta(Delta { at, gseq, left, why, promoted, joined, .. }) => {
                 number(*at)
                     && number(*gseq)
                     && left.len() <= limits.members
+                    && why.len() <= limits.members
                     && promoted.len() <= limits.members
                     && joined.len() <= limits.members
             }
@@ -93,6 +98,7 @@ impl Delta {
             cut_digest: next.cut_digest,
             into: next.into,
             left: places(&|member| !view.contains(member.uid)),
+            why: next.why.clone(),
             promoted: places(&|member| member.role == Role::Learner && votes(member.uid)),
             joined: view.members.iter().filter(|member| !ends.contains(member.uid)).cloned().collect(),
             members: digest(&view.members),
@@ -112,7 +118,7 @@ impl Delta {
         members.extend(self.joined.iter().cloned());
         let (gid, vid, params) = (ends.gid, ends.vid + 1, ends.params.clone());
         let view = View { gid, vid, at: self.at, gseq: self.gseq, leader: self.leader, members, params };
-        let next = Next { view, cut_digest: self.cut_digest, into: self.into };
+        let next = Next { view, cut_digest: self.cut_digest, into: self.into, why: self.why.clone() };
         (next_has_a_leader(&next.view, self.into) && digest(&next.view.members) == self.members).then_some(next)
     }
 }
@@ -136,7 +142,8 @@ mod tests {
         let mut view = View { vid: ends.vid + 1, at: 70, gseq: 90, ..ends.clone() };
         change(&mut view.members);
         view.leader = view.members[0].uid;
-        Next { view, cut_digest: 5, into: None }
+        let gone = ends.members.iter().filter(|m| !view.contains(m.uid)).count();
+        Next { view, cut_digest: 5, into: None, why: vec![Why::Closed; gone] }
     }
 
     #[test]
@@ -201,7 +208,9 @@ mod tests {
         };
         assert!(ok(|_| ()) && ok(|d| d.left = vec![0; 3]) && ok(|d| d.promoted = vec![0; 3]));
         assert!(ok(|d| d.joined = view_of(&[4, 5, 6]).members) && !ok(|d| d.joined = view_of(&[4, 5, 6, 7]).members));
-        assert!(!ok(|d| d.left = vec![0; 4]) && !ok(|d| d.promoted = vec![0; 4]));
+        assert!(
+            !ok(|d| d.left = vec![0; 4]) && !ok(|d| d.why = vec![Why::Dead; 4]) && !ok(|d| d.promoted = vec![0; 4])
+        );
         assert!(!ok(|d| d.at = 0) && !ok(|d| d.gseq = 0));
         let whole = |change: fn(&mut View)| {
             let mut next = next_of(&ends, |_| ());

@@ -167,7 +167,7 @@ impl Process {
             Step::Arrival(datagram) => {
                 Input::Datagram { from: address(datagram.from), datagram: datagram.bytes.clone() }
             }
-            Step::Suspicion(who) => Input::Suspect(uid(*who)),
+            Step::Suspicion(who) => Input::Suspect { who: uid(*who), checks: 2 },
             Step::Trust(who) => Input::Trust(uid(*who)),
             Step::Transfer(heir) => Input::Transfer(uid(*heir)),
             Step::Stand => Input::Stand,

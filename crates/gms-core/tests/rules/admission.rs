@@ -66,10 +66,9 @@ fn a_leader_without_which_the_group_may_have_gone_on_refuses_nobody_for_good() {
     assert_eq!(group.events[3], []);
 }
 
-#[test]
-fn where_a_member_was_reached_there_is_a_new_life_of_it_so_that_the_member_is_dead() {
+/// A group of three, of which 2 is silent, and a new life of it has come where it was reached.
+pub(crate) fn with_a_new_life(life: Uid) -> Group {
     let mut group = Group::of(3);
-    let life = Uid::new(2, 7);
     let config = Config::new("test", life, address(2));
     let request = JoinRequest {
         name: config.name,
@@ -91,6 +90,13 @@ fn where_a_member_was_reached_there_is_a_new_life_of_it_so_that_the_member_is_de
     let cookie = challenge(&said).expect("it is asked for proof");
     group.hears_of(life, 0, 0, 2, &Control::JoinProof { cookie, request });
     group.passes(Duration::from_millis(100), |from, to, _| from != 2 && to != 2);
+    group
+}
+
+#[test]
+fn where_a_member_was_reached_there_is_a_new_life_of_it_so_that_the_member_is_dead() {
+    let life = Uid::new(2, 7);
+    let group = with_a_new_life(life);
     let view = group.members[0].view().expect("a member");
     assert!(!view.contains(uid(2)) && view.contains(life), "{view}");
 }

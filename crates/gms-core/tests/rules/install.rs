@@ -32,7 +32,7 @@ fn two_ahead(group: &Group, without: &[usize]) -> Control {
     view.members.retain(|member| without.iter().all(|index| member.uid != uid(*index)));
     (view.vid, view.at, view.leader) = (view.vid + 2, view.at + 2, view.members[0].uid);
     let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
-    Control::Install { next: Successor::Whole(Next { view, cut_digest: 1, into: None }), snapshot }
+    Control::Install { next: Successor::Whole(Next { view, cut_digest: 1, into: None, why: vec![] }), snapshot }
 }
 
 #[test]

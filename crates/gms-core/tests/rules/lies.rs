@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use gms_core::wire::{Control, Frame, FrameFlags, FrameHeader, Kind, Limits, Successor};
-use gms_core::{Ballot, Event, Input, Level, Next, NodeId, Position, Snapshot, Uid, View};
+use gms_core::wire::{Control, Delta, Frame, FrameFlags, FrameHeader, Kind, Limits, Successor};
+use gms_core::{Ballot, Event, Input, Level, Next, NodeId, Position, Snapshot, Uid, View, Why};
 
 use crate::group::{Group, Said, address, all, is_broken, is_install, uid};
 
@@ -191,7 +191,22 @@ fn next_view(group: &Group, frames: u64) -> View {
 /// That this view is installed.
 fn install(view: View) -> Control {
     let snapshot = Snapshot { next: vec![], digest: 1, sessions_digest: None, sessions: None };
-    Control::Install { next: Successor::Whole(Next { view, cut_digest: 1, into: None }), snapshot }
+    Control::Install { next: Successor::Whole(Next { view, cut_digest: 1, into: None, why: vec![] }), snapshot }
+}
+
+#[test]
+fn a_view_without_a_member_says_why() {
+    let mut group = Group::of(3);
+    let said = group.is_told(0, Input::Exclude(uid(2)));
+    let accept = said.into_iter().find(|(to, control)| *to == 1 && matches!(control, Control::Accept { .. }));
+    let (_, accept) = accept.expect("it proposes to go on without 2");
+    let Control::Accept { ballot, next: Successor::Delta(delta) } = &accept else { panic!("{accept:?}") };
+    for why in [vec![], vec![Why::Dead; 2]] {
+        let next = Successor::Delta(Delta { why, ..delta.clone() });
+        assert_eq!(group.hears(1, 0, &Control::Accept { ballot: *ballot, next }), []);
+    }
+    assert_eq!(group.members[1].stats().implausible_ends, 2);
+    assert_eq!(group.hears(1, 0, &accept), [(0, Control::Accepted { ballot: *ballot })]);
 }
 
 fn asks(said: &[Said]) -> Vec<usize> {
@@ -206,7 +221,7 @@ fn a_view_that_begins_where_nothing_can_be_is_not_waited_for() {
     let ballot = Ballot { round: 0, node: NodeId(0) };
     for view in [far, early] {
         assert_eq!(group.hears(1, 0, &install(view.clone())), []);
-        let next = Successor::Whole(Next { view, cut_digest: 1, into: None });
+        let next = Successor::Whole(Next { view, cut_digest: 1, into: None, why: vec![] });
         assert_eq!(group.hears(1, 0, &Control::Accept { ballot, next }), []);
     }
     assert_eq!(group.members[1].stats().implausible_ends, 4);

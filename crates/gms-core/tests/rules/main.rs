@@ -11,3 +11,4 @@ mod planned;
 mod suspicion;
 mod unwedge;
 mod voter;
+mod why;

@@ -12,7 +12,7 @@ fn ms(millis: u64) -> Duration {
 }
 
 /// All control messages arrive at `who`, and nothing else does.
-fn deaf(who: usize) -> impl Fn(usize, usize, Option<&Control>) -> bool {
+pub(crate) fn deaf(who: usize) -> impl Fn(usize, usize, Option<&Control>) -> bool {
     move |_, to, control| to != who || control.is_some()
 }
 
@@ -163,7 +163,7 @@ fn plans_without(silent: &[usize]) -> bool {
     assert_eq!(group.view(0).len(), 5);
     let mut said = vec![];
     for who in silent {
-        said.extend(group.is_told(0, Input::Suspect(uid(*who))));
+        said.extend(group.is_told(0, Input::Suspect { who: uid(*who), checks: 2 }));
     }
     let accepts = |said: &[(usize, Control)]| said.iter().any(|(_, said)| matches!(said, Control::Accept { .. }));
     assert!(!accepts(&said));

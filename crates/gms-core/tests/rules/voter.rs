@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gms_core::wire::{Control, Successor};
-use gms_core::{Ballot, Gid, Input, Level, Next, NodeId, Snapshot, View};
+use gms_core::{Ballot, Gid, Input, Level, Next, NodeId, Snapshot, View, Why};
 
 use crate::group::{Group, Said, all, is_broken, said_by, uid};
 
@@ -81,7 +81,7 @@ fn next_after(group: &Group, frames: u64, change: impl FnOnce(&mut View)) -> Suc
     view.members.retain(|member| member.uid != uid(2));
     (view.vid, view.at) = (view.vid + 1, group.have(1) + frames);
     change(&mut view);
-    Successor::Whole(Next { view, cut_digest: 5, into: None })
+    Successor::Whole(Next { view, cut_digest: 5, into: None, why: vec![Why::Closed] })
 }
 
 #[test]

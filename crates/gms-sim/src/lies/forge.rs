@@ -5,7 +5,7 @@ use bytes::Bytes;
 use gms_core::wire::{
     Control, ENVELOPE_LEN, Envelope, Frame, FrameFlags, FrameHeader, JoinRequest, Kind, Limits, Refusal, Successor,
 };
-use gms_core::{Ballot, Gid, Next, NodeId, Params, Position, Role, Snapshot, Uid, View, ViewMember};
+use gms_core::{Ballot, Gid, Next, NodeId, Params, Position, Role, Snapshot, Uid, View, ViewMember, Why};
 
 use super::group::{Group, NODES, address};
 use crate::draw::Draw;
@@ -210,7 +210,11 @@ impl Forge<'_> {
             view.params.window = self.draw.pick(&[1, 1 << 20, u32::MAX]);
         }
         let into = self.draw.chance(0.05).then(|| Gid(u128::from(self.draw.bits())));
-        Successor::Whole(Next { view, cut_digest: self.draw.bits(), into })
+        let ends = self.view();
+        let gone = ends.members.iter().filter(|m| into.is_none() && !view.contains(m.uid)).count();
+        let gone = if self.draw.chance(0.1) { gone + 1 } else { gone };
+        let why = vec![self.draw.pick(&[Why::Left, Why::Dead, Why::Silent { millis: u32::MAX, checks: 0 }]); gone];
+        Successor::Whole(Next { view, cut_digest: self.draw.bits(), into, why })
     }
 
     fn ranges(&mut self) -> Vec<(u64, u64)> {
