@@ -1,5 +1,6 @@
 //! What a member says of itself when it is asked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,36 @@ pub struct Status {
     pub servers: Arc<[KnownServer]>,
 }
 
+impl Status {
+    /// What did not get through, by cause, which is the name of a field of [`Self::protocol`] or [`Self::network`]: only
+    /// causes that occurred. What is dropped in every group all the time, its own multicasts above all, is none of it.
+    pub fn dropped(&self) -> BTreeMap<&'static str, u64> {
+        let (protocol, network) = (&self.protocol, &self.network);
+        let causes = [
+            ("foreign", protocol.foreign),
+            ("other_version", protocol.other_version),
+            ("corrupted", protocol.corrupted),
+            ("malformed", protocol.malformed),
+            ("strangers", protocol.strangers),
+            ("bad_frames", protocol.bad_frames),
+            ("wrong_address", protocol.wrong_address),
+            ("oversized_frames", protocol.oversized_frames),
+            ("implausible_status", protocol.implausible_status),
+            ("misplaced_frames", protocol.misplaced_frames),
+            ("implausible_rounds", protocol.implausible_rounds),
+            ("implausible_ends", protocol.implausible_ends),
+            ("overflow", protocol.overflow),
+            ("send_lost", network.send_lost),
+            ("overflowed", network.overflowed),
+            ("injected_loss", network.injected_loss),
+            ("receive_errors", network.receive_errors),
+            ("stream_lost", network.stream_lost),
+            ("connections_refused", network.connections_refused),
+        ];
+        causes.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+}
+
 /// Another server, as it described itself when it was last heard.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KnownServer {
@@ -41,4 +72,18 @@ pub struct KnownServer {
     pub entry: ServerEntry<u64>,
     /// How long ago, as of this status.
     pub silent_for: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_dropped_is_told() {
+        let mut status = Status::default();
+        assert!(status.dropped().is_empty());
+        (status.protocol.foreign, status.protocol.delivered, status.network.filtered) = (3, 5, 7);
+        status.network.stream_lost = 1;
+        assert_eq!(status.dropped(), BTreeMap::from([("foreign", 3), ("stream_lost", 1)]));
+    }
 }

@@ -1,5 +1,6 @@
 //! What a server says, but for the lines about the order.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -142,6 +143,9 @@ pub struct ServerStatus {
     pub uptime_ms: u64,
     /// Connections of clients to it, beside the one that asks.
     pub clients: usize,
+    /// What did not get through here since it is in its lineage, by cause: only causes that occurred.
+    #[serde(default)]
+    pub dropped: BTreeMap<String, u64>,
     /// The other servers of the group's name that it has seen lately, members or not.
     pub servers: Vec<ServerSeen>,
 }

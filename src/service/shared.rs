@@ -232,6 +232,7 @@ impl Shared {
             uptime_ms: self.started.elapsed().as_millis() as u64,
             // The one that asks does not count.
             clients: self.count().saturating_sub(1),
+            dropped: status.dropped().into_iter().map(|(cause, count)| (cause.to_owned(), count)).collect(),
             servers: status.servers.iter().map(seen).collect(),
         }
     }

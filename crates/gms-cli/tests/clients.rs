@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -329,6 +329,25 @@ fn status_asks_those_too_whom_only_the_servers_named_have_seen() {
         }
         // That one has not heard of all of them yet.
         assert!(start.elapsed() < LIMIT, "{status}");
+    }
+}
+
+#[test]
+fn status_counts_what_a_server_drops_by_cause() {
+    let server = Server::start(&["--multicast", &multicast(), "--bootstrap"]);
+    server.wait_for_followers(0);
+    let place = place(&server);
+    let dropped = || {
+        let finished = run(&["status", "--json", "--server", &place]);
+        json(&finished.stdout)["servers"][0]["dropped"].clone()
+    };
+    assert_eq!(dropped(), serde_json::json!({}));
+    let address = server.wait_for("started")["address"].as_str().expect("an address").to_owned();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let start = Instant::now();
+    while dropped()["foreign"].as_u64().is_none() {
+        socket.send_to(b"what no server of a group has ever said", &address).expect("it is sent");
+        assert!(start.elapsed() < LIMIT, "{}", dropped());
     }
 }
 

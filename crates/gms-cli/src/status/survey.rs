@@ -70,6 +70,8 @@ pub(crate) struct Row {
     pub(crate) clients: Option<usize>,
     pub(crate) voters: Option<usize>,
     pub(crate) voters_heard: Option<usize>,
+    /// Datagrams and the like that it did not take, by cause; only causes that occurred.
+    pub(crate) dropped: Option<BTreeMap<String, u64>>,
     /// Where it serves clients.
     #[serde(rename = "clients_at", serialize_with = "as_text")]
     pub(crate) endpoint: Option<Endpoint>,
@@ -175,6 +177,7 @@ fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<ServerSeen>) {
         rivals: Some(status.rivals),
         voters: Some(status.voters),
         voters_heard: status.voters_heard,
+        dropped: Some(status.dropped),
         stored: Some(status.stored),
         safe: Some(status.safe),
         stable: Some(status.stable),
@@ -212,6 +215,7 @@ impl Row {
             rivals: None,
             voters: None,
             voters_heard: None,
+            dropped: None,
             last_seen_ms,
             gid: None,
             view: None,
