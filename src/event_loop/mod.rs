@@ -74,6 +74,9 @@ pub(crate) struct EventLoop<T> {
     blocked_since: Option<Time>,
     servers: Arc<[KnownServer]>,
     servers_at: Time,
+    /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been told.
+    repairs: [u64; 3],
+    repairs_at: Time,
     /// Whom the transport copies to where there is no multicast.
     peers: Vec<SocketAddr>,
     /// Whom the transport stays connected with, and whose death is to be proved.
@@ -118,6 +121,8 @@ impl<T: Transport> EventLoop<T> {
             blocked_since: None,
             servers: Arc::new([]),
             servers_at: Time::ZERO,
+            repairs: [0; 3],
+            repairs_at: Time::ZERO,
             peers: Vec::new(),
             watched: Vec::new(),
             processes: Vec::new(),

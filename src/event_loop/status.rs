@@ -11,6 +11,8 @@ use crate::status::{KnownServer, Status};
 
 /// How often the directory in it is.
 const SERVERS_EVERY: Duration = Duration::from_millis(200);
+/// How often it is told what was repaired, at most.
+const REPAIRS_EVERY: Duration = Duration::from_secs(1);
 /// How old the word of a server in another lineage may be; while one is known, it is asked every second.
 const RIVAL_HEARD_WITHIN: Duration = Duration::from_secs(3);
 
@@ -58,6 +60,7 @@ impl<T: Transport> EventLoop<T> {
 
     pub(super) fn update_status(&mut self, now: Time) {
         self.status_at = now;
+        self.tell_repairs(now);
         let servers = self.servers(now);
         let blocked = self.node.blocked().cloned();
         self.blocked_since = blocked.as_ref().map(|_| self.blocked_since.unwrap_or(now));
@@ -77,6 +80,22 @@ impl<T: Transport> EventLoop<T> {
         if let Some(trace) = &mut self.settings.trace {
             trace.write(&self.node.memory_trace(now));
             trace.hand_over();
+        }
+    }
+
+    /// What was lost on the way and asked for or sent again, since that was told last.
+    fn tell_repairs(&mut self, now: Time) {
+        if now < self.repairs_at {
+            return;
+        }
+        self.repairs_at = now + REPAIRS_EVERY;
+        let stats = self.node.stats();
+        let repairs = [stats.nacks, stats.repairs, stats.repeats];
+        let before = std::mem::replace(&mut self.repairs, repairs);
+        // A new life counts anew.
+        let [asked, sent, repeated] = std::array::from_fn(|i| repairs[i].checked_sub(before[i]).unwrap_or(repairs[i]));
+        if asked + sent + repeated > 0 {
+            tracing::info!(asked, sent, repeated, "repair: frames were asked for, or sent again");
         }
     }
 

@@ -129,14 +129,21 @@ impl Node {
         self.health.tick(now, &self.member);
         while let Some(finding) = self.health.poll_finding(now) {
             let input = match finding {
-                Finding::Silent(who, checks) => Input::Suspect { who, checks },
-                Finding::Alive(who) => Input::Trust(who),
+                Finding::Silent(who, checks) => {
+                    tracing::info!(member = %who.node, checks, "it is silent and did not answer: taken to be dead");
+                    Input::Suspect { who, checks }
+                }
+                Finding::Alive(who) => {
+                    tracing::info!(member = %who.node, "it answers: it lives");
+                    Input::Trust(who)
+                }
             };
             self.member.handle(self.now, input);
         }
         if let Some(creation) = &mut self.creation
             && creation.step(now, &mut self.directory, &self.lineages, &self.inquiries)
         {
+            tracing::info!(id = %self.member.uid().node, "no group is heard: creating it");
             self.member.handle(self.now, Input::Found);
             self.follow_view(now);
         }
@@ -172,6 +179,17 @@ impl Node {
         if self.vid == vid {
             return;
         }
+        match &view {
+            Some(view) => tracing::info!(
+                view = view.vid,
+                leader = %view.leader.node,
+                members = view.members.len(),
+                lineage = %view.gid,
+                "{}",
+                if self.vid.is_some() { "the next view" } else { "in the group from this view on" }
+            ),
+            None => tracing::info!("in no view any more"),
+        }
         self.vid = vid;
         self.gave_way &= view.is_none();
         self.place = view.clone().or(self.place.take());
@@ -188,10 +206,12 @@ impl Node {
             self.accused = accused;
             let leader = self.member.view().map(|view| view.leader);
             if let Some(leader) = leader.filter(|leader| !self.member.is_leader() && !self.member.suspects(*leader)) {
+                tracing::info!(leader = %leader.node, "others take the leader to be dead: asking it");
                 self.health.doubt(now, &self.member, leader);
             }
         }
         if self.succession.step(now, &self.member) {
+            tracing::info!(view = self.vid, "elected: this server proposes the next view, for the leader is gone");
             self.member.handle(self.now, Input::Stand);
         }
     }

@@ -138,6 +138,10 @@ impl Node {
             Arrival::Creates => Start::Found,
             Arrival::Looks { .. } => Start::Join(config.contacts.clone()),
         };
+        match arrival {
+            Arrival::Creates => tracing::info!(id = %config.core.uid.node, "creating the group"),
+            Arrival::Looks { .. } => tracing::info!(id = %config.core.uid.node, "looking for the group, to join it"),
+        }
         config.election.check()?;
         config.succession.check()?;
         let core = &config.core;
@@ -219,6 +223,7 @@ impl Node {
         self.now = self.now.max(now);
         let who = self.member.view().and_then(|view| view.members.iter().find(|m| m.address == address));
         if let Some(uid) = who.map(|member| member.uid) {
+            tracing::info!(member = %uid.node, "its connection is closed and another one refused: taken to be dead");
             self.member.handle(self.now, Input::Closed(uid));
             self.tend();
         }
