@@ -27,7 +27,7 @@ fn likely(bug: Bug) -> &'static [u64] {
         Bug::SurvivorsWithoutPromise => &[234],
         Bug::WedgedAndSilent => &[1103],
         Bug::WedgedLeaderWaits | Bug::UnwedgedByPlanOnly => &[227],
-        Bug::NewLifeRefused => &[1059],
+        Bug::NewLifeRefused => &[343],
         Bug::GoneNotUnderstood => &[264],
         _ => &[],
     }
