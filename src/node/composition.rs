@@ -28,7 +28,7 @@ impl Node {
             return;
         }
         let now = self.now.since(Time::ZERO);
-        self.lineages.alive(now, from);
+        self.lineages.alive(from);
         if gid != self.name {
             self.lineages.hear(now, gid, from);
         }

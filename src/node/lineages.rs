@@ -12,14 +12,14 @@ use super::inquiry::{Inquiries, Place, Rumour, Seat, Standing, Voters};
 
 /// Lineages remembered, at most: anybody can make up more.
 const REMEMBERED: usize = 64;
-/// What arrives so long after an address has refused was still on its way.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
 /// An address is deserted once it has refused so often,
 const REFUSALS: u32 = 3;
 /// over so long a time: a queue that is full refuses, too, for a moment.
 const REFUSED_FOR: Duration = Duration::from_secs(1);
 /// A lineage not heard for so long is not looked for any more by one that has no need to.
 const OLD: Duration = Duration::from_secs(30);
+/// Somebody who said so long ago that it is in a lineage may still be in it, and hold what was said there.
+const INHABITED: Duration = Duration::from_secs(2);
 /// Addresses and deaths remembered, at most.
 const NOTED: usize = 1024;
 
@@ -30,6 +30,8 @@ pub(super) struct Sighting {
     heard: Duration,
     /// and whence.
     pub(super) from: SocketAddr,
+    /// When somebody last said that it is in it, as a voter or not.
+    inhabited: Option<Duration>,
     /// Those who vote in the latest view that was heard of.
     pub(super) voters: Option<Voters>,
     /// Whether anything was said in it, as far as it has said so.
@@ -100,7 +102,15 @@ impl Lineages {
                 self.crowded = Some(now);
                 return None;
             }
-            let new = Sighting { heard: now, from, voters: None, history: None, origin: None, settings: None };
+            let new = Sighting {
+                heard: now,
+                from,
+                inhabited: None,
+                voters: None,
+                history: None,
+                origin: None,
+                settings: None,
+            };
             self.sightings.insert(gid, new);
         }
         let sighting = self.sightings.get_mut(&gid).expect("just seen to");
@@ -108,11 +118,9 @@ impl Lineages {
         Some(sighting)
     }
 
-    /// Somebody at this address has said something: it is not deserted.
-    pub(super) fn alive(&mut self, now: Duration, address: SocketAddr) {
-        if self.refusals.get(&address).is_some_and(|refusals| now > refusals.last + ON_ITS_WAY) {
-            self.refusals.remove(&address);
-        }
+    /// Somebody at this address has said something: whatever it refused before does not count.
+    pub(super) fn alive(&mut self, address: SocketAddr) {
+        self.refusals.remove(&address);
     }
 
     /// A server describes itself in the directory.
@@ -125,6 +133,7 @@ impl Lineages {
         let Some(sighting) = self.hear(now, gid, entry.address) else { return };
         sighting.learn(seats, Some(entry.history || entry.former != 0));
         if entry.gid != 0 {
+            sighting.inhabited = Some(now);
             sighting.origin = Some(Gid(entry.origin)).filter(|origin| *origin != Gid::NONE);
             sighting.settings = Some(entry.settings);
         }
@@ -151,6 +160,7 @@ impl Lineages {
             Standing::In(Place { gid, origin, history, settings, voters, .. }) => {
                 if let Some(sighting) = self.hear(now, *gid, from) {
                     sighting.learn(Some(voters.clone()), Some(*history));
+                    sighting.inhabited = Some(now);
                     (sighting.origin, sighting.settings) = (*origin, Some(*settings));
                 }
             }
@@ -247,13 +257,14 @@ impl Lineages {
         self.crowded.is_some_and(|at| now.saturating_sub(at) < lately)
     }
 
-    /// Whether lineage `gid` is certainly over: all its voters are gone. Silence ends none: since it was last heard,
-    /// much may have been said in it.
+    /// Whether lineage `gid` is certainly over: all its voters are gone, and nobody says that it is in it, who could go on
+    /// with what was said there. Silence ends none: since it was last heard, much may have been said in it.
     pub(super) fn has_ceased(&self, now: Duration, gid: Gid, inquiries: &Inquiries) -> bool {
         let Some(sighting) = self.sightings.get(&gid) else { return true };
+        let is_inhabited = sighting.inhabited.is_some_and(|at| now.saturating_sub(at) < INHABITED);
         let all = sighting.voters.as_ref().and_then(Voters::all);
-        let is_over = all.is_some_and(|voters| voters.iter().all(|seat| self.is_gone(now, gid, *seat, inquiries)));
-        is_over || self.planted.is(Bug::HeardIsOver)
+        let gone = all.is_some_and(|voters| voters.iter().all(|seat| self.is_gone(now, gid, *seat, inquiries)));
+        gone && !is_inhabited || self.planted.is(Bug::HeardIsOver)
     }
 
     /// Whether this voter of lineage `gid` is gone from it: dead, not listening any more, or another life, or the same

@@ -305,7 +305,7 @@ impl Node {
     /// A member of a lineage without history tells its leader what else it has heard of.
     fn report(&mut self, now: Duration) {
         let Some(view) = self.member.view().filter(|_| !self.member.is_leader()).cloned() else { return };
-        if self.member.has_history() || self.config.settle.is_zero() {
+        if self.member.has_history() {
             return;
         }
         if now >= self.meeting.report_at {

@@ -54,7 +54,10 @@ fn sent(members: u64, change: Change) -> Cost {
     let mut births: Vec<Birth> = (0..members)
         .map(|index| {
             let entry = if index == 0 { Entry::Found } else { Entry::Multicast };
-            Birth { at: Time::ZERO, node: index + 1, place: index as usize, entry, ..birth.clone() }
+            let mut birth = Birth { at: Time::ZERO, node: index + 1, place: index as usize, entry, ..birth.clone() };
+            // As long as nothing was said, members report what they hear of.
+            birth.traffic.count = u64::from(index == 0);
+            birth
         })
         .collect();
     if change == Change::Join {
