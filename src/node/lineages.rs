@@ -30,8 +30,8 @@ pub(super) struct Sighting {
     heard: Duration,
     /// and whence.
     pub(super) from: SocketAddr,
-    /// When somebody last said that it is in it, as a voter or not.
-    inhabited: Option<Duration>,
+    /// When those at these addresses last said that they are in it, as voters or not, and nothing else since.
+    inhabitants: BTreeMap<SocketAddr, Duration>,
     /// Those who vote in the latest view that was heard of.
     pub(super) voters: Option<Voters>,
     /// Whether anything was said in it, as far as it has said so.
@@ -105,7 +105,7 @@ impl Lineages {
             let new = Sighting {
                 heard: now,
                 from,
-                inhabited: None,
+                inhabitants: BTreeMap::new(),
                 voters: None,
                 history: None,
                 origin: None,
@@ -125,6 +125,7 @@ impl Lineages {
 
     /// A server describes itself in the directory.
     pub(super) fn learn_entry(&mut self, now: Duration, entry: &Entry<u64>) {
+        self.depart(entry.address);
         let Some(gid) = entry.lineage().map(Gid) else { return };
         let seats = entry.all_voters().map(|voters| {
             let seat = |v: &gms_discovery::Voter<u64>| Seat { uid: Uid::new(v.id, v.life), address: v.address };
@@ -133,7 +134,7 @@ impl Lineages {
         let Some(sighting) = self.hear(now, gid, entry.address) else { return };
         sighting.learn(seats, Some(entry.history || entry.former != 0));
         if entry.gid != 0 {
-            sighting.inhabited = Some(now);
+            sighting.inhabit(now, entry.address);
             sighting.origin = Some(Gid(entry.origin)).filter(|origin| *origin != Gid::NONE);
             sighting.settings = Some(entry.settings);
         }
@@ -149,6 +150,7 @@ impl Lineages {
         own: Option<Gid>,
     ) {
         self.replace(from, who);
+        self.depart(from);
         match standing {
             Standing::In(place) if Some(place.gid) == own => {}
             Standing::Fresh => {}
@@ -160,10 +162,17 @@ impl Lineages {
             Standing::In(Place { gid, origin, history, settings, voters, .. }) => {
                 if let Some(sighting) = self.hear(now, *gid, from) {
                     sighting.learn(Some(voters.clone()), Some(*history));
-                    sighting.inhabited = Some(now);
+                    sighting.inhabit(now, from);
                     (sighting.origin, sighting.settings) = (*origin, Some(*settings));
                 }
             }
+        }
+    }
+
+    /// Whatever was said from there before about where it is does not hold any more.
+    fn depart(&mut self, address: SocketAddr) {
+        for sighting in self.sightings.values_mut() {
+            sighting.inhabitants.remove(&address);
         }
     }
 
@@ -261,7 +270,7 @@ impl Lineages {
     /// with what was said there. Silence ends none: since it was last heard, much may have been said in it.
     pub(super) fn has_ceased(&self, now: Duration, gid: Gid, inquiries: &Inquiries) -> bool {
         let Some(sighting) = self.sightings.get(&gid) else { return true };
-        let is_inhabited = sighting.inhabited.is_some_and(|at| now.saturating_sub(at) < INHABITED);
+        let is_inhabited = sighting.inhabitants.values().any(|at| now.saturating_sub(*at) < INHABITED);
         let all = sighting.voters.as_ref().and_then(Voters::all);
         let gone = all.is_some_and(|voters| voters.iter().all(|seat| self.is_gone(now, gid, *seat, inquiries)));
         gone && !is_inhabited || self.planted.is(Bug::HeardIsOver)
@@ -289,6 +298,13 @@ impl Sighting {
             self.voters = Some(voters);
         }
         self.history = self.history.max(history);
+    }
+
+    /// Somebody says that it is in it.
+    fn inhabit(&mut self, now: Duration, address: SocketAddr) {
+        if self.inhabitants.len() < NOTED || self.inhabitants.contains_key(&address) {
+            self.inhabitants.insert(address, now);
+        }
     }
 
     /// Whether nothing was heard of it for long.
