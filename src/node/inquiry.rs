@@ -100,6 +100,7 @@ pub(super) struct Place {
 
 /// What one process says to another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it arrives, and never kept")]
 pub(super) enum Message {
     /// Who are you, which of these are dead, as far as your kernel can tell, or were yourself in a former life, and who
     /// votes in the lineage `about`?

@@ -29,6 +29,9 @@ fn likely(bug: Bug) -> &'static [u64] {
         Bug::WedgedLeaderWaits | Bug::UnwedgedByPlanOnly => &[227],
         Bug::NewLifeRefused => &[343],
         Bug::GoneNotUnderstood => &[264],
+        Bug::NeverSettles => &[100],
+        Bug::EndNeedsTheNextView => &[22],
+        Bug::ExileCreates => &[2096, 2338],
         _ => &[],
     }
 }
