@@ -425,3 +425,66 @@ fn nobody_returns_while_one_is_not_accounted_for() {
     let why = world.nodes[3].blocked().cloned();
     assert!(matches!(why, Some(Blocked::Out(Out::Heard { .. }))), "{why:?}");
 }
+
+/// What a client says in session 7 through a node, and what became of it.
+fn say_in_session(world: &mut World, index: usize, number: u64) -> Option<Outcome> {
+    let session = Some(SessionNumber { session: 7, number });
+    let addressing = Addressing { session, ..Addressing::default() };
+    world.nodes[index].send(world.now, "client".into(), Level::Uniform, addressing).expect("room");
+    world.pass(100 * MS);
+    outcomes(world, index).last().copied()
+}
+
+#[test]
+fn two_of_five_return_with_the_history_when_an_operator_says_so() {
+    let mut world = settled(5, &Bootstrap::Auto);
+    let before = gid(&world, 0);
+    assert!(matches!(say_in_session(&mut world, 1, 0), Some(Outcome::Ordered { .. })));
+    let first = say_in_session(&mut world, 1, 1);
+    assert!(matches!(first, Some(Outcome::Ordered { .. })));
+    (2..5).for_each(|index| world.kill(index));
+    world.pass(10 * SECOND);
+    assert_eq!(gid(&world, 1), before, "nothing proves that they are dead");
+    let uid = world.nodes[1].uid();
+    world.nodes[1].force_view(world.now, true);
+    world.nodes[0].force_view(world.now, false);
+    world.pass(3 * SECOND);
+    for index in [0, 1] {
+        assert_eq!(world.view(index), Some((1, vec![0, 1])));
+        assert_eq!(world.nodes[index].view().and_then(|view| view.params.origin), before);
+        assert_eq!(delivered(&world, index).len(), 6, "all that was said before, once");
+    }
+    assert_eq!(world.nodes[1].uid(), uid, "it goes on");
+    assert_eq!(say_in_session(&mut world, 0, 1), first, "a repeat is where the first copy is");
+    assert!(matches!(say_in_session(&mut world, 0, 2), Some(Outcome::Ordered { .. })));
+    let discarded = world.records.iter().filter_map(|record| match record.event {
+        gms_check::Event::Discarded { gid } => Some(Gid(gid)),
+        _ => None,
+    });
+    assert!(discarded.map(Some).eq([before, before]));
+    is_sound(&world);
+}
+
+/// One that was put out joins a lineage that has nothing to do with its own.
+#[test]
+fn an_exile_joins_another_lineage_when_an_operator_says_so() {
+    let mut world = settled(3, &Bootstrap::Auto);
+    let before = gid(&world, 1);
+    flap(&mut world, 2, &[2]);
+    world.start(9, Bootstrap::Auto, false);
+    world.pass(5 * SECOND);
+    assert_eq!((world.view(2), world.view(3)), (None, None), "a lineage is known that has a history");
+    world.nodes[3].force_view(world.now, true);
+    assert!(say(&mut world, 3, "anew"));
+    world.pass(3 * SECOND);
+    assert!(matches!(outcomes(&world, 3)[..], [Outcome::Ordered { .. }]), "it does not wait for what was given up");
+    assert_eq!(world.view(2), None, "it has a history of its own");
+    world.nodes[2].force_view(world.now, false);
+    world.pass(2 * SECOND);
+    assert_eq!(world.view(2), Some((9, vec![2, 9])));
+    assert!(say(&mut world, 2, "on"));
+    world.pass(100 * MS);
+    assert!(gid(&world, 2) == gid(&world, 3) && gid(&world, 2) != before);
+    assert_eq!(delivered(&world, 3), [b"anew".to_vec(), b"on".to_vec()]);
+    is_sound(&world);
+}

@@ -74,6 +74,8 @@ pub(super) struct Lineages {
     replaced: BTreeSet<Uid>,
     /// Lineages given up here for another one, which was found to go on in their place.
     superseded: BTreeSet<(Gid, Gid)>,
+    /// Those that an operator has given up here: nobody waits for their end.
+    discarded: BTreeSet<Gid>,
 }
 
 impl Lineages {
@@ -89,6 +91,7 @@ impl Lineages {
             dead: BTreeSet::new(),
             replaced: BTreeSet::new(),
             superseded: BTreeSet::new(),
+            discarded: BTreeSet::new(),
         }
     }
 
@@ -247,6 +250,18 @@ impl Lineages {
         self.superseded.contains(&(gid, by))
     }
 
+    /// An operator gives up lineage `gid`.
+    pub(super) fn discard(&mut self, gid: Gid) {
+        if self.discarded.len() < NOTED {
+            self.discarded.insert(gid);
+        }
+    }
+
+    /// Those that an operator has given up.
+    pub(super) fn discarded(&self) -> impl Iterator<Item = Gid> {
+        self.discarded.iter().copied()
+    }
+
     pub(super) fn get(&self, gid: Gid) -> Option<&Sighting> {
         self.sightings.get(&gid)
     }
@@ -267,13 +282,14 @@ impl Lineages {
     }
 
     /// Whether lineage `gid` is certainly over: all its voters are gone, and nobody says that it is in it, who could go on
-    /// with what was said there. Silence ends none: since it was last heard, much may have been said in it.
+    /// with what was said there; or an operator says so. Silence ends none: since it was last heard, much may have been said
+    /// in it.
     pub(super) fn has_ceased(&self, now: Duration, gid: Gid, inquiries: &Inquiries) -> bool {
         let Some(sighting) = self.sightings.get(&gid) else { return true };
         let is_inhabited = sighting.inhabitants.values().any(|at| now.saturating_sub(*at) < INHABITED);
         let all = sighting.voters.as_ref().and_then(Voters::all);
         let gone = all.is_some_and(|voters| voters.iter().all(|seat| self.is_gone(now, gid, *seat, inquiries)));
-        gone && !is_inhabited || self.planted.is(Bug::HeardIsOver)
+        gone && !is_inhabited || self.discarded.contains(&gid) || self.planted.is(Bug::HeardIsOver)
     }
 
     /// Whether this voter of lineage `gid` is gone from it: dead, not listening any more, or another life, or the same

@@ -87,6 +87,8 @@ pub(super) struct Exile {
     /// Whom it asks, beside everybody.
     pub(super) contacts: Vec<Seat>,
     pub(super) since: Time,
+    /// An operator has given that lineage up: this process joins any other one.
+    pub(super) released: bool,
 }
 
 /// Own messages that go on in this life, and how the application's numbers follow from those of the lives.
@@ -191,12 +193,14 @@ impl Node {
             if !forgets {
                 self.lineages.remember(now, last, history.then_some(true));
             }
-            match self.forced {
-                _ if forgets => {}
-                Some(_) => self.exile = None,
-                None if history => self.exile = Some(exile_of(&view, last, self.now)),
-                None => {}
+            if history && !forgets {
+                self.exile = Some(exile_of(&view, last, self.now));
             }
+        }
+        match (self.forced, &mut self.exile) {
+            (Some(true), exile) => *exile = None,
+            (Some(false), Some(exile)) => exile.released = true,
+            (Some(false), None) | (None, _) => {}
         }
         let arrival = match self.forced.take() {
             Some(true) => Arrival::Creates,
@@ -266,5 +270,5 @@ impl Node {
 
 fn exile_of(view: &View, last: &View, since: Time) -> Exile {
     let contacts = view.members.iter().chain(&last.members).map(Seat::from);
-    Exile { gid: view.gid, voters: Voters::of(last), contacts: contacts.collect(), since }
+    Exile { gid: view.gid, voters: Voters::of(last), contacts: contacts.collect(), since, released: false }
 }

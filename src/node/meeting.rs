@@ -361,9 +361,7 @@ impl Node {
             Verdict::Wait => {}
             Verdict::Return => {
                 tracing::warn!(gid = %view.gid, "every quorum is lost for good: going on alone with what is here");
-                self.lineages.remember(now, &view, Some(true));
-                self.meeting.returning = None;
-                self.member.handle(self.now, Input::Return);
+                self.return_alone();
             }
             Verdict::Join(gid) => {
                 tracing::warn!(from = %view.gid, to = %gid, "the quorum is lost for good, and another lineage goes on: joining it");
@@ -372,6 +370,19 @@ impl Node {
                 self.member.handle(self.now, Input::Forsake);
             }
         }
+    }
+
+    /// Creates a lineage that begins with the history of the one that it is in; false, and nothing has happened, where it is
+    /// in none that has one.
+    pub(super) fn return_alone(&mut self) -> bool {
+        let Some(view) = self.member.view().filter(|_| self.member.has_history()).cloned() else { return false };
+        self.member.handle(self.now, Input::Return);
+        let returned = self.member.view().is_some_and(|present| present.gid != view.gid);
+        if returned {
+            self.lineages.remember(self.now.since(Time::ZERO), &view, Some(true));
+            self.meeting.returning = None;
+        }
+        returned
     }
 
     /// Whether it is in a view and nothing is ordered, because nobody leads with a quorum.
@@ -386,6 +397,9 @@ impl Node {
 
     /// Whether one that was put out of a lineage joins that one.
     pub(super) fn may_join(&self, exile: &Exile, gid: Gid) -> bool {
+        if exile.released {
+            return gid != exile.gid;
+        }
         let now = self.now.since(Time::ZERO);
         let waited = self.now - exile.since >= self.config.directory.forget_after;
         let sighting = self.lineages.get(gid);
@@ -396,11 +410,14 @@ impl Node {
             || self.lineages.has_ceased(now, exile.gid, &self.inquiries)
     }
 
-    /// Exile ends in a lineage that has a history of its own, or with the old one.
+    /// Exile ends in a lineage that has a history of its own, or with the old one; in any lineage if an operator has given
+    /// that one up.
     fn look_at_exile(&mut self, now: Duration) {
         if let Some(exile) = &self.exile
             && self.member.view().is_some()
-            && (self.member.has_history() || self.lineages.has_ceased(now, exile.gid, &self.inquiries))
+            && (exile.released
+                || self.member.has_history()
+                || self.lineages.has_ceased(now, exile.gid, &self.inquiries))
         {
             self.exile = None;
         }

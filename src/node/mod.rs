@@ -251,14 +251,17 @@ impl Node {
         self.meeting.unsent();
     }
 
-    /// An operator gives up a lineage that has lost its quorum for good. This process starts over, as a new
-    /// incarnation: it creates another lineage alone, or joins the one that another survivor creates. Whatever
-    /// members live elsewhere in the old lineage may go on in it, and then there are two groups: the operator has
-    /// to know that they do not.
+    /// An operator gives up a lineage that has lost its quorum for good. With `create`, this process creates another one
+    /// alone: with the history and the sessions of the old one if it is in it, else an empty one. Without, it starts over
+    /// as a new incarnation, and joins any lineage but the old one. Members that live elsewhere in the old lineage may go
+    /// on in it, and then there are two groups: the operator has to know that they do not.
     pub fn force_view(&mut self, now: Time, create: bool) {
         self.notice_pause(now);
         self.now = self.now.max(now);
-        self.note_discarded();
+        self.discard(create);
+        if create && self.return_alone() {
+            return self.tend();
+        }
         self.forced = Some(create);
         if self.member.is_joining() || self.exclusions.end_rest() {
             // It has given its lineage up already.

@@ -82,10 +82,12 @@ impl Settling {
         }
         self.reports.retain(|uid, _| view.contains(*uid));
         let rivals = lineages.rivals(now, view.gid, inquiries);
-        self.into = rivals.iter().copied().find(|rival| gives_way(view, place_of(now, *rival, inquiries)));
-        if let Some(rival) = rivals.first() {
+        // Also to one that an operator has given up, if it serves after all: nothing was said here.
+        let others = rivals.iter().copied().chain(lineages.discarded().filter(|gid| *gid != view.gid));
+        self.into = others.into_iter().find(|other| gives_way(view, place_of(now, *other, inquiries)));
+        if let Some(rival) = self.into.or(rivals.first().copied()) {
             (self.clear_since, self.probes) = (own, 0);
-            return Some(Unsettled::Rival(*rival));
+            return Some(Unsettled::Rival(rival));
         }
         let silent = |uid: Uid| self.reports.get(&uid).is_none_or(|at| now.saturating_sub(*at) > REPORTED);
         let others = view.members.iter().filter(|m| m.uid != view.leader);

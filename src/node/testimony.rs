@@ -48,11 +48,18 @@ impl Node {
         }
     }
 
-    /// Notes down that an operator gives up the lineage that this process is in, or was in.
-    pub(super) fn note_discarded(&mut self) {
-        let present = self.member.view().map(|view| view.gid).or(self.place.as_ref().map(|view| view.gid));
-        if let Some(gid) = present.or(self.testimony.was_in).filter(|_| self.config.core.trace) {
-            self.note(Line::Discarded(gid));
+    /// An operator gives up the lineage that this process is in, or was in. One that is in none and is to create one does
+    /// not wait any more for those that it has heard of.
+    pub(super) fn discard(&mut self, create: bool) {
+        let present = self.member.view().map(|view| view.gid);
+        let last = present.or(self.place.as_ref().map(|view| view.gid)).or(self.testimony.was_in);
+        let awaited = self.lineages.all().map(|(gid, _)| gid).filter(|_| create && present.is_none());
+        let discarded: BTreeSet<Gid> = awaited.chain(last).collect();
+        for gid in discarded {
+            self.lineages.discard(gid);
+            if self.config.core.trace {
+                self.note(Line::Discarded(gid));
+            }
         }
     }
 
