@@ -1,31 +1,37 @@
 //! What an operator may ask of a server: who is in, who leads, and going on without a quorum.
 
-use gms_core::{NodeId, View};
+use gms_core::{Blocked, NodeId, View};
 use serde::{Deserialize, Serialize};
 
 use crate::status::Status;
 
 /// One order of an operator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation {
     /// The leader puts this member out. One that lives joins again as a new incarnation: stop it first.
     Exclude(u64),
     /// The leader hands over to this member, once it votes and keeps up; after two seconds it no longer tries.
     TransferLeader(u64),
-    /// This server gives its lineage up, although members of it may live elsewhere, and starts over: see [`Part`].
-    /// What the old lineage has ordered and this server has not delivered is lost here. Two groups are the result if
-    /// a quorum of the old one goes on.
-    ForceView(Part),
+    /// This server gives its lineage up, although members of it may live elsewhere, and goes on in another one.
+    /// What the old lineage has ordered and the one that creates the new one does not hold is lost there. Two groups are
+    /// the result if a quorum of the old one goes on.
+    ForceView {
+        /// What this server does.
+        part: Part,
+        /// Whether it is to do so although the lineage has a quorum. Without, that is refused.
+        #[serde(default)]
+        discard: bool,
+    },
 }
 
 /// A survivor's part in a forced view.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// It founds the new lineage.
+    /// It creates the new lineage, with the history and the sessions of the old one if it is in it.
     Found,
-    /// It joins whatever lineage it finds then.
+    /// It joins another lineage than the old one, once it finds one.
     Join,
 }
 
@@ -58,14 +64,24 @@ pub enum OperationError {
     /// The leader itself.
     #[error("server {0} leads: hand over first (transfer-leader), or stop it")]
     Leads(u64),
+    /// Nothing has to be forced.
+    #[error(
+        "the group of this server has a quorum, and goes on by itself: nothing is forced, unless the order says that what \
+         the others go on with is to be discarded"
+    )]
+    HasQuorum,
 }
 
 impl Operation {
     /// Why this member cannot do it, if it cannot.
     pub(crate) fn check(self, status: &Status) -> Result<(), OperationError> {
         let id = match self {
-            // Also from one that is in no view: its group may have died while it was out.
-            Self::ForceView(_) => return Ok(()),
+            Self::ForceView { discard: true, .. } => return Ok(()),
+            // Also by one that is in no view: its group may have died while it was out.
+            Self::ForceView { discard: false, .. } => {
+                let lost = matches!(status.blocked, Some(Blocked::Quorum { .. } | Blocked::Leader { .. }));
+                return if lost || status.view.is_none() { Ok(()) } else { Err(OperationError::HasQuorum) };
+            }
             Self::Exclude(id) | Self::TransferLeader(id) => id,
         };
         let Some(view) = &status.view else { return Err(OperationError::NoView) };
@@ -97,13 +113,50 @@ pub(crate) fn member(view: &View, id: u64) -> Option<gms_core::Uid> {
 
 #[cfg(test)]
 mod tests {
+    use gms_core::{Gid, Params, Uid};
+
     use super::*;
 
     #[test]
     fn one_that_is_in_no_view_may_be_forced_only() {
         let status = Status::default();
-        assert_eq!(Operation::ForceView(Part::Found).check(&status), Ok(()));
+        assert_eq!(Operation::ForceView { part: Part::Found, discard: false }.check(&status), Ok(()));
         assert_eq!(Operation::Exclude(1).check(&status), Err(OperationError::NoView));
         assert_eq!(Operation::TransferLeader(1).check(&status), Err(OperationError::NoView));
+    }
+
+    #[test]
+    fn one_that_has_a_quorum_is_forced_only_if_that_is_meant() {
+        let view = View {
+            gid: Gid(1),
+            vid: 1,
+            at: 1,
+            gseq: 1,
+            leader: Uid::new(1, 1),
+            members: Vec::new(),
+            params: Params::default(),
+        };
+        let check = |blocked: Option<Blocked>, discard| {
+            let status = Status { view: Some(view.clone().into()), blocked, ..Status::default() };
+            Operation::ForceView { part: Part::Join, discard }.check(&status)
+        };
+        let slow = Blocked::Window { member: 2, millis: 1000 };
+        for blocked in [None, Some(slow)] {
+            assert_eq!(check(blocked.clone(), false), Err(OperationError::HasQuorum));
+            assert_eq!(check(blocked, true), Ok(()));
+        }
+        let silent = Blocked::Leader { leader: 2, millis: 1000 };
+        for blocked in [Blocked::Quorum { heard: 1, voters: 3 }, silent] {
+            assert_eq!(check(Some(blocked), false), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_order_reads_as_documented() {
+        let order = |text: &str| serde_json::from_str::<Operation>(text).ok();
+        let forced = |part, discard| Some(Operation::ForceView { part, discard });
+        assert_eq!(order(r#"{"force_view":{"part":"join"}}"#), forced(Part::Join, false));
+        assert_eq!(order(r#"{"force_view":{"part":"found","discard":true}}"#), forced(Part::Found, true));
+        assert_eq!(order(r#"{"force_view":{"part":"found","disgard":true}}"#), None);
     }
 }

@@ -172,7 +172,7 @@ impl<T: Transport> EventLoop<T> {
                 Operation::TransferLeader(id) => {
                     uid(id).into_iter().for_each(|uid| self.node.handle(now, Input::Transfer(uid)));
                 }
-                Operation::ForceView(part) => {
+                Operation::ForceView { part, .. } => {
                     tracing::warn!(?part, "an operator forces a view: this server gives its lineage up");
                     self.node.force_view(now, part == Part::Found);
                 }

@@ -108,7 +108,7 @@ pub(crate) fn force_view(flags: &ForceFlags) -> Outcome {
         }
         for (index, row) in rows.iter().enumerate() {
             let part = if index == 0 { Part::Found } else { Part::Join };
-            order(row, Operation::ForceView(part)).await.map_err(|failure| match index {
+            order(row, Operation::ForceView { part, discard: true }).await.map_err(|failure| match index {
                 0 => failure,
                 _ => failure.after(format!(
                     "{:?} have been forced into a new lineage already, the others not: name them all again once they \
