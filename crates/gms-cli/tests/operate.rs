@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use common::{Server, group_of, group_with, multicast, run, stop_all};
 use serde_json::{Value, json};
@@ -80,25 +80,97 @@ fn stubborn_server(id: u64) -> String {
 }
 
 #[test]
-fn a_survivor_that_refuses_is_told_apart_from_those_that_have_been_forced() {
+fn a_survivor_that_refuses_is_told_apart_from_the_one_that_goes_on() {
     let place = multicast();
     let server = Server::start(&["--multicast", &place, "--id", "1", "--bootstrap"]);
     let one = server.wait_for("started")["clients"][0].as_str().expect("an endpoint").to_owned();
     server.wait_for("view");
-    let forced = run(&["force-view", "--survivors", "1,2", "--server", &format!("{one},{}", stubborn_server(2))]);
+    let both = format!("{one},{}", stubborn_server(2));
+    let forced = run(&["force-view", "--survivors", "1,2", "--yes-discard", "--server", &both]);
     assert_eq!(forced.code, 1);
-    assert!(forced.stderr.contains("[1] have been forced into a new lineage already"), "{}", forced.stderr);
-    assert!(forced.stderr.contains("server 2: not today"), "{}", forced.stderr);
+    assert!(forced.stderr.contains("server 1 goes on, and server 2: not today"), "{}", forced.stderr);
+}
+
+/// Stands still for good: nothing proves that it is dead, as if its host were gone.
+fn lose(servers: &[&Server]) {
+    stop_all(servers);
+}
+
+fn blocked(server: &Server) {
+    server.wait_until("the lost quorum", |lines| lines.iter().any(|line| line.contains("\"blocked\"")));
+}
+
+/// A client's connection to a server.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn of(server: &Server) -> Self {
+        let place = server.wait_for("started")["clients"][0].as_str().expect("an endpoint").to_owned();
+        Self(BufReader::new(TcpStream::connect(place).expect("it listens")))
+    }
+
+    fn ask(&mut self, line: &Value) -> Value {
+        writeln!(self.0.get_mut(), "{line}").expect("it reads");
+        let mut answer = String::new();
+        self.0.read_line(&mut answer).expect("it answers");
+        serde_json::from_str(&answer).expect("JSON")
+    }
+}
+
+#[test]
+fn one_of_three_goes_on_with_the_history_and_the_sessions() {
+    let place = multicast();
+    let servers = group_of(3, &place, None);
+    let mut client = Client::of(&servers[0]);
+    let hello = client.ask(&json!({"hello": {"protocol": 1, "session": "new"}}));
+    assert!(hello["hello"]["session"].is_string(), "{hello}");
+    let say = |number: u64| json!({"send": {"number": number, "payload": format!("said {number}")}});
+    let placed: Vec<Value> = (1..=5).map(|number| client.ask(&say(number))).collect();
+    assert!(placed.iter().all(|answer| answer["ordered"]["gseq"].is_u64()), "{placed:?}");
+    lose(&[&servers[1], &servers[2]]);
+    blocked(&servers[0]);
+    let missing = run(&["force-view", "--survivors", "0,1", "--multicast", &place]);
+    assert_eq!(missing.code, 3, "{}", missing.stderr);
+    assert!(missing.stderr.contains("nothing was changed: server 1 does not answer"), "{}", missing.stderr);
+    let forced = run(&["force-view", "--survivors", "0", "--multicast", &place]);
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    let from = placed[0]["ordered"]["gseq"].to_string();
+    let read = run(&["recv", "--multicast", &place, "--from", &from, "--count", "5"]);
+    assert!(read.code == 0 && (1..=5).all(|number| read.stdout.contains(&format!("said {number}"))), "{read:?}");
+    let mut client = Client::of(&servers[0]);
+    client.ask(&json!({"hello": {"protocol": 1, "session": hello["hello"]["session"]}}));
+    assert_eq!(client.ask(&say(5)), placed[4], "where the first copy is");
+    assert!(client.ask(&say(6))["ordered"]["gseq"].is_u64());
+    let again = servers[0].messages();
+    assert_eq!(again.iter().filter(|line| line.contains("said 5")).count(), 1, "{again:?}");
+}
+
+#[test]
+fn a_group_that_serves_is_forced_only_if_that_is_meant() {
+    let place = multicast();
+    let servers = group_of(3, &place, None);
+    // An empty lineage would give way to the one that is discarded.
+    let sent = run(&["send", "a history", "--multicast", &place]);
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    let forced = |more: &[&str]| run(&[&["force-view", "--survivors", "0", "--multicast", &place], more].concat());
+    let refused = forced(&[]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("nothing was changed: server 0 serves in view"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--yes-discard"), "{}", refused.stderr);
+    assert!(!servers[1].lines().iter().any(|line| line.contains("\"left\":[0]")));
+    let meant = forced(&["--yes-discard"]);
+    assert_eq!(meant.code, 0, "{}", meant.stderr);
+    assert!(meant.stdout.starts_with("discarding lineage "), "{}", meant.stdout);
+    assert!(meant.stdout.contains("2 of its servers are not among the survivors"), "{}", meant.stdout);
 }
 
 #[test]
 fn survivors_without_a_quorum_go_on_when_an_operator_says_so() {
     let place = multicast();
-    let mut servers = group_of(5, &place, None);
+    let servers = group_of(5, &place, None);
     // All at once, or the group would shrink with them.
-    stop_all(&servers[2..].iter().collect::<Vec<_>>());
-    servers[2..].iter_mut().for_each(Server::crash);
-    servers[0].wait_until("the lost quorum", |lines| lines.iter().any(|line| line.contains("\"blocked\"")));
+    lose(&servers[2..].iter().collect::<Vec<_>>());
+    blocked(&servers[0]);
     let missing = run(&["force-view", "--survivors", "1,4", "--multicast", &place]);
     assert_eq!(missing.code, 3, "{}", missing.stderr);
     let forced = run(&["force-view", "--survivors", "1,0", "--multicast", &place]);

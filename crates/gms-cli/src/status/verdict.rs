@@ -84,7 +84,7 @@ pub(super) fn trouble_of(servers: &[Row], arguments: &str) -> Option<Trouble> {
     let (row, blocked) = blocked.max_by_key(|(row, _)| (row.role == "leader", row.view))?;
     let (when, command) = match (blocked.kind.as_str(), blocked.server) {
         ("quorum" | "leader", _) => {
-            let answer = |other: &&Row| other.role != "silent" && other.gid == row.gid && other.view == row.view;
+            let answer = |other: &&Row| other.role != "silent" && other.gid == row.gid;
             let survivors: Vec<String> = servers.iter().filter(answer).map(|row| row.id.to_string()).collect();
             let command = format!("gms-cli force-view --survivors {}{arguments}", survivors.join(","));
             ("if the others are dead for good", Some(command))

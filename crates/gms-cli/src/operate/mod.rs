@@ -1,12 +1,15 @@
 //! `gms-cli exclude`, `transfer-leader` and `force-view`: an operator's orders, and waiting until the views show them.
 
+mod force_view;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use clap::Args;
-use gms::{ClientConfig, Endpoint, OperateError, Operation, Part, Update};
+use gms::{ClientConfig, Endpoint, OperateError, Operation, Update};
 
+pub(crate) use self::force_view::{ForceFlags, force_view};
 use crate::contact::{ContactFlags, connect, no_server, runtime};
 use crate::failure::{Failure, Outcome};
 use crate::status::{Row, Survey, survey};
@@ -18,7 +21,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What to look for when an order does not show.
 const NO_QUORUM: &str = "a view takes a quorum of the one before, and --min-voters";
 const NOT_READY: &str = "it gets the lead once it votes, is heard and keeps up: order it again then";
-const NOT_TOGETHER: &str = "all survivors have to reach each other: order it again then";
 
 /// What was typed after `exclude` or `transfer-leader`.
 #[derive(Debug, Args)]
@@ -26,18 +28,6 @@ pub(crate) struct OperateFlags {
     /// Id of the member
     #[arg(value_name = "ID")]
     id: u64,
-
-    #[command(flatten)]
-    contact: ContactFlags,
-}
-
-/// What was typed after `force-view`.
-#[derive(Debug, Args)]
-pub(crate) struct ForceFlags {
-    /// Ids of those that go on: all of them on this host, none of them in a view that others go on with. The first
-    /// founds the new lineage, the others join it
-    #[arg(long, value_name = "ID", value_delimiter = ',', required = true)]
-    survivors: Vec<u64>,
 
     #[command(flatten)]
     contact: ContactFlags,
@@ -82,49 +72,6 @@ pub(crate) fn transfer_leader(flags: &OperateFlags) -> Outcome {
         }
         let leads = |survey: &Survey| leader_row(survey).is_ok_and(|row| row.is_some_and(|row| row.id == id));
         wait(&flags.contact, &format!("member {id} leads"), leads, NOT_READY).await
-    })
-}
-
-/// Lets the survivors go on in a new lineage.
-pub(crate) fn force_view(flags: &ForceFlags) -> Outcome {
-    let survivors = &flags.survivors;
-    runtime()?.block_on(async {
-        let survey = survey(&flags.contact).await?;
-        let mut rows = Vec::new();
-        for id in survivors {
-            let row = survey.servers.iter().find(|row| row.id == *id && row.role != "silent");
-            let row =
-                row.ok_or_else(|| Failure::no_server(anyhow!("server {id} does not answer: name those that do")))?;
-            endpoint(row)?;
-            rows.push(row);
-        }
-        for row in &survey.servers {
-            if row.role == "leader" && !survivors.contains(&row.id) {
-                return Err(Failure::usage(anyhow!(
-                    "server {} leads a view and is not among the survivors: name it too, or let them join it",
-                    row.id
-                )));
-            }
-        }
-        for (index, row) in rows.iter().enumerate() {
-            let part = if index == 0 { Part::Found } else { Part::Join };
-            order(row, Operation::ForceView { part, discard: true }).await.map_err(|failure| match index {
-                0 => failure,
-                _ => failure.after(format!(
-                    "{:?} have been forced into a new lineage already, the others not: name them all again once they \
-                     answer",
-                    &survivors[..index]
-                )),
-            })?;
-        }
-        let former = rows[0].gid.clone();
-        let all = |survey: &Survey| {
-            let row = |id: &u64| survey.servers.iter().find(|row| row.id == *id && row.leader.is_some());
-            let first = row(&survivors[0]).map(|row| (&row.gid, row.view));
-            first.is_some_and(|(gid, _)| *gid != former)
-                && survivors.iter().all(|id| row(id).map(|row| (&row.gid, row.view)) == first)
-        };
-        wait(&flags.contact, "the survivors are in one view of a new lineage", all, NOT_TOGETHER).await
     })
 }
 
