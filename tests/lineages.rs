@@ -90,6 +90,21 @@ fn one_that_is_put_out_creates_nothing_and_comes_back() {
     }
 }
 
+/// The same with the bug that the rule is for.
+#[test]
+#[cfg(debug_assertions)]
+fn one_that_is_put_out_and_forgets_it_creates_another() {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    (world.settle, world.planted) = (SECOND, Planted::bug(Bug::ExileCreates));
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(2 * SECOND);
+    world.send_all();
+    world.pass(100 * MS);
+    flap(&mut world, 1, &[0]);
+    world.pass(40 * SECOND);
+    assert!(gid(&world, 0).is_some_and(|gid| Some(gid) != self::gid(&world, 1)), "{:?}", world.view(0));
+}
+
 /// No cable is touched: one stands still, and the others do while it returns.
 #[test]
 fn pauses_alone_make_no_second_group() {

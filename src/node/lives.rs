@@ -8,6 +8,7 @@ use bytes::Bytes;
 use gms_core::{Bug, Event, Gid, Input, Member, Outcome, Refusal, Time, Uid, Unordered, View};
 
 use super::inquiry::{Seat, Voters};
+use super::lineages::Lineages;
 use super::{Arrival, Node};
 use crate::layers;
 
@@ -190,7 +191,10 @@ impl Node {
             let last = next.filter(|next| next.gid == view.gid && !next.members.is_empty());
             let last = last.as_ref().unwrap_or(&view);
             let forgets = self.config.core.planted.is(Bug::ExileCreates);
-            if !forgets {
+            if forgets {
+                let core = &self.config.core;
+                self.lineages = Lineages::new(self.name, core.address, core.planted);
+            } else {
                 self.lineages.remember(now, last, history.then_some(true));
             }
             if history && !forgets {

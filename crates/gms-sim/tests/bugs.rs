@@ -31,7 +31,6 @@ fn likely(bug: Bug) -> &'static [u64] {
         Bug::GoneNotUnderstood => &[264],
         Bug::NeverSettles => &[100],
         Bug::EndNeedsTheNextView => &[22],
-        Bug::ExileCreates => &[2096, 2338],
         _ => &[],
     }
 }
@@ -97,5 +96,7 @@ fn every_planted_bug_is_found() {
 
 #[test]
 fn every_planted_bug_of_lineages_is_found() {
-    hunt_all(&Bug::OF_LINEAGES, Scenario::lineage);
+    // Found by a schedule: tests/lineages.rs of gms. Whoever was put out hears of its lineage again before it could create.
+    let bugs = Bug::OF_LINEAGES.into_iter().filter(|bug| *bug != Bug::ExileCreates);
+    hunt_all(&bugs.collect::<Vec<_>>(), Scenario::lineage);
 }
