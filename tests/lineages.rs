@@ -323,6 +323,27 @@ fn learners_of_a_dead_founder_begin_again() {
     assert!(matches!(outcomes(&world, 0)[..], [Outcome::Ordered { .. }]));
 }
 
+/// Half of a group dies, its leader among them, before anything was said, and is started again: those who are left are no
+/// quorum, and hold nothing.
+#[test]
+fn half_of_a_group_that_has_said_nothing_begins_again_with_the_other_half() {
+    let mut world = group_of(6, &Bootstrap::Auto);
+    while world.view(0).is_none_or(|(_, members)| members.len() < 6) {
+        world.step();
+    }
+    for index in [5, 2, 1] {
+        world.kill(index);
+    }
+    for index in [5, 2, 1] {
+        world.start_at(index, index as u64, Bootstrap::Auto, false);
+    }
+    world.pass(20 * SECOND);
+    assert_eq!(world.view(0).map(|(_, members)| members), Some((0..6).collect()));
+    assert!(say(&mut world, 0, "on"));
+    world.pass(SECOND);
+    assert!(matches!(outcomes(&world, 0)[..], [Outcome::Ordered { .. }]));
+}
+
 /// Two lineages meet that both have a member 1: the one that finds its id taken goes on asking.
 #[test]
 fn one_whose_id_is_taken_where_it_joins_goes_on_asking() {

@@ -10,7 +10,7 @@ use gms_election::{ElectionConfig, ElectionError};
 
 use crate::profile::Profile;
 
-/// How a process comes to its group (`lineage` 2). However it came, one that was put out of a group with a history
+/// How a process comes to its group (docs/lineages.md). However it came, one that was put out of a group with a history
 /// creates none any more: it returns.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Bootstrap {

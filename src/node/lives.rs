@@ -240,6 +240,34 @@ impl Node {
         past.member
     }
 
+    /// Whether one that was put out of a lineage joins that one.
+    pub(super) fn may_join(&self, exile: &Exile, gid: Gid) -> bool {
+        if exile.released {
+            return gid != exile.gid;
+        }
+        let now = self.now.since(Time::ZERO);
+        let waited = self.now - exile.since >= self.config.directory.forget_after;
+        let sighting = self.lineages.get(gid);
+        gid == exile.gid
+            || sighting.is_some_and(|sighting| sighting.origin == Some(exile.gid))
+            || self.lineages.is_superseded(exile.gid, gid)
+            || (waited && sighting.is_some_and(|sighting| sighting.history == Some(true)))
+            || self.lineages.has_ceased(now, exile.gid, &self.inquiries)
+    }
+
+    /// Exile ends in a lineage that has a history of its own, or with the old one; in any lineage if an operator has given
+    /// that one up.
+    pub(super) fn look_at_exile(&mut self, now: Duration) {
+        if let Some(exile) = &self.exile
+            && self.member.view().is_some()
+            && (exile.released
+                || self.member.has_history()
+                || self.lineages.has_ceased(now, exile.gid, &self.inquiries))
+        {
+            self.exile = None;
+        }
+    }
+
     /// Sends what former lives have left over, as far as there is room.
     pub(super) fn send_carried(&mut self) {
         while self.member.has_room()

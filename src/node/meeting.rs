@@ -1,17 +1,17 @@
-//! What a process does about lineages, its own and those that it meets: whom it asks, what it answers, and what follows.
+//! What a process says to others about lineages, its own and those that it meets: whom it asks, what it answers, and what
+//! it tells the application. What follows for its own is in `settling`, `returning` and `lives`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gms_core::{Blocked, Destination, Event, Gid, Input, Out, ProcessIdentity, Time, Uid, View};
+use gms_core::{Blocked, Destination, Event, Gid, Out, ProcessIdentity, Time, Uid, View};
 
 use super::creation::Waits;
-use super::inquiry::{Message, Place, Rumour, Seat, Standing, Voters};
-use super::lives::Exile;
-use super::returning::{Own, Returning, Verdict};
+use super::inquiry::{Message, Place, Rumour, Standing, Voters};
+use super::returning::Returning;
 use super::settling::Settling;
-use super::{Bootstrap, Node, returning, settling};
+use super::{Bootstrap, Node, returning};
 use crate::layers::{self, Layer};
 
 /// How often a leader whose lineage has a history asks others that it hears of.
@@ -32,11 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Meeting {
     ask_at: Duration,
-    report_at: Duration,
+    pub(super) report_at: Duration,
     /// At the leader of a lineage without history.
-    settling: Option<Settling>,
-    /// While it is blocked in a lineage with one.
-    returning: Option<Returning>,
+    pub(super) settling: Option<Settling>,
+    /// While it is blocked.
+    pub(super) returning: Option<Returning>,
     /// Those whose death others would have proved here.
     doubted: BTreeMap<Uid, ProcessIdentity>,
     /// Who this process was before.
@@ -121,7 +121,7 @@ impl Node {
         }
     }
 
-    fn standing_in(&self, view: &View) -> Place {
+    pub(super) fn standing_in(&self, view: &View) -> Place {
         let (have, ..) = self.member.progress();
         Place {
             gid: view.gid,
@@ -188,12 +188,12 @@ impl Node {
     }
 
     /// What is known here of another lineage.
-    fn rumour(&self, gid: Gid) -> Option<Rumour> {
+    pub(super) fn rumour(&self, gid: Gid) -> Option<Rumour> {
         let sighting = self.lineages.get(gid)?;
         Some(Rumour { gid, from: sighting.from, voters: sighting.voters.clone() })
     }
 
-    fn say(&mut self, to: SocketAddr, message: &Message) {
+    pub(super) fn say(&mut self, to: SocketAddr, message: &Message) {
         let datagram = layers::enclose(Layer::Inquiry, self.name, self.member.uid(), &message.encode());
         self.outbox.push_back((Destination::Unicast(to), datagram));
     }
@@ -229,7 +229,7 @@ impl Node {
         self.wake_at(self.meeting.ask_at.min(now + every));
     }
 
-    fn wake_at(&mut self, at: Duration) {
+    pub(super) fn wake_at(&mut self, at: Duration) {
         self.meeting.due = Some(self.meeting.due.map_or(at, |due| due.min(at)));
     }
 
@@ -237,7 +237,7 @@ impl Node {
     fn whom_to_ask(&self, now: Duration) -> Vec<SocketAddr> {
         let mut targets: BTreeSet<SocketAddr> = BTreeSet::new();
         let servers = || self.directory.servers().map(|known| known.entry.address);
-        let lost = self.meeting.returning.is_some() || self.is_abandoned();
+        let lost = self.meeting.returning.is_some();
         if lost || self.exile.is_some() && self.member.is_joining() {
             targets.extend(servers());
             targets.extend(self.member.view().into_iter().flat_map(|view| &view.members).map(|m| m.address));
@@ -275,152 +275,9 @@ impl Node {
         let waits = self.member.is_joining() || !self.member.serves() || !self.member.has_history();
         let sightings = self.lineages.all().filter(move |(gid, _)| waits && *gid != own);
         let seats = sightings.flat_map(|(_, sighting)| &sighting.voters).flat_map(Voters::named_seats);
-        let fellows = self.member.view().into_iter().flat_map(|view| view.voters()).filter(|_| self.is_abandoned());
+        let empty = self.meeting.returning.is_some() && !self.member.has_history();
+        let fellows = self.member.view().into_iter().flat_map(|view| view.voters()).filter(move |_| empty);
         seats.map(|seat| seat.address).chain(fellows.map(|m| m.address)).take(ASKED)
-    }
-
-    /// At the leader of a lineage without history: when it may order its first message, or gives way.
-    fn settle(&mut self, now: Duration) {
-        let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else {
-            self.meeting.settling = None;
-            return;
-        };
-        if self.member.has_history() || self.config.settle.is_zero() {
-            self.meeting.settling = None;
-            return;
-        }
-        if self.meeting.settling.as_ref().is_none_or(|settling| settling.gid() != view.gid) {
-            self.meeting.settling = Some(Settling::new(view.gid, now));
-        }
-        let settling = self.meeting.settling.as_mut().expect("just seen to");
-        let world = (&self.lineages, &self.inquiries);
-        let why = settling.step(now, self.config.settle, &view, &mut self.directory, world);
-        let into = settling.gives_way_to();
-        self.member.handle(self.now, Input::Settle(why));
-        if let Some(into) = into {
-            self.member.handle(self.now, Input::Dissolve(into));
-        }
-    }
-
-    /// A member of a lineage without history tells its leader what else it has heard of.
-    fn report(&mut self, now: Duration) {
-        let Some(view) = self.member.view().filter(|_| !self.member.is_leader()).cloned() else { return };
-        if self.member.has_history() {
-            return;
-        }
-        if now >= self.meeting.report_at {
-            self.meeting.report_at = now + settling::ASK_EVERY;
-            let rivals = self.lineages.rivals(now, view.gid, &self.inquiries);
-            let report = Message::report(view.gid, rivals.into_iter().filter_map(|gid| self.rumour(gid)));
-            if let Some(leader) = view.member(view.leader) {
-                self.say(leader.address, &report);
-            }
-        }
-        self.wake_at(self.meeting.report_at);
-    }
-
-    /// Blocked, in a lineage with history: whether its quorum is lost for good.
-    fn go_on_without_a_quorum(&mut self, now: Duration) {
-        let Some(view) = self.member.view().cloned() else {
-            self.meeting.returning = None;
-            return;
-        };
-        if self.is_abandoned() {
-            let voters = view.voters().map(Seat::from).filter(|seat| seat.uid != self.member.uid());
-            let gone = voters.into_iter().all(|seat| self.lineages.is_gone(now, view.gid, seat, &self.inquiries));
-            if gone {
-                // Nothing was said in it that is known here, and nobody is left to go on with.
-                self.note_given_up(view.gid);
-                self.member.handle(self.now, Input::Forsake);
-            }
-            self.wake_at(now + returning::ASK_EVERY);
-            return;
-        }
-        if !self.is_stuck() || !self.member.has_history() {
-            self.meeting.returning = None;
-            return;
-        }
-        if self.meeting.returning.as_ref().is_none_or(|returning| returning.gid() != view.gid) {
-            self.meeting.returning = Some(Returning::new(view.gid, now));
-        }
-        let place = self.standing_in(&view);
-        let decide = |present: &[Uid]| self.member.is_quorum(present);
-        let own = Own {
-            me: self.member.uid(),
-            view: &view,
-            place: &place,
-            decide: &decide,
-            planted: self.config.core.planted,
-        };
-        let settle = self.config.settle;
-        let mut returning = self.meeting.returning.take().expect("just seen to");
-        let verdict = returning.step(now, settle, &own, (&self.lineages, &self.inquiries));
-        self.meeting.returning = Some(returning);
-        self.wake_at(now + super::own_time::WAKE_EVERY);
-        match verdict {
-            Verdict::Wait => {}
-            Verdict::Return => {
-                tracing::warn!(gid = %view.gid, "every quorum is lost for good: going on alone with what is here");
-                self.return_alone();
-            }
-            Verdict::Join(gid) => {
-                tracing::warn!(from = %view.gid, to = %gid, "the quorum is lost for good, and another lineage goes on: joining it");
-                self.lineages.supersede(view.gid, gid);
-                self.note_given_up(view.gid);
-                self.member.handle(self.now, Input::Forsake);
-            }
-        }
-    }
-
-    /// Creates a lineage that begins with the history of the one that it is in; false, and nothing has happened, where it is
-    /// in none that has one.
-    pub(super) fn return_alone(&mut self) -> bool {
-        let Some(view) = self.member.view().filter(|_| self.member.has_history()).cloned() else { return false };
-        self.member.handle(self.now, Input::Return);
-        let returned = self.member.view().is_some_and(|present| present.gid != view.gid);
-        if returned {
-            self.lineages.remember(self.now.since(Time::ZERO), &view, Some(true));
-            self.meeting.returning = None;
-        }
-        returned
-    }
-
-    /// Whether it is in a view and nothing is ordered, because nobody leads with a quorum.
-    fn is_stuck(&self) -> bool {
-        !self.member.serves() && matches!(self.member.blocked(), Some(Blocked::Quorum { .. } | Blocked::Leader { .. }))
-    }
-
-    /// The same where nothing was said yet.
-    fn is_abandoned(&self) -> bool {
-        self.is_stuck() && !self.member.has_history() && !self.config.settle.is_zero()
-    }
-
-    /// Whether one that was put out of a lineage joins that one.
-    pub(super) fn may_join(&self, exile: &Exile, gid: Gid) -> bool {
-        if exile.released {
-            return gid != exile.gid;
-        }
-        let now = self.now.since(Time::ZERO);
-        let waited = self.now - exile.since >= self.config.directory.forget_after;
-        let sighting = self.lineages.get(gid);
-        gid == exile.gid
-            || sighting.is_some_and(|sighting| sighting.origin == Some(exile.gid))
-            || self.lineages.is_superseded(exile.gid, gid)
-            || (waited && sighting.is_some_and(|sighting| sighting.history == Some(true)))
-            || self.lineages.has_ceased(now, exile.gid, &self.inquiries)
-    }
-
-    /// Exile ends in a lineage that has a history of its own, or with the old one; in any lineage if an operator has given
-    /// that one up.
-    fn look_at_exile(&mut self, now: Duration) {
-        if let Some(exile) = &self.exile
-            && self.member.view().is_some()
-            && (exile.released
-                || self.member.has_history()
-                || self.lineages.has_ceased(now, exile.gid, &self.inquiries))
-        {
-            self.exile = None;
-        }
     }
 
     /// Two lineages with history do not end by themselves: somebody has to choose.

@@ -11,8 +11,9 @@
 //!     all: heard ─────────▶ lineages ───────▶ returning ──▶ Member: go on with the history that is left
 //! ```
 //!
-//! `lineages` is what this process knows of other lineages of its name, `creation`, `settling` and `returning` are when one
-//! begins (`lineage` 2 and 4), and `lives` is what becomes of a process whose lineage has ended or excluded it (3).
+//! `lineages` is what this process knows of other lineages of its name; `meeting` is whom it asks about them and what it
+//! answers, in the words of `inquiry`. `creation`, `settling` and `returning` are when a lineage begins, and `lives` is what
+//! becomes of a process whose lineage has ended or excluded it (docs/lineages.md).
 
 mod composition;
 mod config;

@@ -1,15 +1,16 @@
-//! Going on without an operator when the quorum of a lineage with history is lost for good (`lineage` 4): when all its
+//! Going on without an operator when the quorum of a lineage is lost for good (docs/lineages.md, *Returning*): when all its
 //! voters are accounted for, and nobody else can decide anything, the one furthest ahead creates a lineage that begins with
-//! what it holds.
+//! what it holds. Where nothing was said yet, all give it up, and create another one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gms_core::{Bug, Gid, Planted, Uid, View};
+use gms_core::{Blocked, Bug, Gid, Input, Planted, Time, Uid, View};
 
+use super::Node;
 use super::inquiry::{Inquiries, Place, Seat, Voters};
 use super::lineages::Lineages;
-use super::own_time::OwnTime;
+use super::own_time::{OwnTime, WAKE_EVERY};
 
 /// How often those who may know something are asked.
 pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -25,6 +26,8 @@ pub(super) enum Verdict {
     Return,
     /// To join this one, which goes on in place of its own.
     Join(Gid),
+    /// To give it up, and to be fresh: nothing was said in it.
+    Forsake,
 }
 
 /// What it knows of its own lineage.
@@ -78,6 +81,75 @@ impl Returning {
     }
 }
 
+impl Node {
+    /// Blocked: whether the quorum is lost for good.
+    pub(super) fn go_on_without_a_quorum(&mut self, now: Duration) {
+        let Some(view) = self.member.view().cloned() else {
+            self.meeting.returning = None;
+            return;
+        };
+        if !self.is_stuck() {
+            self.meeting.returning = None;
+            return;
+        }
+        if self.meeting.returning.as_ref().is_none_or(|returning| returning.gid() != view.gid) {
+            self.meeting.returning = Some(Returning::new(view.gid, now));
+        }
+        let place = self.standing_in(&view);
+        let decide = |present: &[Uid]| self.member.is_quorum(present);
+        let own = Own {
+            me: self.member.uid(),
+            view: &view,
+            place: &place,
+            decide: &decide,
+            planted: self.config.core.planted,
+        };
+        let settle = self.config.settle;
+        let mut returning = self.meeting.returning.take().expect("just seen to");
+        let verdict = returning.step(now, settle, &own, (&self.lineages, &self.inquiries));
+        self.meeting.returning = Some(returning);
+        self.wake_at(now + WAKE_EVERY);
+        match verdict {
+            Verdict::Wait => {}
+            Verdict::Return => {
+                tracing::warn!(gid = %view.gid, "every quorum is lost for good: going on alone with what is here");
+                self.return_alone();
+            }
+            Verdict::Join(gid) => {
+                tracing::warn!(from = %view.gid, to = %gid, "the quorum is lost for good, and another lineage goes on: joining it");
+                self.lineages.supersede(view.gid, gid);
+                self.note_given_up(view.gid);
+                self.member.handle(self.now, Input::Forsake);
+            }
+            Verdict::Forsake => {
+                tracing::info!(gid = %view.gid, "the quorum is lost for good, and nothing was said yet: beginning again");
+                self.note_given_up(view.gid);
+                self.member.handle(self.now, Input::Forsake);
+            }
+        }
+    }
+
+    /// Creates a lineage that begins with the history of the one that it is in; false, and nothing has happened, where it is
+    /// in none that has one.
+    pub(super) fn return_alone(&mut self) -> bool {
+        let Some(view) = self.member.view().filter(|_| self.member.has_history()).cloned() else { return false };
+        self.member.handle(self.now, Input::Return);
+        let returned = self.member.view().is_some_and(|present| present.gid != view.gid);
+        if returned {
+            self.lineages.remember(self.now.since(Time::ZERO), &view, Some(true));
+            self.meeting.returning = None;
+        }
+        returned
+    }
+
+    /// Whether it is in a view and nothing is ordered, because nobody leads with a quorum. Where lineages do not settle, those
+    /// in which nothing was said are left alone.
+    fn is_stuck(&self) -> bool {
+        let blocked = matches!(self.member.blocked(), Some(Blocked::Quorum { .. } | Blocked::Leader { .. }));
+        blocked && !self.member.serves() && (self.member.has_history() || !self.config.settle.is_zero())
+    }
+}
+
 fn judge(now: Duration, asked: Duration, own: &Own<'_>, lineages: &Lineages, inquiries: &Inquiries) -> Verdict {
     let gid = own.view.gid;
     let answers: Vec<_> = inquiries.since(asked).collect();
@@ -104,6 +176,7 @@ fn judge(now: Duration, asked: Duration, own: &Own<'_>, lineages: &Lineages, inq
     let blocked: Vec<(Uid, &Place)> =
         places().filter(|(_, place)| place.gid == gid && !place.serves).chain([(own.me, own.place)]).collect();
     let disowned = |uid: Uid| answers.iter().any(|(_, answer)| answer.gone.contains(&uid));
+    let has_history = blocked.iter().any(|(_, place)| place.history);
     let accounted = |seat: &Seat| {
         let answer = answers.iter().find(|(address, _)| *address == seat.address);
         let same = answer.filter(|(_, answer)| answer.who == seat.uid);
@@ -112,6 +185,8 @@ fn judge(now: Duration, asked: Duration, own: &Own<'_>, lineages: &Lineages, inq
             || same.is_some_and(|(_, answer)| answer.place().is_none_or(|place| place.gid != gid))
             || lineages.is_proved_dead(seat.uid)
             || disowned(seat.uid)
+            // As for one that was never in it.
+            || !has_history && lineages.is_gone(now, gid, *seat, inquiries)
     };
     if !seats.iter().all(accounted) && !own.planted.is(Bug::ReturnsUnaccounted) {
         return Verdict::Wait;
@@ -129,6 +204,9 @@ fn judge(now: Duration, asked: Duration, own: &Own<'_>, lineages: &Lineages, inq
     }
     if let Some((_, other)) = places().find(|(_, place)| place.gid != gid && place.history && place.serves) {
         return Verdict::Join(other.gid);
+    }
+    if !has_history {
+        return Verdict::Forsake;
     }
     let ahead = |(who, place): &(Uid, &Place)| (place.voters.vid, place.have, *who);
     let holds = |(_, place): &&(Uid, &Place)| place.history;

@@ -1,13 +1,15 @@
-//! Before anything is said in a new lineage, its leader looks for other ones (`lineage` 2, C1), and gives way to one
-//! that it meets (3). Lineages that can hear each other so become one before there is anything to lose.
+//! Before anything is said in a new lineage, its leader looks for other ones, and gives way to one that it meets
+//! (docs/lineages.md, *Creating* and *Ending*). Lineages that can hear each other so become one before there is anything to
+//! lose.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gms_core::{Gid, Uid, Unsettled, View};
+use gms_core::{Gid, Input, Uid, Unsettled, View};
 use gms_discovery::Directory;
 
-use super::inquiry::{Inquiries, Place};
+use super::Node;
+use super::inquiry::{Inquiries, Message, Place};
 use super::lineages::Lineages;
 use super::own_time::{OwnTime, WAKE_EVERY};
 
@@ -110,6 +112,48 @@ impl Settling {
     /// When [`Self::step`] is due.
     pub(super) fn poll_timeout(&self, now: Duration) -> Duration {
         now + WAKE_EVERY
+    }
+}
+
+impl Node {
+    /// At the leader of a lineage without history: when it may order its first message, or gives way.
+    pub(super) fn settle(&mut self, now: Duration) {
+        let Some(view) = self.member.view().filter(|_| self.member.is_leader()).cloned() else {
+            self.meeting.settling = None;
+            return;
+        };
+        if self.member.has_history() || self.config.settle.is_zero() {
+            self.meeting.settling = None;
+            return;
+        }
+        if self.meeting.settling.as_ref().is_none_or(|settling| settling.gid() != view.gid) {
+            self.meeting.settling = Some(Settling::new(view.gid, now));
+        }
+        let settling = self.meeting.settling.as_mut().expect("just seen to");
+        let world = (&self.lineages, &self.inquiries);
+        let why = settling.step(now, self.config.settle, &view, &mut self.directory, world);
+        let into = settling.gives_way_to();
+        self.member.handle(self.now, Input::Settle(why));
+        if let Some(into) = into {
+            self.member.handle(self.now, Input::Dissolve(into));
+        }
+    }
+
+    /// A member of a lineage without history tells its leader what else it has heard of.
+    pub(super) fn report(&mut self, now: Duration) {
+        let Some(view) = self.member.view().filter(|_| !self.member.is_leader()).cloned() else { return };
+        if self.member.has_history() {
+            return;
+        }
+        if now >= self.meeting.report_at {
+            self.meeting.report_at = now + ASK_EVERY;
+            let rivals = self.lineages.rivals(now, view.gid, &self.inquiries);
+            let report = Message::report(view.gid, rivals.into_iter().filter_map(|gid| self.rumour(gid)));
+            if let Some(leader) = view.member(view.leader) {
+                self.say(leader.address, &report);
+            }
+        }
+        self.wake_at(self.meeting.report_at);
     }
 }
 

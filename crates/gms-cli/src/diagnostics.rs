@@ -4,9 +4,10 @@ use std::io;
 
 use tracing_subscriber::filter::LevelFilter;
 
-/// Shows warnings, and more the more `-v` there were.
-pub(crate) fn start(verbose: u8) {
+/// Shows warnings, and more the more `-v` there were. What happens to processes that are only `simulated` warns nobody.
+pub(crate) fn start(verbose: u8, simulated: bool) {
     let level = match verbose {
+        0 if simulated => LevelFilter::OFF,
         0 => LevelFilter::WARN,
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,

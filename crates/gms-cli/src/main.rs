@@ -36,7 +36,7 @@ use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    diagnostics::start(cli.verbose);
+    diagnostics::start(cli.verbose, matches!(cli.command, Command::Sim(_)));
     let result = match cli.command {
         Command::Demo(flags) => demo::run(flags),
         Command::Server(flags) => server::run(*flags),

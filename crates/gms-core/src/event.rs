@@ -57,7 +57,7 @@ pub enum Event {
         size: u32,
     },
     /// Two lineages of one name have met, and this one, in which nothing was ordered yet, gives way to the other
-    /// (`lineage` 3). Own messages go on waiting: a `gms::Group` joins the other one by itself with them, and the next view
+    /// (docs/lineages.md, *Ending*). Own messages go on waiting: a `gms::Group` joins the other one by itself with them, and the next view
     /// is its first there.
     Dissolved {
         /// The lineage that has ended.

@@ -50,7 +50,7 @@ pub enum Input {
     /// was ordered.
     Dissolve(Gid),
     /// The quorum of this lineage is lost for good, and all its voters are accounted for: this process creates another one
-    /// that begins with its history (`lineage` 4).
+    /// that begins with its history (docs/lineages.md, *Returning*).
     Return,
     /// An operator wants this member out. Only the leader acts on it, and not on itself; if the member lives, it may
     /// join again.

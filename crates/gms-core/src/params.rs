@@ -38,7 +38,7 @@ pub struct Params {
     /// How often a member says something, in milliseconds. Every member sets it from its own [`Timing`], for those who
     /// speak seldom would be taken for dead by those who listen for more.
     pub heartbeat: u32,
-    /// The lineage whose history this one began with, if it was created for want of a quorum (`lineage` 4). Said by who
+    /// The lineage whose history this one began with, if it was created for want of a quorum (docs/lineages.md, *Returning*). Said by who
     /// creates it; a joiner's own does not count.
     pub origin: Option<Gid>,
 }

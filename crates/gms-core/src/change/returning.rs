@@ -1,6 +1,6 @@
 //! Going on without a quorum that is lost for good: where nobody of the last view can decide anything any more, and all its
 //! voters are accounted for, one of those who are left creates a lineage that begins with the history of the old one
-//! (`lineage` 4). When that is so is found out by the layers around this one.
+//! (docs/lineages.md, *Returning*). When that is so is found out by the layers around this one.
 
 use crate::context::Context;
 use crate::event::Trace;
