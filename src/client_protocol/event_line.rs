@@ -56,6 +56,8 @@ pub enum EventLine<'a> {
     Left { released: bool },
     /// Another group of the same name was met, and somebody has to decide.
     Rival { gid: String, address: String, size: u32 },
+    /// These members get nothing of what is multicast, and copies instead; none: all get it again.
+    Unreached { members: Vec<u64> },
     /// The group of lineage `gid` gave way to another of its name: its order up to that place is discarded, and the
     /// views and messages that follow are of lineage `into`, with places of their own.
     Dissolved { gid: String, into: String, upto: Gseq },
@@ -100,6 +102,7 @@ impl<'a> EventLine<'a> {
             Event::Rival { gid, address, size } => {
                 Self::Rival { gid: gid.to_string(), address: address.to_string(), size: *size }
             }
+            Event::Unreached { members } => Self::Unreached { members: members.iter().map(|uid| uid.node.0).collect() },
             Event::Dissolved { gid, into, upto } => Self::dissolved(*gid, *into, *upto),
             Event::Excluded => Self::Excluded,
             Event::Refused(why) => Self::Refused { why: why.to_string() },

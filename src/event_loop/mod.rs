@@ -34,6 +34,8 @@ const RECEIVE_BATCH: usize = 8;
 const SEND_BATCH: usize = 8;
 /// How often the status for [`crate::Group::status`] is renewed.
 const STATUS_EVERY: Duration = Duration::from_millis(20);
+/// How often the multicast groups are joined again while nothing comes from them.
+const REJOIN_EVERY: Duration = Duration::from_secs(5);
 
 /// What the loop needs to know beside the node and its transport.
 pub(crate) struct Settings {
@@ -77,6 +79,8 @@ pub(crate) struct EventLoop<T> {
     /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been told.
     repairs: [u64; 3],
     repairs_at: Time,
+    /// When the multicast groups may be joined again.
+    rejoin_at: Time,
     /// Whom the transport copies to where there is no multicast.
     peers: Vec<SocketAddr>,
     /// Whom the transport stays connected with, and whose death is to be proved.
@@ -123,6 +127,7 @@ impl<T: Transport> EventLoop<T> {
             servers_at: Time::ZERO,
             repairs: [0; 3],
             repairs_at: Time::ZERO,
+            rejoin_at: Time::ZERO,
             peers: Vec::new(),
             watched: Vec::new(),
             processes: Vec::new(),
@@ -244,6 +249,18 @@ impl<T: Transport> EventLoop<T> {
         Ok(true)
     }
 
+    /// A switch may have forgotten that this host takes part in the groups.
+    fn look_at_multicast(&mut self, now: Time) {
+        if now < self.rejoin_at || !self.node.hears_no_multicast() {
+            return;
+        }
+        self.rejoin_at = now + REJOIN_EVERY;
+        tracing::warn!("the leader is heard, but nothing that it multicasts: joining the multicast groups again");
+        if let Err(error) = self.transport.rejoin_groups() {
+            tracing::warn!(%error, "cannot join the multicast groups again");
+        }
+    }
+
     /// When the loop must run again although nobody wakes it.
     fn deadline(&self) -> Time {
         let heard = self.node.poll_timeout();
@@ -313,6 +330,7 @@ impl<T: Transport> EventLoop<T> {
         }
         if is_new || now - self.status_at >= STATUS_EVERY {
             self.update_watched();
+            self.look_at_multicast(now);
             self.update_peers();
             self.update_status(now);
         }

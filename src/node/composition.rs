@@ -125,6 +125,8 @@ impl Node {
                 self.on_conflict(&twin);
             }
         }
+        self.ask_those_heard();
+        self.announce_one_by_one(now);
         self.look_for_successors(now);
         self.health.tick(now, &self.member);
         while let Some(finding) = self.health.poll_finding(now) {
@@ -160,6 +162,7 @@ impl Node {
         self.gather();
         let timeouts = [
             self.directory.poll_timeout(),
+            self.announce_due(),
             self.health.poll_timeout(),
             self.exclusions.rests_until().map(|at| at.since(Time::ZERO)),
             self.creation.as_ref().map(|creation| Creation::poll_timeout(creation, now)),
@@ -191,6 +194,9 @@ impl Node {
             None => tracing::info!("in no view any more"),
         }
         self.vid = vid;
+        for member in view.iter().flat_map(|view| &view.members) {
+            self.acquaintances.meet(now, member.address);
+        }
         self.gave_way &= view.is_none();
         self.place = view.clone().or(self.place.take());
         self.accused = None;
@@ -321,7 +327,10 @@ impl Node {
         if let Some(view) = self.member.view() {
             while let Some((address, message)) = self.succession.poll_transmit(view) {
                 let datagram = layers::enclose(Layer::Election, name, me, &message.encode());
-                self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
+                // To each by unicast: multicast may be what is dead.
+                let voters = view.voters().filter(|m| m.uid != me).map(|m| m.address);
+                let to: Vec<SocketAddr> = address.map_or_else(|| voters.collect(), |address| vec![address]);
+                self.outbox.extend(to.into_iter().map(|to| (Destination::Unicast(to), datagram.clone())));
             }
         }
         if let Some(creation) = &mut self.creation {

@@ -15,6 +15,7 @@
 //! answers, in the words of `inquiry`. `creation`, `settling` and `returning` are when a lineage begins, and `lives` is what
 //! becomes of a process whose lineage has ended or excluded it (docs/lineages.md).
 
+mod acquaintances;
 mod composition;
 mod config;
 mod creation;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gms_check::Record;
+use gms_core::wire::Envelope;
 use gms_core::{
     Addressing, Blocked, Destination, Event, Gid, Input, Level, Member, Memory, ProcessIdentity, Refusal, SendError,
     Start, Stats, Time, Transmit, Uid, View,
@@ -45,6 +47,7 @@ use gms_net::SplitMix64;
 
 pub use self::config::{Bootstrap, NodeConfig, NodeError};
 
+use self::acquaintances::Acquaintances;
 use self::creation::Creation;
 use self::health::Health;
 use self::inquiry::Inquiries;
@@ -97,6 +100,8 @@ pub struct Node {
     place: Option<Arc<View>>,
     /// When to ask for later views again.
     sought: Duration,
+    /// Those who are told one by one that it is there, where multicast fails.
+    acquaintances: Acquaintances,
     outbox: VecDeque<(Destination, Vec<u8>)>,
     /// Why this process is none of the group's, if another server has its id.
     refused: Option<Refusal>,
@@ -175,6 +180,7 @@ impl Node {
             vid: None,
             place: None,
             sought: Duration::ZERO,
+            acquaintances: Acquaintances::default(),
             outbox: VecDeque::new(),
             refused: None,
             alarms: Vec::new(),
@@ -199,6 +205,10 @@ impl Node {
         match input {
             Input::Datagram { from, datagram } => {
                 self.hear(from, &datagram);
+                if Envelope::peek_gid(&datagram) == Some(Gid::NONE) {
+                    // It asks to be let in.
+                    self.acquaintances.meet(now.since(Time::ZERO), from);
+                }
                 match Layer::of(&datagram) {
                     None if self.is_barred(&datagram) => {}
                     None => self.life_of(&datagram).handle(now, Input::Datagram { from, datagram }),
@@ -390,6 +400,12 @@ impl Node {
     /// Whether this process orders the messages of its view.
     pub fn is_leader(&self) -> bool {
         self.member.is_leader()
+    }
+
+    /// At a follower of a group with multicast: whether the leader is heard, and none of it by multicast. Joining the
+    /// multicast groups again may help.
+    pub fn hears_no_multicast(&self) -> bool {
+        self.member.hears_no_multicast()
     }
 
     /// Whether this process has proof that a member of its view is dead.

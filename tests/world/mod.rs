@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) unread: Option<usize>,
     /// What is multicast to the followers arrives nowhere.
     pub(crate) data_lost: bool,
+    /// No multicast reaches these places, nor passes from them.
+    pub(crate) without_multicast: Vec<usize>,
     flying: Vec<(Time, usize, SocketAddr, Bytes)>,
     pub(crate) dead: Vec<usize>,
     /// Stands still: hears, says and does nothing, and what is sent to it waits.
@@ -120,6 +122,7 @@ impl World {
             settle: Duration::ZERO,
             unread: None,
             data_lost: false,
+            without_multicast: vec![],
             flying: vec![],
             dead: vec![],
             stopped: None,
@@ -168,10 +171,12 @@ impl World {
                 for datagram in out.chunks(transmit.segment_size) {
                     let side = |index: usize| self.cuts.partition_point(|cut| *cut <= index);
                     let connected = |to: usize| side(index) == side(to) && !self.mute.contains(&(index, to));
+                    let filtered = |of: usize| self.without_multicast.contains(&self.places[of]);
                     for &to in alive.iter().filter(|to| **to != index) {
+                        let multicast = !filtered(index) && !filtered(to);
                         let wanted = match transmit.destination {
-                            Destination::Data => !self.data_lost && !self.nodes[to].is_leader(),
-                            Destination::Control => true,
+                            Destination::Data => multicast && !self.data_lost && !self.nodes[to].is_leader(),
+                            Destination::Control => multicast,
                             Destination::Unicast(at) | Destination::Stream(at) => at == address(self.places[to]),
                         };
                         let datagram = Bytes::copy_from_slice(datagram);

@@ -80,7 +80,8 @@ impl Membership {
         }
         match kind {
             Kind::Ordered | Kind::Heartbeat | Kind::Held if envelope.sender == self.view.leader => {
-                self.on_ordered(cx, &envelope, body)
+                self.note_multicast(cx, envelope.is_copy());
+                self.on_ordered(cx, kind, envelope.status, body)
             }
             Kind::Forward | Kind::Ack if self.is_leader() => {
                 if self.follows_plausibly(cx, envelope.status) {

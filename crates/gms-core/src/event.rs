@@ -67,6 +67,12 @@ pub enum Event {
         /// Last place of its order, in which there are views only.
         upto: Gseq,
     },
+    /// At the leader: these members get nothing of what is multicast, though they are heard, and are sent copies; none if
+    /// all get it again. Nothing is lost by it, but a new server finds the group by multicast only if it is told no address.
+    Unreached {
+        /// Which, all of them.
+        members: Vec<Uid>,
+    },
     /// A check of the protocol's own invariants failed: the member stops rather than go on wrong.
     Broken(String),
 }

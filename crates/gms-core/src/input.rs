@@ -40,6 +40,9 @@ pub enum Input {
     /// This process has stood still for a while: it was the one that was not heard. Everybody's time begins anew, and
     /// a leader stamps nothing until it has heard a quorum again.
     Paused,
+    /// Whether this process cannot send, for a reason of its own: its address is gone, what it sends does not fit its
+    /// interface, its firewall forbids it. It then accuses nobody, does not stand, and asks to be replaced if it leads.
+    CannotSend(bool),
     /// An election has this process propose what ends the view. Ignored unless
     /// [`crate::Member::needs_proposer`].
     Stand,
@@ -58,6 +61,8 @@ pub enum Input {
     /// An operator wants this member to lead. Only the leader acts on it, once the other one votes and keeps up;
     /// the wish expires after two seconds.
     Transfer(Uid),
+    /// A member of the group was heard at this address: one that looks for the group asks there, too. Ignored by a member.
+    Contact(SocketAddr),
     /// An operator gives this process's lineage up: it ends here as if it had been excluded.
     Forsake,
     /// The process at this address is in a later view of the same lineage: asks it what ended mine.

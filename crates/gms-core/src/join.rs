@@ -19,6 +19,9 @@ const REPEAT: Duration = Duration::from_millis(20);
 /// Longest pause between two requests.
 const SLOWEST: Duration = Duration::from_millis(250);
 
+/// Addresses to ask at that were heard of, at most, beside those that were given.
+const CONTACTS: usize = 8;
+
 /// How a process comes to its group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Start {
@@ -33,6 +36,8 @@ pub enum Start {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Joiner {
     contacts: Vec<SocketAddr>,
+    /// So many of them, at most.
+    most: usize,
     /// Where a member told us to ask.
     leader: Option<SocketAddr>,
     attempts: u32,
@@ -43,7 +48,14 @@ pub(crate) struct Joiner {
 impl Joiner {
     pub(crate) fn new(cx: &mut Context, contacts: Vec<SocketAddr>) -> Self {
         cx.timers.set(Timer::Request, cx.now);
-        Self { contacts, leader: None, attempts: 0, answered: None }
+        Self { most: contacts.len() + CONTACTS, contacts, leader: None, attempts: 0, answered: None }
+    }
+
+    /// A member was heard there.
+    pub(crate) fn meet(&mut self, address: SocketAddr) {
+        if self.contacts.len() < self.most && !self.contacts.contains(&address) {
+            self.contacts.push(address);
+        }
     }
 
     fn request(&self, cx: &Context, broadcast: bool) -> JoinRequest {

@@ -44,6 +44,7 @@ mod plausible;
 mod quorum;
 mod random;
 mod receive;
+mod reception;
 mod repair;
 mod send;
 mod sequence;

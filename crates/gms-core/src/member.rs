@@ -98,6 +98,7 @@ impl Member {
             Input::Dead(who) => self.inside(|m, cx| m.on_death(cx, who)),
             Input::Trust(who) => self.inside(|m, cx| m.trust(cx, who)),
             Input::Paused => self.inside(|m, cx| m.on_pause(cx)),
+            Input::CannotSend(cannot) => self.inside(|m, cx| m.note_cannot_send(cx, cannot)),
             Input::Stand => self.inside(|m, cx| m.stand(cx)),
             Input::Settle(why) => self.inside(|m, cx| m.on_settle(cx, why)),
             Input::Return => self.inside(|m, cx| m.on_return(cx)),
@@ -106,6 +107,11 @@ impl Member {
             Input::Transfer(to) => self.inside(|m, cx| m.on_transfer(cx, to)),
             Input::Forsake => self.inside(|m, cx| m.on_excluded(cx)),
             Input::Overtaken(by) => self.inside(|m, cx| m.on_overtaken(cx, by)),
+            Input::Contact(address) => {
+                if let Phase::Joining(joiner) = &mut self.phase {
+                    joiner.meet(address);
+                }
+            }
             Input::Leave => self.leave(),
             Input::Abandon => self.abandon(),
         }
@@ -158,6 +164,9 @@ impl Member {
             return Some(Transmit { destination: outgoing.to, segment_size: out.len() });
         }
         let Phase::In(m) = &mut self.phase else { return None };
+        if let Some(transmit) = m.transmit_copy(out) {
+            return Some(transmit);
+        }
         m.pump(cx);
         m.transmit_ordered(cx, max_segments, out)
             .or_else(|| m.transmit_forwards(cx, max_segments, out))
@@ -268,6 +277,16 @@ impl Member {
     /// Whether this process proposes what ends the view, because the leader cannot.
     pub fn is_candidate(&self) -> bool {
         matches!(&self.phase, Phase::In(m) if m.is_candidate())
+    }
+
+    /// At a follower of a group with multicast: whether the leader is heard, and none of it by multicast.
+    pub fn hears_no_multicast(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.hears_no_multicast(&self.cx))
+    }
+
+    /// Whether some members get what is multicast by unicast, for it does not reach them.
+    pub fn multicast_fails(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.multicast_fails(&self.cx))
     }
 
     /// Whether this process takes that member of its view to be dead.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::{
-    Accepting, Candidacy, Change, Departure, Ending, Handover, Hearsay, Proposal, Settling, Suspicion,
+    Accepting, Blame, Candidacy, Change, Departure, Ending, Handover, Hearsay, Proposal, Settling, Suspicion,
 };
 use crate::context::Context;
 use crate::deliver::Delivery;
@@ -19,6 +19,7 @@ use crate::params::Params;
 use crate::pending::Pending;
 use crate::planted::{Bug, Planted};
 use crate::random::mix;
+use crate::reception::{Copies, Reception};
 use crate::repair::{Gaps, Repairs};
 use crate::sequence::Sequencer;
 use crate::session::Sessions;
@@ -52,6 +53,8 @@ pub(crate) struct Peer {
     pub(crate) accuses: Option<Time>,
     /// It has promised somebody's ballot, and stores nothing new in this view (leader only).
     pub(crate) wedged: bool,
+    /// Whether it gets what is multicast (leader only).
+    pub(crate) reception: Reception,
 }
 
 /// Why this process is about to be no member any more.
@@ -95,6 +98,12 @@ pub(crate) struct Membership {
     pub(crate) acks: Acks,
     pub(crate) gaps: Gaps,
     pub(crate) repairs: Repairs,
+    /// At the leader: the last train, for those whom multicast does not reach, and of whom that was last said.
+    pub(crate) copies: Option<Copies>,
+    pub(crate) unreached: Vec<Uid>,
+    /// At a follower: when multicast of its leader last came, and how many others its leader says it does not reach.
+    pub(crate) multicast_at: Time,
+    pub(crate) unreached_elsewhere: u16,
     /// Datagrams of the next view that came before its INSTALL.
     pub(crate) early: Vec<Early>,
     pub(crate) promised: Ballot,
@@ -128,6 +137,7 @@ pub(crate) struct Membership {
     pub(crate) decided: Vec<(Next, Snapshot)>,
     /// Changes the leader is asked for, and the one it proposes.
     pub(crate) change: Change,
+    pub(crate) blame: Blame,
     pub(crate) proposal: Option<Proposal>,
     /// At the leader: who has left and is not released, and the repeats of INSTALL.
     pub(crate) handover: Handover,
@@ -199,6 +209,10 @@ impl Membership {
             acks: Acks::default(),
             gaps: Gaps::new(view.at),
             repairs: Repairs::default(),
+            copies: None,
+            unreached: Vec::new(),
+            multicast_at: cx.now,
+            unreached_elsewhere: 0,
             early: Vec::new(),
             promised: Ballot { round: 0, node: view.leader.node },
             accepted: None,
@@ -217,6 +231,7 @@ impl Membership {
             hearsay: Hearsay::default(),
             decided: Vec::new(),
             change: Change::default(),
+            blame: Blame::default(),
             proposal: None,
             handover: Handover::default(),
             departure: None,
@@ -247,7 +262,9 @@ impl Membership {
         // Only the log of the leader counts charge: what a new leader knows of room elsewhere is nothing.
         let led = self.sequencer.is_some();
         let peer = |m: &ViewMember| {
-            let (heard, suspicion, edge) = match before.iter().find(|(uid, _)| *uid == m.uid) {
+            let known = before.iter().find(|(uid, _)| *uid == m.uid);
+            let reception = known.map_or_else(|| Reception::new(m, cx.now), |(_, peer)| peer.reception.clone());
+            let (heard, suspicion, edge) = match known {
                 Some((_, peer)) if new_leader => (cx.now, None, if led { peer.edge } else { charge }),
                 Some((_, peer)) => (peer.heard, peer.suspicion, if led { peer.edge } else { charge }),
                 None => (cx.now, None, fresh),
@@ -265,6 +282,7 @@ impl Membership {
                 suspicion,
                 accuses: None,
                 wedged: false,
+                reception,
             }
         };
         self.peers = self.view.members.iter().map(peer).collect();
@@ -276,6 +294,12 @@ impl Membership {
         }
         self.acks = Acks::default();
         self.acks.due = !leads;
+        self.copies = None;
+        self.blame_anew();
+        self.multicast_at = cx.now;
+        if new_leader {
+            self.unreached.clear();
+        }
         self.gaps = Gaps::new(self.log.have());
         self.paused = None;
         if new_leader {

@@ -85,6 +85,10 @@ pub enum Bug {
     HeardIsOver,
     /// A member that is blocked returns, whoever of its view may have gone on.
     ReturnsUnaccounted,
+    /// A leader gives up all who store nothing, however many they are.
+    BlamesAnybody,
+    /// Nobody gets copies of what is multicast.
+    MulticastOrNothing,
     /// A status is believed, whatever it says.
     AnyStatus,
     /// Frames are taken that the leader cannot send.

@@ -5,28 +5,39 @@ use bytes::Bytes;
 use crate::context::Context;
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
+use crate::reception::LeaderNotes;
 use crate::timers::Timer;
-use crate::wire::{Envelope, Frame, Kind};
+use crate::wire::{Frame, Kind};
 
 impl Membership {
     /// An ORDERED datagram or a HEARTBEAT of my view's leader.
-    pub(crate) fn on_ordered(&mut self, cx: &mut Context, envelope: &Envelope, body: Bytes) {
-        let [last, safe, stable] = envelope.status;
-        if !self.leads_plausibly(cx, envelope.status) {
+    pub(crate) fn on_ordered(&mut self, cx: &mut Context, kind: Kind, status: [u64; 3], body: Bytes) {
+        let [last, safe, stable] = status;
+        if !self.leads_plausibly(cx, status) {
             return;
         }
         self.served = cx.now;
-        if envelope.kind == Kind::Held as u8 {
+        let body = match kind {
+            Kind::Ordered => body,
+            _ => match LeaderNotes::decode(&body) {
+                Some(notes) => {
+                    self.note_leader(notes);
+                    Bytes::new()
+                }
+                None => return cx.stats.malformed += 1,
+            },
+        };
+        if kind == Kind::Held {
             // It cannot order anything now, and says so.
             self.excused = cx.now;
         }
         if self.is_wedged() && !self.planted.is(Bug::PromiseWithoutWedge) {
-            self.acks.due |= envelope.kind != Kind::Ordered as u8;
+            self.acks.due |= kind != Kind::Ordered;
             return;
         }
         self.told_safe = self.told_safe.max(safe);
         self.stable = self.stable.max(stable.min(self.log.have()));
-        if envelope.kind != Kind::Ordered as u8 {
+        if kind != Kind::Ordered {
             self.acks.due = true;
         }
         self.store(cx, body);
@@ -94,6 +105,7 @@ impl Membership {
         // What others have stored of which nothing is here is nothing to build on.
         self.safe = self.safe.max(self.told_safe.min(have));
         if self.gaps.top > have {
+            self.gaps.open(have, cx.now);
             cx.timers.start(Timer::Nack, cx.now + self.repeat_after(cx));
         } else {
             self.gaps.closed(have);

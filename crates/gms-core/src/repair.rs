@@ -31,11 +31,13 @@ pub(crate) struct Gaps {
     /// Requests since the last one that helped, and where it stood then.
     attempts: u32,
     have: Fseq,
+    /// Since when the first frame that is missing is asked for in vain.
+    pub(crate) stuck_since: Option<(Fseq, Time)>,
 }
 
 impl Gaps {
     pub(crate) fn new(have: Fseq) -> Self {
-        Self { top: have, asked: have, source: None, attempts: 0, have }
+        Self { top: have, asked: have, source: None, attempts: 0, have, stuck_since: None }
     }
 
     /// From now on everything up to `top` is wanted, and nothing else.
@@ -45,7 +47,21 @@ impl Gaps {
 
     /// Nothing is missing up to `have`.
     pub(crate) fn closed(&mut self, have: Fseq) {
-        (self.asked, self.attempts, self.have) = (have, 0, have);
+        (self.asked, self.attempts, self.have, self.stuck_since) = (have, 0, have, None);
+    }
+
+    /// Something is missing behind `have`.
+    pub(crate) fn open(&mut self, have: Fseq, now: Time) {
+        if self.stuck_since.is_none_or(|(at, _)| at != have) {
+            self.stuck_since = Some((have, now));
+        }
+    }
+
+    /// This process stood still: nobody else has kept anything from it meanwhile.
+    pub(crate) fn wait_anew(&mut self, now: Time) {
+        if let Some((_, since)) = &mut self.stuck_since {
+            *since = now;
+        }
     }
 }
 
@@ -140,6 +156,8 @@ impl Membership {
             return;
         }
         let horizon = self.repeat_after(cx);
+        // Only a leader knows whom multicast does not reach.
+        let shares = self.is_leader();
         let mut frames = 0;
         for fseq in ranges.iter().flat_map(|(first, last)| *first..=(*last).min(self.log.top())) {
             frames += 1;
@@ -168,8 +186,8 @@ impl Membership {
             // How many more there are changes nothing.
             askers.1 = (askers.1 + 1).min(MULTICAST_ASKERS + 1);
             match askers.1 {
-                MULTICAST_ASKERS => self.repairs.queue.push_back((None, vid, fseq)),
-                1.. if askers.1 > MULTICAST_ASKERS => {}
+                askers if shares && askers > MULTICAST_ASKERS => {}
+                askers if shares && askers == MULTICAST_ASKERS => self.repairs.queue.push_back((None, vid, fseq)),
                 _ => self.repairs.queue.push_back((Some(from), vid, fseq)),
             }
         }
@@ -194,6 +212,9 @@ impl Membership {
             let (count, segment_size) = write_train(out, datagram, max_segments, frames, |_| envelope);
             self.repairs.queue.drain(..count);
             cx.stats.repairs += count as u64;
+            if to.is_none() {
+                self.copy(cx, out, segment_size);
+            }
             let destination = to.map_or(Destination::Data, Destination::Unicast);
             return Some(Transmit { destination, segment_size });
         }

@@ -254,6 +254,7 @@ impl Membership {
             envelope
         });
         self.sequencer.as_mut().expect("leader").sent += count as u64;
+        self.copy(cx, out, segment_size);
         self.status_told(cx);
         Some(Transmit { destination: Destination::Data, segment_size })
     }
@@ -280,7 +281,9 @@ impl Membership {
             return None;
         }
         let envelope = self.envelope(cx, kind, status);
-        envelope.encode(out, |_| ());
+        let notes = (kind != Kind::Ordered).then(|| self.leader_notes());
+        envelope.encode(out, |out| notes.into_iter().for_each(|notes| notes.encode(out)));
+        self.copy(cx, out, out.len());
         let tail = self.sequencer.as_ref().expect("leader").tail;
         self.status_told(cx);
         if kind != Kind::Ordered {

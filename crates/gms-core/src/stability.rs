@@ -21,6 +21,30 @@ pub(crate) struct Acks {
     pub(crate) unsent: u64,
     /// Room that the last one promised.
     pub(crate) room: u64,
+    /// The leader's multicast has come since the last one.
+    pub(crate) multicast_came: bool,
+}
+
+/// What the third number of an ack says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct AckNotes {
+    /// The round of the ballot that its sender is bound to; 0 if none.
+    pub(crate) promised: u32,
+    /// The leader's multicast has come since the ack before.
+    pub(crate) multicast_came: bool,
+}
+
+/// The bit that says so; below it is the round.
+const MULTICAST_CAME: u64 = 1 << 32;
+
+impl AckNotes {
+    fn to_word(self) -> u64 {
+        u64::from(self.promised) | if self.multicast_came { MULTICAST_CAME } else { 0 }
+    }
+
+    fn of_word(word: u64) -> Self {
+        Self { promised: word as u32, multicast_came: word & MULTICAST_CAME != 0 }
+    }
 }
 
 impl Acks {
@@ -40,7 +64,8 @@ impl Membership {
     /// What an ack says: contiguous and stored up to here, and room for so much more.
     pub(crate) fn ack_status(&self) -> [u64; 3] {
         let have = if self.planted.is(Bug::AckOverAGap) { self.log.top() } else { self.log.have() };
-        [have, self.store_cap().saturating_sub(self.log.kept()), u64::from(self.promised.round)]
+        let notes = AckNotes { promised: self.promised.round, multicast_came: self.acks.multicast_came };
+        [have, self.store_cap().saturating_sub(self.log.kept()), notes.to_word()]
     }
 
     /// An ack has left, alone or on the back of a FORWARD train.
@@ -65,13 +90,15 @@ impl Membership {
     }
 
     /// At the leader: a member says what it has.
-    pub(crate) fn on_ack(&mut self, cx: &mut Context, index: usize, [have, room, promised]: [u64; 3]) {
+    pub(crate) fn on_ack(&mut self, cx: &mut Context, index: usize, [have, room, notes]: [u64; 3]) {
         if self.is_wedged() {
             return;
         }
+        let AckNotes { promised, multicast_came } = AckNotes::of_word(notes);
+        self.peers[index].reception.note(multicast_came);
         if promised > 0 {
             // It stores nothing new, whatever the round: what it has does not count any more.
-            self.note_round(cx, u32::try_from(promised).unwrap_or(u32::MAX));
+            self.note_round(cx, promised);
             if !std::mem::replace(&mut self.peers[index].wedged, true) {
                 self.consider(cx);
             }

@@ -49,6 +49,8 @@ pub struct Stats {
     pub views: u64,
     /// Ballots claimed, to end a view whose leader is gone.
     pub candidacies: u64,
+    /// Times that this process, as leader, took itself for the cause of what went wrong, and asked to be replaced.
+    pub resignations: u64,
 }
 
 impl Stats {

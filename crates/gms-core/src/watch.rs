@@ -22,6 +22,7 @@ impl Membership {
             Some(sequencer) => sequencer.heartbeat_due |= serves && cx.now - sequencer.multicast_at >= heartbeat,
             None => self.acks.due = true,
         }
+        self.judge_reception(cx);
         cx.timers.set(Timer::Heartbeat, cx.now + heartbeat);
     }
 
@@ -71,9 +72,10 @@ impl Membership {
         self.blocked = why;
     }
 
-    /// Whether this leader has lost its quorum, or may have while it stood still (CheckQuorum): then it stamps nothing.
+    /// Whether this leader has lost its quorum, or may have while it stood still (CheckQuorum), or has asked to be replaced:
+    /// then it stamps nothing.
     pub(crate) fn blocked_by_quorum(&self) -> bool {
-        self.paused.is_some() || matches!(self.blocked, Some(Blocked::Quorum { .. }))
+        self.paused.is_some() || self.has_resigned() || matches!(self.blocked, Some(Blocked::Quorum { .. }))
     }
 
     /// Whether messages of this view are being ordered, as far as is known here: a leader hears a quorum, a follower hears
@@ -101,6 +103,7 @@ impl Membership {
             }
         }
         (self.progress, self.served) = (cx.now, cx.now);
+        self.gaps.wait_anew(cx.now);
         self.change.wait_anew(cx.now);
         if let Some(sequencer) = &mut self.sequencer
             && self.view.members.len() > 1
@@ -131,19 +134,26 @@ impl Membership {
         let mute = self.blocked_by_quorum() || self.is_wedged() || self.proposal.is_some();
         let patience = DEAF.max(cx.config.timing.quorum);
         let frame = 2 * u64::from(self.view.params.datagram).max(1024);
-        let mut deaf = Vec::new();
-        for (member, peer) in self.view.members.iter().zip(&mut self.peers) {
+        let (mut behind, mut deaf) = (Vec::new(), Vec::new());
+        for (index, (member, peer)) in self.view.members.iter().zip(&mut self.peers).enumerate() {
             let (have, edge, since) = peer.lag;
             let keeps_up = peer.have >= sent && peer.edge >= charge + frame;
             // A joiner is heard only when it asks again.
             let silent = cx.now - peer.heard > cx.config.timing.quorum;
             if keeps_up || silent || mute || (have, edge) != (peer.have, peer.edge) || member.uid == cx.config.uid {
                 peer.lag = (peer.have, peer.edge, cx.now);
-            } else if peer.have < sent && !peer.wedged && cx.now - since >= patience {
-                deaf.push(member.uid);
+            } else if peer.have < sent && !peer.wedged && cx.now - since >= patience / 2 {
+                behind.push(index);
+                if cx.now - since >= patience {
+                    deaf.push(index);
+                }
             }
         }
-        self.note_deaf(deaf);
+        // Perhaps multicast does not reach it, whatever it says.
+        behind.into_iter().for_each(|index| self.serve_by_unicast(cx, index));
+        deaf.retain(|index| self.was_served_by_unicast(cx, *index, cx.config.timing.flow));
+        let deaf = deaf.into_iter().map(|index| self.view.members[index].uid).collect();
+        self.blame(cx, deaf);
     }
 
     fn silence(&self, cx: &Context, index: usize) -> Duration {

@@ -37,6 +37,8 @@ pub enum Why {
     Replaced,
     /// It took no part in the change that replaced the leader.
     NotPromised,
+    /// It alone held part of the order, and that did not get through when the leader was replaced.
+    Withheld,
     /// It was let in and never arrived.
     Unreached,
     /// It was not there when the group went on although its quorum was lost.
@@ -56,6 +58,7 @@ impl Why {
             Self::Excluded => "excluded",
             Self::Replaced => "replaced",
             Self::NotPromised => "not_promised",
+            Self::Withheld => "withheld",
             Self::Unreached => "unreached",
             Self::Lost => "lost",
         }
@@ -76,6 +79,7 @@ impl fmt::Display for Why {
             Self::Excluded => f.write_str("excluded by an operator"),
             Self::Replaced => f.write_str("another process with its id came, at its address"),
             Self::NotPromised => f.write_str("it did not answer when the leader was replaced"),
+            Self::Withheld => f.write_str("what it alone had stored did not get through when the leader was replaced"),
             Self::Unreached => f.write_str("it was let in and never arrived"),
             Self::Lost => f.write_str("it was not there when the group went on without its quorum"),
         }

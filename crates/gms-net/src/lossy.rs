@@ -116,6 +116,10 @@ impl<T: Transport> Transport for Lossy<T> {
         self.inner.set_leading(leading)
     }
 
+    fn rejoin_groups(&mut self) -> io::Result<()> {
+        self.inner.rejoin_groups()
+    }
+
     fn set_members(&mut self, members: &[SocketAddr]) {
         self.inner.set_members(members);
     }

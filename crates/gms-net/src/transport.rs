@@ -196,6 +196,16 @@ pub trait Transport: Send + 'static {
     /// The kernel's, when joining or leaving the group fails; the state is then as before.
     fn set_leading(&mut self, leading: bool) -> io::Result<()>;
 
+    /// Joins the multicast groups again, where this process takes part in them: a switch or router that has forgotten it is
+    /// told so. A transport without multicast ignores it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's; it is then in those groups that it could join.
+    fn rejoin_groups(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Says who is in the group, by their unicast addresses; to be called at each view. Oneself may be among them.
     ///
     /// A transport without multicast copies what is sent to a group to these; one with multicast ignores it. A train
@@ -300,6 +310,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn set_leading(&mut self, leading: bool) -> io::Result<()> {
         (**self).set_leading(leading)
+    }
+
+    fn rejoin_groups(&mut self) -> io::Result<()> {
+        (**self).rejoin_groups()
     }
 
     fn set_members(&mut self, members: &[SocketAddr]) {

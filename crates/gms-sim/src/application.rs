@@ -157,7 +157,7 @@ impl Application {
                 }
                 Event::Blocked(_) => self.blocked = true,
                 Event::Unblocked => self.blocked = false,
-                Event::Rival { .. } => {}
+                Event::Rival { .. } | Event::Unreached { .. } => {}
             }
         }
         if again && self.leaving {

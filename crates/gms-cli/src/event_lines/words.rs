@@ -29,6 +29,8 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         Event::Rival { gid, address, size } => {
             format!("warning: another group of this name, of {size} ({gid}), was met at {address}: end one of the two")
         }
+        Event::Unreached { members } if members.is_empty() => "multicast reaches all members again".to_owned(),
+        Event::Unreached { members } => unreached_in_words(members),
         Event::Dissolved { into, .. } => dissolved_in_words(into),
         Event::Excluded => {
             "excluded: out of the group, which goes on without this member or was given up by an operator's order; it \
@@ -55,6 +57,17 @@ pub(crate) fn update_in_words(update: &Update, palette: Palette) -> String {
         }
         Update::Dissolved(end) => dissolved_in_words(&end.into),
     }
+}
+
+/// Why it concerns somebody although nothing is lost: those who come later find the group by multicast.
+fn unreached_in_words(members: &[Uid]) -> String {
+    let ids: Vec<String> = members.iter().map(|uid| uid.node.0.to_string()).collect();
+    let get = if ids.len() == 1 { "gets" } else { "get" };
+    format!(
+        "warning: {} {get} nothing of what is multicast, and copies of all instead, which is slower: IGMP snooping \
+         without a querier, or a firewall? New servers need --peer meanwhile",
+        ids.join(", ")
+    )
 }
 
 fn dissolved_in_words(into: impl std::fmt::Display) -> String {

@@ -43,6 +43,8 @@ enum Answer {
     Silence(Time),
     /// It hears the leader.
     Refused,
+    /// It promised, and does not count: it holds what did not get through.
+    Withholds,
     Promised(Box<Promise>),
 }
 
@@ -81,7 +83,7 @@ impl Membership {
         let Some(candidacy) = &self.candidacy else { return };
         let prepare = Control::Prepare { ballot: candidacy.ballot };
         for (member, answer) in self.view.members.iter().zip(&candidacy.answers) {
-            if !matches!(answer, Answer::Promised(_)) {
+            if !matches!(answer, Answer::Promised(_) | Answer::Withholds) {
                 cx.tell(member.address, self.view.gid, self.view.vid, &prepare);
             }
         }
@@ -116,7 +118,8 @@ impl Membership {
             && candidacy.ballot == ballot
             && candidacy.cut.is_none()
         {
-            candidacy.answers[index] = Answer::Promised(Box::new(promise));
+            let withholds = self.blame.withholds(self.view.members[index].uid);
+            candidacy.answers[index] = if withholds { Answer::Withholds } else { Answer::Promised(Box::new(promise)) };
             self.advance(cx);
         }
     }
@@ -160,6 +163,8 @@ impl Membership {
     pub(crate) fn on_candidacy_timer(&mut self, cx: &mut Context) {
         let Some(candidacy) = &self.candidacy else { return };
         if cx.now - candidacy.since > cx.config.timing.attempt {
+            let lacking = self.what_is_lacking(candidacy);
+            self.note_failed_attempt(cx, lacking);
             return self.give_way(cx);
         }
         self.attempt_at = cx.now;
@@ -201,7 +206,7 @@ impl Membership {
         let waited = cx.now - candidacy.since;
         let timing = &cx.config.timing;
         let settled = |(index, answer): (usize, &Answer)| match answer {
-            Answer::Promised(_) => true,
+            Answer::Promised(_) | Answer::Withholds => true,
             Answer::Silence(since) => {
                 let collected = cx.now - *since >= timing.collect && cx.now - carried >= REPEAT;
                 self.is_suspect(cx, index) || collected
@@ -262,6 +267,15 @@ impl Membership {
         (cut, holder)
     }
 
+    /// The first frame of the cut that is not here, and all that say they hold it.
+    fn what_is_lacking(&self, candidacy: &Candidacy) -> Option<(Fseq, Vec<Uid>)> {
+        let (cut, _) = candidacy.cut.as_ref()?;
+        let missing = (self.log.have() + 1..=*cut).find(|fseq| self.log.frame(*fseq).is_none())?;
+        let holds = |index: &usize| candidacy.promise(*index).is_some_and(|promise| promise.holds(missing));
+        let holders = (0..self.view.members.len()).filter(holds).map(|index| self.view.members[index].uid);
+        Some((missing, holders.collect()))
+    }
+
     /// Those who promised and are not taken to be dead (I2); who leads then.
     fn survivors(&self, cx: &Context, candidacy: &Candidacy) -> Vec<ViewMember> {
         let members = self.view.members.iter().enumerate();
@@ -312,6 +326,12 @@ impl Membership {
     /// Whether this process is trying to end the view.
     pub(crate) fn is_candidate(&self) -> bool {
         self.stage != Stage::Gone && (self.candidacy.is_some() || (self.is_wedged() && self.proposal.is_some()))
+    }
+}
+
+impl Promise {
+    fn holds(&self, fseq: Fseq) -> bool {
+        self.have >= fseq || self.ranges.iter().any(|(from, to)| (*from..=*to).contains(&fseq))
     }
 }
 

@@ -218,6 +218,7 @@ impl Membership {
             ..View::clone(&self.view)
         };
         if self.may_propose(cx, &view) {
+            self.remember_blame(cx, &view);
             self.propose(cx, view, None);
         } else {
             cx.timers.start(Timer::Change, cx.now + LOOK_AGAIN);
@@ -226,6 +227,11 @@ impl Membership {
 
     pub(super) fn is_to_be_excluded(&self, index: usize) -> bool {
         self.change.exclusions.contains(&self.view.members[index].uid)
+    }
+
+    /// Voters that store nothing of what they are sent.
+    pub(super) fn deaf_voters(&self) -> impl Iterator<Item = Uid> {
+        self.view.voters().map(|m| m.uid).filter(|uid| self.change.deaf.contains(uid))
     }
 
     pub(super) fn is_deaf(&self, index: usize) -> bool {

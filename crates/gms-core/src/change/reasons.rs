@@ -38,6 +38,8 @@ impl Membership {
             if checks == 0 { Why::OneWay { millis } } else { Why::Silent { millis, checks } }
         } else if self.is_deaf(index) {
             Why::Deaf { millis: millis(cx.now - peer.lag.2) }
+        } else if self.blame.withholds(member.uid) {
+            Why::Withheld
         } else {
             Why::NotPromised
         }

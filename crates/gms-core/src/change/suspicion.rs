@@ -11,12 +11,15 @@ use crate::planted::Bug;
 use crate::quorum::{is_quorum, quorum_have};
 use crate::time::Time;
 use crate::timers::Timer;
-use crate::transmit::Destination;
 use crate::view::{Role, View, ViewMember};
 use crate::wire::Control;
 
 /// What is heard for so long after a connection was closed and refused was still on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(500);
+
+/// So many times as long as for an own message to be ordered a follower waits for a frame that it asks for, first of the
+/// leader and then of everybody.
+const UNREPAIRED_FLOWS: u32 = 3;
 
 /// Why a member is taken to be dead, and since when.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -158,27 +161,34 @@ impl Membership {
         !self.is_leader() && (self.gray || self.is_suspect(cx, leader) || self.accuses(cx, self.view.leader))
     }
 
-    /// Whether the leader orders nothing of mine although it is heard, and does not say why. Once a ballot keeps
-    /// what is forwarded from being ordered, the answer stays what it was.
+    /// Whether the leader orders nothing of mine although it is heard, and does not say why, or cannot send me what it has
+    /// ordered. Once a ballot keeps what is forwarded from being ordered, the answer stays what it was.
     pub(crate) fn judge_leader(&mut self, cx: &Context) {
         if !self.is_wedged() {
             let since = self.progress.max(self.excused);
-            let stuck = self.pending.awaits_order() && cx.now - since > cx.config.timing.flow;
-            self.gray = stuck && !self.is_leader() && !self.too_few_vote();
+            let unordered = self.pending.awaits_order() && cx.now - since > cx.config.timing.flow;
+            let patience = cx.config.timing.flow * UNREPAIRED_FLOWS;
+            let unrepaired = self.gaps.stuck_since.is_some_and(|(_, since)| cx.now - since > patience);
+            self.gray = (unordered || unrepaired) && !self.is_leader() && !self.too_few_vote();
         }
     }
 
     /// Tells everybody, as long as it lasts, that the leader is taken to be dead. A leader that is bound to another's
-    /// ballot says it of itself: whoever still hears it need not defend it, and is not left out for that.
+    /// ballot says it of itself, and so does one that has resigned: members that still hear it need not defend it, and are
+    /// not left out for that.
     pub(crate) fn accuse(&mut self, cx: &mut Context) {
         self.judge_leader(cx);
         let bound = self.is_wedged() && self.promised.node != cx.config.uid.node;
-        let given_up = if self.is_leader() { bound } else { self.suspects_leader(cx) };
-        if self.stage == Stage::Gone || !given_up {
+        let given_up = if self.is_leader() { bound || self.has_resigned() } else { self.suspects_leader(cx) };
+        if self.stage == Stage::Gone || !given_up || (self.cannot_send() && !self.is_leader()) {
             return;
         }
         let suspect = Control::Suspect { who: self.view.leader, dead: self.dead.clone() };
-        cx.send(Destination::Control, self.view.gid, self.view.vid, &suspect);
+        // To each by unicast: multicast carries data only, and may be what is dead.
+        let me = cx.config.uid;
+        for member in self.view.members.iter().filter(|m| m.uid != me) {
+            cx.tell(member.address, self.view.gid, self.view.vid, &suspect);
+        }
         cx.timers.set(Timer::Suspicion, cx.now + cx.config.timing.heartbeat / 2);
     }
 
@@ -213,6 +223,7 @@ impl Membership {
         let votes = self.view.member(cx.config.uid).is_some_and(|m| m.role == Role::Voter);
         let idle = self.candidacy.is_none() && self.proposal.is_none() && self.ending.is_none();
         let free = !self.is_wedged() || cx.now - self.attempt_at >= cx.config.timing.attempt;
-        self.stage != Stage::Gone && votes && idle && free && cx.now >= self.stand_at && self.leader_is_given_up(cx)
+        let able = self.stage != Stage::Gone && votes && !self.cannot_send();
+        able && idle && free && cx.now >= self.stand_at && self.leader_is_given_up(cx)
     }
 }

@@ -36,19 +36,22 @@ pub enum Kind {
     Held = 7,
 }
 
+/// The bit of the kind that marks the copy of a multicast datagram, sent by unicast to one whom multicast does not reach.
+const COPY: u8 = 0x80;
+
 impl Kind {
-    /// The kind with this number, if it is one of gms-core's.
+    /// The kind with this number, if it is one of gms-core's; that of a copy is that of the original.
     pub fn from_byte(byte: u8) -> Option<Self> {
         [Self::Ordered, Self::Repair, Self::Forward, Self::Ack, Self::Control, Self::Heartbeat, Self::Held]
             .into_iter()
-            .find(|k| *k as u8 == byte)
+            .find(|k| *k as u8 == byte & !COPY)
     }
 }
 
 /// What every datagram says first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Envelope {
-    /// Kind of the body, see [`Kind`].
+    /// Kind of the body, see [`Kind`]; a copy of what was multicast has a bit of its own in it.
     pub kind: u8,
     /// Lineage; [`Gid::NONE`] from and to processes that are in no group yet.
     pub gid: Gid,
@@ -97,7 +100,8 @@ struct Raw {
     checksum: U32,
 }
 
-/// Where the length and the checksum stand.
+/// Where the kind, the length and the checksum stand.
+const KIND_AT: usize = 3;
 const LEN_AT: usize = 4;
 const CHECKSUM_AT: usize = ENVELOPE_LEN - size_of::<U32>();
 
@@ -171,6 +175,22 @@ impl Envelope {
         Self::seal(&mut out[start..]);
     }
 
+    /// Whether it is a copy of what was multicast, for one whom multicast does not reach.
+    pub fn is_copy(&self) -> bool {
+        self.kind & COPY != 0
+    }
+
+    /// Makes a datagram the copy of itself for one whom multicast does not reach. Padding behind it stays.
+    ///
+    /// # Panics
+    ///
+    /// If it is shorter than an envelope, or than it says.
+    pub fn mark_copy(datagram: &mut [u8]) {
+        let len = datagram[LEN_AT..LEN_AT + size_of::<U32>()].try_into().expect("four bytes");
+        datagram[KIND_AT] |= COPY;
+        Self::seal(&mut datagram[..u32::from_le_bytes(len) as usize]);
+    }
+
     /// Writes length and checksum into a datagram that is whole but for them.
     ///
     /// # Panics
@@ -206,6 +226,18 @@ mod tests {
         assert_eq!(out[72..76], [0x64, 0xe7, 0xa5, 0x42]);
         // The checksum is the one of zip and Ethernet.
         assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn a_copy_is_the_same_but_for_its_mark() {
+        let mut out = Vec::new();
+        sample().encode(&mut out, |out| out.extend_from_slice(b"a body"));
+        out.extend_from_slice(&[0; 3]);
+        Envelope::mark_copy(&mut out);
+        let (envelope, body) = Envelope::decode(out.into(), &Limits::default()).unwrap();
+        assert!(envelope.is_copy() && !sample().is_copy());
+        assert_eq!(Kind::from_byte(envelope.kind), Some(Kind::Ordered));
+        assert_eq!((Envelope { kind: 1, ..envelope }, &body[..]), (sample(), &b"a body"[..]));
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub(crate) struct Group {
     pub(crate) now: Time,
     pub(crate) members: Vec<Member>,
     pub(crate) events: Vec<Vec<Event>>,
+    /// Those whom no multicast reaches.
+    pub(crate) without_multicast: Vec<usize>,
+    /// Copies of what is multicast that have been sent.
+    pub(crate) copies: usize,
     gid: Gid,
 }
 
@@ -44,7 +48,14 @@ impl Group {
 
     /// The same, with other settings.
     pub(crate) fn with(count: usize, change: impl Fn(&mut Config)) -> Self {
-        let mut group = Self { now: Time::ZERO, members: vec![], events: vec![], gid: Gid::NONE };
+        let mut group = Self {
+            now: Time::ZERO,
+            members: vec![],
+            events: vec![],
+            without_multicast: vec![],
+            copies: 0,
+            gid: Gid::NONE,
+        };
         for index in 0..count {
             let start = if index == 0 { Start::Found } else { Start::Join(vec![]) };
             group.add(start, &change);
@@ -241,8 +252,10 @@ impl Group {
         while let Some(transmit) = self.members[who].poll_transmit(self.now, 16, &mut out) {
             for datagram in out.chunks(transmit.segment_size).map(Bytes::copy_from_slice) {
                 let others = || (0..self.members.len()).filter(|to| *to != who);
+                self.copies += usize::from(is_copy(&datagram));
+                let follows = |to: &usize| !self.members[*to].is_leader() && !self.without_multicast.contains(to);
                 let to: Vec<usize> = match transmit.destination {
-                    Destination::Data => others().filter(|to| !self.members[*to].is_leader()).collect(),
+                    Destination::Data => others().filter(follows).collect(),
                     Destination::Control => others().collect(),
                     Destination::Unicast(at) | Destination::Stream(at) => vec![place(at)],
                 };
@@ -274,4 +287,8 @@ fn control(datagram: &Bytes) -> Option<Control> {
     let limits = Limits::default();
     let (envelope, body) = Envelope::decode(datagram.clone(), &limits).ok()?;
     (envelope.kind == Kind::Control as u8).then(|| Control::decode(&body, &limits).ok()).flatten()
+}
+
+fn is_copy(datagram: &Bytes) -> bool {
+    Envelope::decode(datagram.clone(), &Limits::default()).is_ok_and(|(envelope, _)| envelope.is_copy())
 }

@@ -1,6 +1,7 @@
 //! One rule of the protocol at a time: a few members, of which the test loses what is said, or speaks for them itself.
 
 mod admission;
+mod blame;
 mod candidate;
 mod departure;
 mod group;

@@ -57,6 +57,18 @@ impl Groups {
     pub(super) fn set_data_member(&self, chosen: &Chosen, member: bool) -> io::Result<()> {
         open::change_membership(&self.data.port.socket(), self.data.address, chosen, member)
     }
+
+    /// Leaves the groups and joins them again, the data group only where this process takes part in it (`follows`): the
+    /// kernel then reports its membership to the network anew.
+    pub(super) fn rejoin(&self, chosen: &Chosen, follows: bool) -> io::Result<()> {
+        for group in [Some(&self.control), Some(&self.data).filter(|_| follows)].into_iter().flatten() {
+            let socket = group.port.socket();
+            // One that it was not in is what joining mends.
+            let _ = open::change_membership(&socket, group.address, chosen, false);
+            open::change_membership(&socket, group.address, chosen, true)?;
+        }
+        Ok(())
+    }
 }
 
 /// Checks what was asked for and derives both groups from it.

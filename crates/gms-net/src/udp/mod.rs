@@ -281,6 +281,13 @@ impl Transport for Udp {
         Ok(())
     }
 
+    fn rejoin_groups(&mut self) -> io::Result<()> {
+        match &self.reach {
+            Reach::Multicast(groups) => groups.rejoin(&self.chosen, !self.leading),
+            Reach::FanOut(_) => Ok(()),
+        }
+    }
+
     fn set_members(&mut self, members: &[SocketAddr]) {
         if let Reach::FanOut(fan_out) = &mut self.reach {
             fan_out.set_members(members, self.local_address, &self.chosen);
