@@ -50,7 +50,12 @@ pub struct Config {
     pub level: Level,
     /// What becomes of messages sent while this member is blocked. Default: they are held.
     pub when_blocked: WhenBlocked,
-    /// What the group fixes for all its members when it is founded. A joiner must have the same.
+    /// Bytes of the group's datagrams, if this member creates it: what a joiner's interface carries has to be no less. Default:
+    /// what the interface of this one carries, but no more than Ethernet does; [`Params::datagram`] on loopback and in
+    /// memory.
+    pub datagram: Option<u16>,
+    /// What the group fixes for all its members when it is founded. A joiner must have the same, but for the size of
+    /// datagrams.
     pub params: Params,
     /// Weight of this member, where the group ranks by weight: the highest leads. Default 0.
     pub weight: u32,
@@ -99,6 +104,7 @@ impl Config {
             bootstrap: Bootstrap::Auto,
             level: Level::Uniform,
             when_blocked: WhenBlocked::Hold,
+            datagram: None,
             params: Params::default(),
             weight: 0,
             timing: Profile::Lan.timing(),

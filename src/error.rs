@@ -26,6 +26,16 @@ pub enum JoinError {
         /// The interface asked for.
         interface: String,
     },
+    /// What was asked for does not leave this host.
+    #[error(
+        "datagrams of {datagram} bytes do not pass the interface, which carries {largest}: ask for less, or raise its MTU"
+    )]
+    Datagram {
+        /// Bytes of the datagrams asked for.
+        datagram: u16,
+        /// Those that pass.
+        largest: u16,
+    },
     /// Nobody let this process in.
     #[error(
         "no member answered within {seconds} s (asked {asked}): is a server running there, in the group '{group}'?"

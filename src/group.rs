@@ -84,6 +84,8 @@ impl Group {
         let mut core = gms_core::Config::new(config.group.clone(), uid, address);
         core.params = config.params.clone();
         core.params.multicast &= config.peers.is_empty() && config.network.peers.is_none();
+        core.largest = transport.largest_datagram();
+        core.params.datagram = datagram(&config, address, core.largest)?;
         core.timing = config.timing.clone();
         core.budget = transport.receive_budget().min(u32::MAX as usize) as u32;
         let deaths = Deaths::new();
@@ -301,6 +303,22 @@ impl Drop for Events {
 
 fn io_error<T>(result: Result<T, getrandom::Error>) -> Result<T, JoinError> {
     result.map_err(|error| JoinError::Io(std::io::Error::other(error)))
+}
+
+/// What Ethernet carries after the headers of IP and UDP.
+const ETHERNET_V4: u16 = 1472;
+const ETHERNET_V6: u16 = 1452;
+
+/// Bytes of the group's datagrams, if this process creates it.
+fn datagram(config: &Config, address: std::net::SocketAddr, largest: u16) -> Result<u16, JoinError> {
+    match config.datagram {
+        Some(datagram) if datagram > largest => Err(JoinError::Datagram { datagram, largest }),
+        Some(datagram) => Ok(datagram),
+        None if address.ip().is_loopback() || largest == gms_core::Config::MOST_IN_A_DATAGRAM => {
+            Ok(config.params.datagram)
+        }
+        None => Ok(largest.min(if address.is_ipv4() { ETHERNET_V4 } else { ETHERNET_V6 })),
+    }
 }
 
 fn asked(config: &Config) -> String {

@@ -35,7 +35,7 @@ impl Layer {
 /// What all members of a group have to have in common, in short.
 pub(crate) fn settings_digest(params: &Params) -> u64 {
     let Params {
-        datagram,
+        datagram: _,
         message_limit,
         reassembly,
         window,
@@ -49,7 +49,6 @@ pub(crate) fn settings_digest(params: &Params) -> u64 {
         origin: _,
     } = *params;
     let numbers = [
-        datagram.into(),
         message_limit.into(),
         reassembly,
         window.into(),

@@ -2,6 +2,7 @@
 //! there is nothing of any of it.
 
 mod deliver;
+mod outlet;
 mod status;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use gms_net::Transport;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
+use self::outlet::Outlet;
 use crate::deaths::Deaths;
 use crate::error::SendError;
 use crate::mailbox::{Mailbox, Wish};
@@ -79,6 +81,8 @@ pub(crate) struct EventLoop<T> {
     /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been told.
     repairs: [u64; 3],
     repairs_at: Time,
+    /// What leaves this host, and when to look at it again.
+    outlet: Outlet,
     /// When the multicast groups may be joined again.
     rejoin_at: Time,
     /// Whom the transport copies to where there is no multicast.
@@ -127,6 +131,7 @@ impl<T: Transport> EventLoop<T> {
             servers_at: Time::ZERO,
             repairs: [0; 3],
             repairs_at: Time::ZERO,
+            outlet: Outlet::default(),
             rejoin_at: Time::ZERO,
             peers: Vec::new(),
             watched: Vec::new(),
@@ -331,6 +336,7 @@ impl<T: Transport> EventLoop<T> {
         if is_new || now - self.status_at >= STATUS_EVERY {
             self.update_watched();
             self.look_at_multicast(now);
+            self.outlet.look(now, &mut self.node, &self.transport);
             self.update_peers();
             self.update_status(now);
         }

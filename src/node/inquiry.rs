@@ -92,6 +92,8 @@ pub(super) struct Place {
     /// Last frame stored.
     pub(super) have: u64,
     pub(super) settings: u64,
+    /// Bytes of its datagrams.
+    pub(super) datagram: u16,
     pub(super) has_room: bool,
     pub(super) voters: Voters,
     /// Of the view that it has accepted to follow, if it has.

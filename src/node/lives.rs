@@ -146,6 +146,8 @@ impl Node {
             && match refusal {
                 Refusal::Full(_) => true,
                 Refusal::NodeTaken { .. } => self.gave_way,
+                // Its MTU may be raised again.
+                Refusal::Datagram { .. } => true,
                 Refusal::Params(_) | Refusal::Group(_) => false,
             }
     }

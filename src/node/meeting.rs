@@ -131,6 +131,7 @@ impl Node {
             leads: self.member.is_leader(),
             have,
             settings: layers::settings_digest(&view.params),
+            datagram: view.params.datagram,
             has_room: view.members.len() < self.config.core.limits.members,
             voters: Voters::of(view),
             next: self.member.next_view().filter(|next| next.gid == view.gid).map(Voters::of),
@@ -319,6 +320,7 @@ impl Node {
         if now < since + PATIENCE {
             return self.wake_at(since + PATIENCE);
         }
+        let too_large = self.member.too_large().map(|(bytes, from)| Out::Datagram { bytes, from });
         let heard = |gid: Gid| self.lineages.get(gid).map(|sighting| Out::Heard { gid, from: sighting.from });
         let why = match (&self.exile, self.creation.as_ref().map(|creation| creation.waits())) {
             (Some(exile), _) => Some(Out::Exile { gid: exile.gid, vid: exile.voters.vid }),
@@ -327,7 +329,7 @@ impl Node {
             (None, Some(Waits::Missing(missing))) => Some(Out::Missing(missing.clone())),
             (None, Some(Waits::Looking) | None) => None,
         };
-        let why = why.map(Blocked::Out);
+        let why = too_large.or(why).map(Blocked::Out);
         if why != self.meeting.out {
             if let Some(why) = &why {
                 self.tell(Event::Blocked(why.clone()));

@@ -217,6 +217,9 @@ impl Node {
             }
             other => {
                 self.leaving |= other == Input::Leave;
+                if let Input::Carries(largest) = other {
+                    self.config.core.largest = largest;
+                }
                 self.member.handle(now, other);
             }
         }

@@ -163,12 +163,12 @@ fn place_of(now: Duration, gid: Gid, inquiries: &Inquiries) -> Option<&Place> {
     places.into_iter().find(|place| place.gid == gid && place.leads && place.serves)
 }
 
-/// Whether a lineage without history gives way to that one: to any with history, to one of more voters, and of two alike
-/// the one with the higher number does.
+/// Whether a lineage without history gives way to that one: to any with history, of two without to the one with the smaller
+/// datagrams, for those pass everywhere, to one of more voters, and of two alike the one with the higher number does.
 fn gives_way(view: &View, rival: Option<&Place>) -> bool {
     let Some(rival) = rival else { return false };
     let same = rival.settings == crate::layers::settings_digest(&view.params);
     let mine = view.voters().count() as u32;
-    let less = (mine, rival.gid) < (rival.voters.count(), view.gid);
+    let less = (rival.datagram, mine, rival.gid) < (view.params.datagram, rival.voters.count(), view.gid);
     same && rival.has_room && (rival.history || less)
 }

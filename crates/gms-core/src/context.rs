@@ -21,6 +21,8 @@ const OUTBOX: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) config: Config,
+    /// Bytes that a datagram may have: those of the group, or those that this process would create it with.
+    pub(crate) datagram: u16,
     pub(crate) now: Time,
     pub(crate) random: Random,
     pub(crate) timers: Timers,
@@ -34,8 +36,9 @@ pub(crate) struct Context {
 /// What is counted decides nothing: two members that differ in no more than that are equal.
 impl PartialEq for Context {
     fn eq(&self, other: &Self) -> bool {
-        let Self { config, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
-        (config, now, random, timers) == (&other.config, &other.now, &other.random, &other.timers)
+        let Self { config, datagram, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
+        (config, datagram, now, random, timers)
+            == (&other.config, &other.datagram, &other.now, &other.random, &other.timers)
             && (outbox, events, traces) == (&other.outbox, &other.events, &other.traces)
     }
 }
@@ -44,8 +47,8 @@ impl Eq for Context {}
 
 impl Hash for Context {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { config, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
-        (config, now, random, timers, outbox, events, traces).hash(state);
+        let Self { config, datagram, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
+        (config, datagram, now, random, timers, outbox, events, traces).hash(state);
     }
 }
 
@@ -53,6 +56,7 @@ impl Context {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             random: Random::new(config.seed),
+            datagram: config.params.datagram,
             config,
             now: Time::ZERO,
             timers: Timers::default(),
@@ -79,9 +83,7 @@ impl Context {
         let len = ENVELOPE_LEN + body.len();
         // A view of many members, say.
         let to = match to {
-            Destination::Unicast(address) if len > usize::from(self.config.params.datagram) => {
-                Destination::Stream(address)
-            }
+            Destination::Unicast(address) if len > usize::from(self.datagram) => Destination::Stream(address),
             to => to,
         };
         if len > self.config.limits.control {

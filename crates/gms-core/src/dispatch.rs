@@ -122,7 +122,7 @@ impl Membership {
             Control::JoinRequest(request) if self.stage != Stage::Gone => {
                 return self.on_join_request(cx, from, &request);
             }
-            Control::JoinProof { cookie, request } if self.stage != Stage::Gone => {
+            Control::JoinProof { cookie, request, .. } if self.stage != Stage::Gone => {
                 return self.on_join_proof(cx, from, cookie, request);
             }
             _ if envelope.gid != self.view.gid || envelope.gid == Gid::NONE => return cx.stats.strangers += 1,
@@ -200,6 +200,11 @@ impl Membership {
                 } else {
                     cx.tell(from, self.view.gid, self.view.vid, &Control::InstallAck { vid: self.view.vid });
                 }
+            }
+            Control::SizeCheck { answer: true, .. } => self.note_size_check(cx, who),
+            Control::SizeCheck { answer: false, padding } => {
+                let answer = Control::SizeCheck { answer: true, padding };
+                cx.tell(from, self.view.gid, self.view.vid, &answer);
             }
             Control::Prepare { ballot } => self.on_prepare(cx, who, from, ballot),
             Control::Promise { ballot, accepted, have, ranges, dead } => {

@@ -194,6 +194,16 @@ pub enum Out {
         /// The last view of it that this process knows.
         vid: Vid,
     },
+    /// The leader of the group answers, but datagrams as long as the group's do not get through between the two.
+    #[error(
+        "datagrams of {bytes} bytes do not get through to {from} or back, though smaller ones do: is the MTU on the way smaller? Raise it, or create the group with a smaller --datagram"
+    )]
+    Datagram {
+        /// Bytes of the group's datagrams.
+        bytes: u16,
+        /// Where its leader is reached.
+        from: SocketAddr,
+    },
     /// It hears of a lineage that does not let it in, and creates none beside it.
     #[error(
         "group lineage {gid} was heard at {from} but does not let this server in: is UDP or TCP between the two blocked, or is it dead? None is created beside it; where it is dead for certain, restart this server"

@@ -12,7 +12,7 @@ use crate::session::Sessions;
 use crate::time::Time;
 use crate::timers::Timer;
 use crate::transmit::Destination;
-use crate::wire::{Control, JoinRequest, Refusal, Successor};
+use crate::wire::{Control, ENVELOPE_LEN, JoinRequest, Refusal, Successor};
 
 /// First pause between two requests.
 const REPEAT: Duration = Duration::from_millis(20);
@@ -21,6 +21,9 @@ const SLOWEST: Duration = Duration::from_millis(250);
 
 /// Addresses to ask at that were heard of, at most, beside those that were given.
 const CONTACTS: usize = 8;
+
+/// After so many proofs that have led to nothing, datagrams of that size do not get through.
+const UNANSWERED_PROOFS: u32 = 3;
 
 /// How a process comes to its group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -41,6 +44,10 @@ pub(crate) struct Joiner {
     /// Where a member told us to ask.
     leader: Option<SocketAddr>,
     attempts: u32,
+    /// Proofs since the last challenge of full size: if they are many, such datagrams do not get through.
+    proofs: u32,
+    /// Bytes of the datagrams of the group that answers, and who answers.
+    pub(crate) size: Option<(u16, SocketAddr)>,
     /// When a member last answered: there is a group then.
     pub(crate) answered: Option<Time>,
 }
@@ -48,7 +55,15 @@ pub(crate) struct Joiner {
 impl Joiner {
     pub(crate) fn new(cx: &mut Context, contacts: Vec<SocketAddr>) -> Self {
         cx.timers.set(Timer::Request, cx.now);
-        Self { most: contacts.len() + CONTACTS, contacts, leader: None, attempts: 0, answered: None }
+        Self {
+            most: contacts.len() + CONTACTS,
+            contacts,
+            leader: None,
+            attempts: 0,
+            proofs: 0,
+            size: None,
+            answered: None,
+        }
     }
 
     /// A member was heard there.
@@ -56,6 +71,11 @@ impl Joiner {
         if self.contacts.len() < self.most && !self.contacts.contains(&address) {
             self.contacts.push(address);
         }
+    }
+
+    /// Bytes of datagrams that do not get through, between this process and whom.
+    pub(crate) fn too_large(&self) -> Option<(u16, SocketAddr)> {
+        self.size.filter(|_| self.proofs >= UNANSWERED_PROOFS)
     }
 
     fn request(&self, cx: &Context, broadcast: bool) -> JoinRequest {
@@ -67,6 +87,7 @@ impl Joiner {
             budget: config.budget,
             weight: config.weight,
             process: config.process,
+            largest: config.largest,
             params: config.params.clone(),
             broadcast,
         }
@@ -93,9 +114,13 @@ impl Joiner {
     /// A control message for one who is not a member yet.
     pub(crate) fn on_control(&mut self, cx: &mut Context, gid: Gid, from: SocketAddr, control: Control) -> Joining {
         match control {
-            Control::JoinChallenge { cookie } => {
-                let proof = Control::JoinProof { cookie, request: self.request(cx, false) };
-                cx.tell(from, gid, 0, &proof);
+            Control::JoinChallenge { cookie, datagram, padding } => {
+                self.proofs = if padding.is_empty() { self.proofs.saturating_add(1) } else { 0 };
+                self.size = Some((datagram, from));
+                let request = self.request(cx, false);
+                let proof = |padding| Control::JoinProof { cookie, request: request.clone(), padding };
+                cx.datagram = datagram;
+                cx.tell(from, gid, 0, &padded(datagram, proof));
                 self.answered = Some(cx.now);
             }
             Control::JoinRedirect { leader } => {
@@ -133,6 +158,24 @@ pub(crate) enum Joining {
     Refused(Refusal),
 }
 
+/// Of what size a datagram was that got through to a joiner.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Size {
+    Any,
+    Full,
+}
+
+/// What `control` makes of as many bytes of padding as fill a datagram of this size.
+pub(crate) fn padded(datagram: u16, control: impl Fn(Vec<u8>) -> Control) -> Control {
+    let len = |padding: usize| ENVELOPE_LEN + control(vec![0; padding]).len();
+    let mut padding = usize::from(datagram).saturating_sub(len(0));
+    // The length of the padding takes bytes, too.
+    while padding > 0 && len(padding) > usize::from(datagram) {
+        padding -= 1;
+    }
+    control(vec![0; padding.max(1)])
+}
+
 impl Membership {
     /// A request to join: the leader asks for proof of the address, others name the leader. Nothing
     /// is kept for it until the proof is here.
@@ -143,30 +186,42 @@ impl Membership {
                 cx.tell(from, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
             }
         } else if self.is_leader() {
-            let challenge = Control::JoinChallenge { cookie: self.cookie(cx, request) };
-            cx.tell(request.address, self.view.gid, self.view.vid, &challenge);
+            let datagram = self.view.params.datagram;
+            let answer = match request.largest < datagram {
+                true => Control::JoinReject(Refusal::Datagram { group: datagram, here: request.largest }),
+                false => {
+                    let cookie = self.cookie(cx, request, Size::Any);
+                    Control::JoinChallenge { cookie, datagram, padding: vec![] }
+                }
+            };
+            cx.tell(request.address, self.view.gid, self.view.vid, &answer);
         } else if !request.broadcast {
             let redirect = Control::JoinRedirect { leader: self.leader().address };
             cx.tell(from, self.view.gid, self.view.vid, &redirect);
         }
     }
 
-    /// The request again, by one who has received at the address it gave.
+    /// The request again, by one who has received at the address it gave. Once it has received a datagram as long as the
+    /// group's there, and sent one, it may come in.
     pub(crate) fn on_join_proof(&mut self, cx: &mut Context, from: SocketAddr, given: u64, request: JoinRequest) {
         if !self.is_leader() {
             self.on_join_request(cx, from, &request);
-        } else if request.name == cx.config.name && given == self.cookie(cx, &request) {
+        } else if request.name == cx.config.name && given == self.cookie(cx, &request, Size::Full) {
             self.on_join(cx, request);
+        } else if request.name == cx.config.name && given == self.cookie(cx, &request, Size::Any) {
+            let (datagram, cookie) = (self.view.params.datagram, self.cookie(cx, &request, Size::Full));
+            let challenge = |padding| Control::JoinChallenge { cookie, datagram, padding };
+            cx.tell(from, self.view.gid, self.view.vid, &padded(datagram, challenge));
         } else {
             cx.stats.strangers += 1;
         }
     }
 
-    /// Keyed digest of who asks from where. Good for this view only: a proof that arrives after its owner has come in,
+    /// Keyed digest of who asks from where, and of what it proves. Good for this view only: a proof that arrives after its owner has come in,
     /// died and come back must not bring the dead in again.
-    fn cookie(&self, cx: &Context, request: &JoinRequest) -> u64 {
+    fn cookie(&self, cx: &Context, request: &JoinRequest, size: Size) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (cx.config.seed, self.view.gid, self.view.vid, request.uid, request.address).hash(&mut hasher);
+        (cx.config.seed, self.view.gid, self.view.vid, request.uid, request.address, size).hash(&mut hasher);
         hasher.finish()
     }
 }

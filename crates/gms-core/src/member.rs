@@ -107,6 +107,10 @@ impl Member {
             Input::Transfer(to) => self.inside(|m, cx| m.on_transfer(cx, to)),
             Input::Forsake => self.inside(|m, cx| m.on_excluded(cx)),
             Input::Overtaken(by) => self.inside(|m, cx| m.on_overtaken(cx, by)),
+            Input::Carries(largest) => {
+                self.cx.config.largest = largest;
+                self.inside(|m, cx| m.look_at_interface(cx));
+            }
             Input::Contact(address) => {
                 if let Phase::Joining(joiner) = &mut self.phase {
                     joiner.meet(address);
@@ -337,6 +341,15 @@ impl Member {
     pub fn answered(&self) -> Option<Time> {
         match &self.phase {
             Phase::Joining(joiner) => joiner.answered,
+            _ => None,
+        }
+    }
+
+    /// While it joins: bytes of datagrams that do not get through between this process and the leader at this address,
+    /// though smaller ones do.
+    pub fn too_large(&self) -> Option<(u16, SocketAddr)> {
+        match &self.phase {
+            Phase::Joining(joiner) => joiner.too_large(),
             _ => None,
         }
     }

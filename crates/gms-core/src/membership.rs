@@ -188,6 +188,7 @@ impl Membership {
     /// Starts at the frame of `view`, knowing what `snapshot` and its table of `sessions` say of all before it.
     pub(crate) fn enter(cx: &mut Context, view: View, snapshot: Snapshot, sessions: Sessions) -> Self {
         let view = Arc::new(view);
+        cx.datagram = view.params.datagram;
         let mut log = Log::new(view.at);
         log.push_view(view.clone(), Vec::new());
         let mut membership = Self {

@@ -13,7 +13,8 @@ use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
 /// differ is rejected with the difference named.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Params {
-    /// Largest datagram, in bytes, envelope included: the smallest MTU on the way, less IP and UDP headers.
+    /// Largest datagram, in bytes, envelope included: the smallest MTU on the way, less IP and UDP headers. No setting that a
+    /// joiner has to share: it has to be able to carry it ([`Config::largest`]).
     pub datagram: u16,
     /// Largest message, in bytes.
     pub message_limit: u32,
@@ -110,7 +111,6 @@ impl Params {
     pub fn difference(&self, other: &Self) -> Option<String> {
         let rows = |params: &Self| {
             [
-                ("datagram size", params.datagram.to_string()),
                 ("message limit", params.message_limit.to_string()),
                 ("reassembly budget", params.reassembly.to_string()),
                 ("window", params.window.to_string()),
@@ -197,6 +197,8 @@ pub struct Config {
     pub limits: Limits,
     /// Timers.
     pub timing: Timing,
+    /// Bytes of the largest datagram that passes my interface.
+    pub largest: u16,
     /// Bytes of receive buffer the system granted me.
     pub budget: u32,
     /// My weight where the group ranks by weight.
@@ -217,6 +219,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// Bytes that a UDP datagram over IPv4 has room for.
+    pub const MOST_IN_A_DATAGRAM: u16 = 65_507;
+
     /// Defaults for process `uid`, reached at `address`, in the group `name`.
     pub fn new(name: impl Into<String>, uid: Uid, address: SocketAddr) -> Self {
         Self {
@@ -226,6 +231,7 @@ impl Config {
             params: Params::default(),
             limits: Limits::default(),
             timing: Timing::default(),
+            largest: Self::MOST_IN_A_DATAGRAM,
             budget: 4 << 20,
             weight: 0,
             process: None,

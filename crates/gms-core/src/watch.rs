@@ -41,6 +41,7 @@ impl Membership {
         self.look_into_hearsay(cx);
         self.note_lag(cx);
         self.watch(cx);
+        self.check_size(cx);
         self.accuse(cx);
         self.report_deaths(cx);
         self.consider(cx);

@@ -84,6 +84,10 @@ impl<T: Transport> Transport for Lossy<T> {
         self.inner.receive_budget()
     }
 
+    fn largest_datagram(&self) -> u16 {
+        self.inner.largest_datagram()
+    }
+
     fn max_segments(&self) -> usize {
         self.inner.max_segments()
     }

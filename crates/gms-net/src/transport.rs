@@ -155,6 +155,13 @@ pub trait Transport: Send + 'static {
     /// *granted* to the data and the unicast socket, counted as the kernel counts (with its own overhead).
     fn receive_budget(&self) -> usize;
 
+    /// Bytes of the largest datagram that leaves this process whole at present, and comes in: what the MTU of its interface
+    /// leaves, and at most a 32nd of [`receive_budget`](Self::receive_budget). It may change while the process runs. Asking
+    /// costs a few system calls.
+    fn largest_datagram(&self) -> u16 {
+        65_507
+    }
+
     /// How many datagrams to put in one train at best, at least 1. A hint: longer trains are sent too, in pieces.
     ///
     /// Read it again before each send: it falls to 1 when the kernel or the network card turns out not to cut trains.
@@ -290,6 +297,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn receive_budget(&self) -> usize {
         (**self).receive_budget()
+    }
+
+    fn largest_datagram(&self) -> u16 {
+        (**self).largest_datagram()
     }
 
     fn max_segments(&self) -> usize {

@@ -68,6 +68,7 @@ impl Entrance {
         config.level = settings.level;
         config.when_blocked = settings.when_blocked;
         config.params = settings.rules.params();
+        config.datagram = settings.datagram;
         config.weight = settings.rules.weight;
         config.set_profile(settings.rules.profile);
         config.params.check().map_err(Failure::usage)?;
@@ -159,7 +160,7 @@ fn listen_failure(error: ListenError) -> Failure {
 fn join_failure(error: JoinError) -> Failure {
     match error {
         JoinError::NoAnswer { .. } => Failure::no_server(error),
-        JoinError::Settings(_) => Failure::usage(error),
+        JoinError::Settings(_) | JoinError::Datagram { .. } => Failure::usage(error),
         // What the member says when the sockets fail is for its reader, not for an operator.
         JoinError::Io(error) if error.kind() == io::ErrorKind::Other => anyhow!("cannot join: {error}").into(),
         other => other.into(),

@@ -20,6 +20,7 @@ pub(super) struct ServerFile {
     pub(super) interface: Option<String>,
     pub(super) peer: Option<Vec<String>>,
     pub(super) port: Option<u16>,
+    pub(super) datagram: Option<u16>,
     pub(super) id: Option<u64>,
     pub(super) name: Option<String>,
     pub(super) expect: Option<Vec<u64>>,
@@ -58,6 +59,9 @@ impl ServerFile {
             let message = error.message().replace("unknown field", "unknown key").replace('\n', " ");
             anyhow!("{}:{line}: {message}", path.display())
         })?;
+        if let Some(datagram) = file.datagram.filter(|datagram| !(1200..=65_507).contains(datagram)) {
+            return Err(anyhow!("{}: datagram: {datagram} is not in 1200..=65507", path.display()));
+        }
         if let Some(Err(why)) = file.loss.map(probability::check) {
             return Err(anyhow!("{}: loss: {why}", path.display()));
         }

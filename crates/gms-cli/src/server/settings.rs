@@ -21,6 +21,7 @@ pub(super) struct ServerSettings {
     pub(super) network: UdpConfig,
     /// Hosts and ports as given.
     pub(super) peers: Vec<String>,
+    pub(super) datagram: Option<u16>,
     pub(super) bootstrap: Bootstrap,
     pub(super) id: Option<u64>,
     pub(super) name: String,
@@ -98,6 +99,7 @@ impl ServerSettings {
                 ..UdpConfig::new(multicast)
             },
             peers,
+            datagram: flags.datagram.or(file.datagram),
             bootstrap,
             id,
             name: flags.name.or(file.name).unwrap_or_default(),

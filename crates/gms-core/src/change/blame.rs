@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::id::{Fseq, Uid};
+use crate::join::padded;
 use crate::membership::{Membership, Stage};
 use crate::planted::Bug;
 use crate::time::Time;
 use crate::view::View;
+use crate::wire::Control;
 
 /// Whom a leader has put out counts for so long against whom else it may.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -31,6 +33,9 @@ pub(crate) struct Blame {
     rest: Duration,
     /// This process cannot send, for a reason of its own.
     cannot_send: bool,
+    /// At a follower, while others accuse the leader: since when it is asked whether datagrams of full size get through, and
+    /// when it last answered.
+    checking: Option<(Time, Option<Time>)>,
     /// The first frame that an attempt to end the view has lacked last, and since when.
     lacking: Option<(Fseq, Time)>,
     /// Members that have it and from which it does not get through: the next attempt does without them, if it can.
@@ -45,6 +50,7 @@ impl Default for Blame {
             again_at: Time::ZERO,
             rest: RESIGNS_AGAIN,
             cannot_send: false,
+            checking: None,
             lacking: None,
             withholding: Vec::new(),
         }
@@ -62,6 +68,7 @@ impl Membership {
     /// These are heard, were sent everything by unicast, too, and store nothing. Either they are given up, or this leader is.
     pub(crate) fn blame(&mut self, cx: &mut Context, deaf: Vec<Uid>) {
         self.blame.put_out.retain(|(at, _)| cx.now - *at <= REMEMBERED);
+        self.look_at_interface(cx);
         if self.blame.resigned.is_some_and(|since| cx.now - since >= RESIGNS_FOR) {
             // Nobody wanted it.
             self.blame.resigned = None;
@@ -115,14 +122,47 @@ impl Membership {
     /// for what is its own; it does not stand, and does not go on leading.
     pub(crate) fn note_cannot_send(&mut self, cx: &mut Context, cannot: bool) {
         self.blame.cannot_send = cannot;
-        if cannot && self.stage != Stage::Gone && self.is_leader() {
+        self.look_at_interface(cx);
+    }
+
+    /// Perhaps this leader cannot send.
+    pub(crate) fn look_at_interface(&mut self, cx: &mut Context) {
+        if self.stage != Stage::Gone && self.is_leader() && self.cannot_send(cx) {
             self.resign(cx);
         }
     }
 
     /// See [`Self::note_cannot_send`].
-    pub(crate) fn cannot_send(&self) -> bool {
-        self.blame.cannot_send
+    pub(crate) fn cannot_send(&self, cx: &Context) -> bool {
+        self.blame.cannot_send || cx.config.largest < self.view.params.datagram
+    }
+
+    /// At a follower, each heartbeat: somebody accuses the leader, which is heard here. Perhaps only what is short gets through
+    /// to it, or from it, and nothing that long has been on the way.
+    pub(crate) fn check_size(&mut self, cx: &mut Context) {
+        let accused = self.accused.is_some_and(|at| cx.now - at <= cx.config.timing.presence);
+        if !accused || self.is_leader() || self.stage == Stage::Gone {
+            self.blame.checking = None;
+            return;
+        }
+        self.blame.checking.get_or_insert((cx.now, None));
+        let check = padded(self.view.params.datagram, |padding| Control::SizeCheck { answer: false, padding });
+        cx.tell(self.leader().address, self.view.gid, self.view.vid, &check);
+    }
+
+    /// Such a datagram has got through, there and back.
+    pub(crate) fn note_size_check(&mut self, cx: &Context, who: Uid) {
+        if who == self.view.leader
+            && let Some((_, answered)) = &mut self.blame.checking
+        {
+            *answered = Some(cx.now);
+        }
+    }
+
+    /// Whether datagrams of full size do not get through to the leader and back, though it has been asked for long.
+    pub(super) fn is_cut_off_by_size(&self, cx: &Context) -> bool {
+        let patience = cx.config.timing.flow;
+        self.blame.checking.is_some_and(|(since, answered)| cx.now - answered.unwrap_or(since) > patience)
     }
 
     /// An attempt to end the view has failed. If it has failed for long because of the same frame, which only these hold, and
@@ -141,7 +181,7 @@ impl Membership {
 
     /// A new view: what was held against anybody in the one before that concerned its end is over.
     pub(crate) fn blame_anew(&mut self) {
-        self.blame =
-            Blame { resigned: None, lacking: None, withholding: Vec::new(), ..std::mem::take(&mut self.blame) };
+        let Blame { put_out, again_at, rest, cannot_send, .. } = std::mem::take(&mut self.blame);
+        self.blame = Blame { put_out, again_at, rest, cannot_send, ..Blame::default() };
     }
 }

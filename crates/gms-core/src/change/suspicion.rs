@@ -169,7 +169,8 @@ impl Membership {
             let unordered = self.pending.awaits_order() && cx.now - since > cx.config.timing.flow;
             let patience = cx.config.timing.flow * UNREPAIRED_FLOWS;
             let unrepaired = self.gaps.stuck_since.is_some_and(|(_, since)| cx.now - since > patience);
-            self.gray = (unordered || unrepaired) && !self.is_leader() && !self.too_few_vote();
+            self.gray =
+                (unordered || unrepaired || self.is_cut_off_by_size(cx)) && !self.is_leader() && !self.too_few_vote();
         }
     }
 
@@ -180,7 +181,7 @@ impl Membership {
         self.judge_leader(cx);
         let bound = self.is_wedged() && self.promised.node != cx.config.uid.node;
         let given_up = if self.is_leader() { bound || self.has_resigned() } else { self.suspects_leader(cx) };
-        if self.stage == Stage::Gone || !given_up || (self.cannot_send() && !self.is_leader()) {
+        if self.stage == Stage::Gone || !given_up || (self.cannot_send(cx) && !self.is_leader()) {
             return;
         }
         let suspect = Control::Suspect { who: self.view.leader, dead: self.dead.clone() };
@@ -223,7 +224,7 @@ impl Membership {
         let votes = self.view.member(cx.config.uid).is_some_and(|m| m.role == Role::Voter);
         let idle = self.candidacy.is_none() && self.proposal.is_none() && self.ending.is_none();
         let free = !self.is_wedged() || cx.now - self.attempt_at >= cx.config.timing.attempt;
-        let able = self.stage != Stage::Gone && votes && !self.cannot_send();
+        let able = self.stage != Stage::Gone && votes && !self.cannot_send(cx);
         able && idle && free && cx.now >= self.stand_at && self.leader_is_given_up(cx)
     }
 }

@@ -15,10 +15,15 @@ use crate::wire::{Limits, Successor};
 pub enum Control {
     /// A process asks to become a member.
     JoinRequest(JoinRequest),
-    /// Answer to a request: prove that you receive at the address you gave.
+    /// Answer to a request: prove that you receive at the address you gave. The answer to a proof is a challenge again, as
+    /// long as the group's datagrams are, with a cookie of its own: one who proves that, too, can take part.
     JoinChallenge {
         /// Keyed digest of the request and the present view; nothing is kept for it.
         cookie: u64,
+        /// Bytes of the group's datagrams.
+        datagram: u16,
+        /// Empty in the first one.
+        padding: Vec<u8>,
     },
     /// The request again, with the cookie.
     JoinProof {
@@ -26,6 +31,8 @@ pub enum Control {
         cookie: u64,
         /// As sent.
         request: JoinRequest,
+        /// Makes it as long as the group's datagrams are.
+        padding: Vec<u8>,
     },
     /// Ask the leader instead.
     JoinRedirect {
@@ -119,6 +126,13 @@ pub enum Control {
         /// The view that stands.
         vid: Vid,
     },
+    /// As long as the group's datagrams are: do such get through to you, and back?
+    SizeCheck {
+        /// It is the answer, as long as the question.
+        answer: bool,
+        /// Makes it so long.
+        padding: Vec<u8>,
+    },
     /// I am in an older view than you.
     ViewRequest,
     /// Not in the group any more.
@@ -143,6 +157,8 @@ pub struct JoinRequest {
     pub weight: u32,
     /// Which process it is, where its system can tell.
     pub process: Option<ProcessIdentity>,
+    /// Bytes of the largest datagram that passes its interface.
+    pub largest: u16,
     /// Settings it expects the group to have.
     pub params: Params,
     /// Sent to everybody (then only the leader answers) rather than to one member.
@@ -163,6 +179,16 @@ pub enum Refusal {
     /// Settings differ.
     #[error("settings differ: {0}: start with the group's setting")]
     Params(String),
+    /// The group's datagrams do not pass its interface.
+    #[error(
+        "the group's datagrams have {group} bytes, and the interface of this server carries {here} at most (MTU {mtu}): raise its MTU, or create the group with --datagram {here}", mtu = here + 28
+    )]
+    Datagram {
+        /// Those of the group.
+        group: u16,
+        /// What passes here.
+        here: u16,
+    },
     /// The member asked belongs to another group.
     #[error("the member asked belongs to group '{0}': check the group name or the address")]
     Group(String),
@@ -196,6 +222,13 @@ impl Control {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let bytes = postcard::to_stdvec(self).expect("control messages are plain data");
         out.extend_from_slice(&bytes);
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn len(&self) -> usize {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out.len()
     }
 
     /// "sent INSTALL", for a list of steps.
@@ -233,6 +266,7 @@ impl Control {
             Self::Install { .. } => words!("INSTALL"),
             Self::InstallAck { .. } => words!("INSTALL_ACK"),
             Self::Release { .. } => words!("RELEASE"),
+            Self::SizeCheck { .. } => words!("SIZE_CHECK"),
             Self::ViewRequest => words!("VIEW_REQ"),
             Self::Excluded { .. } => words!("EXCLUDED"),
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gms_core::wire::{Control, JoinRequest};
-use gms_core::{Addressing, Config, Event, Level, SessionNumber, Uid};
+use gms_core::{Addressing, Config, Event, Level, Refusal, SessionNumber, Uid};
 
 use crate::group::{Group, Said, address, all, is_install, uid};
 
@@ -66,6 +66,32 @@ fn a_leader_without_which_the_group_may_have_gone_on_refuses_nobody_for_good() {
     assert_eq!(group.events[3], []);
 }
 
+#[test]
+fn one_whose_interface_carries_less_than_the_group_sends_is_told_both_numbers() {
+    let mut group = Group::of(2);
+    group.joins(|config| config.largest = 1252);
+    group.passes(Duration::from_millis(500), all);
+    assert_eq!(group.events[2], [Event::Refused(Refusal::Datagram { group: 1400, here: 1252 })]);
+    // What it would create a group with does not matter.
+    group.joins(|config| config.params.datagram = 8972);
+    group.until(|group| group.view(0) == [0, 1, 3], all);
+}
+
+#[test]
+fn one_to_which_datagrams_of_full_size_do_not_get_through_is_not_let_in_and_knows_why() {
+    for at in [2, 0] {
+        let mut group = Group::of(2);
+        group.black_holes = vec![(at, 1390)];
+        group.joins(|_| {});
+        group.passes(Duration::from_secs(3), all);
+        assert_eq!(group.view(0), [0, 1]);
+        assert_eq!(group.members[2].too_large(), Some((1400, address(0))));
+        group.black_holes.clear();
+        group.until(|group| group.view(0) == [0, 1, 2], all);
+        assert_eq!(group.members[2].too_large(), None);
+    }
+}
+
 /// A group of three, of which 2 is silent, and a new life of it has come where it was reached.
 pub(crate) fn with_a_new_life(life: Uid) -> Group {
     let mut group = Group::of(3);
@@ -77,18 +103,22 @@ pub(crate) fn with_a_new_life(life: Uid) -> Group {
         budget: config.budget,
         weight: 0,
         process: None,
+        largest: config.largest,
         params: group.members[0].view().expect("a member").params.clone(),
         broadcast: false,
     };
     let challenge = |said: &[Said]| {
         said.iter().find_map(|(_, control)| match control {
-            Control::JoinChallenge { cookie } => Some(*cookie),
+            Control::JoinChallenge { cookie, .. } => Some(*cookie),
             _ => None,
         })
     };
     let said = group.hears_of(life, 0, 0, 2, &Control::JoinRequest(request.clone()));
     let cookie = challenge(&said).expect("it is asked for proof");
-    group.hears_of(life, 0, 0, 2, &Control::JoinProof { cookie, request });
+    let proof = |cookie| Control::JoinProof { cookie, request: request.clone(), padding: vec![] };
+    let said = group.hears_of(life, 0, 0, 2, &proof(cookie));
+    let cookie = challenge(&said).expect("and once more, at full length");
+    group.hears_of(life, 0, 0, 2, &proof(cookie));
     group.passes(Duration::from_millis(100), |from, to, _| from != 2 && to != 2);
     group
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gms_core::wire::Control;
+use gms_core::{Addressing, Config, Event, Input, Level, Why};
 #[cfg(debug_assertions)]
 use gms_core::{Bug, Planted};
-use gms_core::{Config, Event, Input, Level, Why};
 
 use crate::group::{Group, all, uid};
 
@@ -155,6 +155,38 @@ fn a_leader_that_nobody_gets_data_of_asks_to_be_replaced_and_takes_what_only_it_
     group.sends_one(1, Level::Uniform);
     group.passes(ms(500), mute(0));
     assert_eq!([1, 2].map(|who| delivered(&group, who)), [1, 1]);
+}
+
+/// The network swallows what is longer than that at one of three, silently.
+#[test]
+fn one_behind_a_black_hole_for_long_datagrams_is_given_up_and_nobody_else() {
+    for at in [1, 0] {
+        let mut group = Group::of(3);
+        group.black_holes = vec![(at, 1300)];
+        group.sends_one(2, Level::Uniform);
+        group.passes(ms(200), all);
+        assert_eq!([0, 1, 2].map(|who| delivered(&group, who)), [1; 3], "short ones get through");
+        group.members[2].send(group.now, vec![7; 5000].into(), Level::Uniform, Addressing::default()).expect("room");
+        for _ in 0..80 {
+            if group.members[2].needs_proposer() {
+                group.is_told(2, Input::Stand);
+            }
+            group.passes(ms(250), all);
+        }
+        let others: Vec<usize> = (0..3).filter(|who| *who != at).collect();
+        assert_eq!(group.view(2), others);
+        assert!(others.iter().all(|who| delivered(&group, *who) == 2));
+    }
+}
+
+#[test]
+fn a_leader_whose_interface_carries_less_by_now_asks_to_be_replaced() {
+    let mut group = Group::of(3);
+    let said = group.is_told(0, Input::Carries(1252));
+    assert!(said.iter().any(|(_, said)| matches!(said, Control::Suspect { who, .. } if *who == uid(0))));
+    group.is_told(1, Input::Carries(1252));
+    group.until(|group| group.members[2].needs_proposer(), all);
+    assert!(!group.members[1].needs_proposer(), "nor can it lead");
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Group {
     pub(crate) events: Vec<Vec<Event>>,
     /// Those whom no multicast reaches.
     pub(crate) without_multicast: Vec<usize>,
+    /// Datagrams to and from the first of each that are longer than that are lost. Connections carry everything.
+    pub(crate) black_holes: Vec<(usize, usize)>,
     /// Copies of what is multicast that have been sent.
     pub(crate) copies: usize,
     gid: Gid,
@@ -53,6 +55,7 @@ impl Group {
             members: vec![],
             events: vec![],
             without_multicast: vec![],
+            black_holes: vec![],
             copies: 0,
             gid: Gid::NONE,
         };
@@ -259,6 +262,12 @@ impl Group {
                     Destination::Control => others().collect(),
                     Destination::Unicast(at) | Destination::Stream(at) => vec![place(at)],
                 };
+                let streams = matches!(transmit.destination, Destination::Stream(_));
+                let swallowed = |to: usize| {
+                    let long = |(at, longest): &(usize, usize)| [who, to].contains(at) && datagram.len() > *longest;
+                    !streams && self.black_holes.iter().any(long)
+                };
+                let to: Vec<usize> = to.into_iter().filter(|to| !swallowed(*to)).collect();
                 sent.extend(to.into_iter().map(|to| (to, datagram.clone())));
             }
             out.clear();

@@ -30,6 +30,18 @@ pub enum BindError {
         /// The interfaces of this host that have an address, and their addresses.
         known: String,
     },
+    /// The interface carries less than IPv6 asks of every link, and than gms needs.
+    #[error(
+        "interface {interface} has an MTU of {mtu}, and gms needs {least}: run: ip link set {interface} mtu {least}"
+    )]
+    MtuTooSmall {
+        /// The name of the interface.
+        interface: String,
+        /// What it has.
+        mtu: u32,
+        /// What it needs.
+        least: u32,
+    },
     /// Nothing can ever be sent to one of the peers.
     #[error("peer {peer} cannot be reached from {local}: {mend}")]
     UnreachablePeer {

@@ -12,6 +12,7 @@ mod failure;
 mod fan_out;
 mod groups;
 mod interface;
+mod mtu;
 mod obstacle;
 mod open;
 mod pair;
@@ -93,6 +94,10 @@ impl Udp {
         }
         tokio::runtime::Handle::try_current().map_err(|_| BindError::NoRuntime)?;
         let chosen = Chosen::find(&config.interface, config.counterpart())?;
+        let mtu = mtu::of(&chosen);
+        if mtu < mtu::LEAST_MTU {
+            return Err(BindError::MtuTooSmall { interface: chosen.name, mtu, least: mtu::LEAST_MTU });
+        }
         if let Some((peer, mend)) = first_obstacle(config.peers.as_deref().unwrap_or_default(), &chosen) {
             return Err(BindError::UnreachablePeer { peer, local: chosen.address, mend });
         }
@@ -218,6 +223,11 @@ impl Transport for Udp {
         self.receive_budget
     }
 
+    fn largest_datagram(&self) -> u16 {
+        let whole = mtu::datagram(mtu::of(&self.chosen), &self.chosen);
+        whole.min((self.receive_budget / DATAGRAMS_IN_A_BUFFER).min(u16::MAX.into()) as u16)
+    }
+
     fn max_segments(&self) -> usize {
         self.sender.max_segments(&self.unicast)
     }
@@ -320,6 +330,9 @@ impl Transport for Udp {
         self.counters
     }
 }
+
+/// So many datagrams of the largest size have room in a receive buffer.
+const DATAGRAMS_IN_A_BUFFER: usize = 32;
 
 /// What [`UdpConfig::stream_limit`] may be.
 const STREAM_LIMITS: RangeInclusive<usize> = 1 << 10..=1 << 30;

@@ -233,6 +233,7 @@ impl Forge<'_> {
             budget: 4 << 20,
             weight: 0,
             process: None,
+            largest: self.draw.within(0..=u64::from(u16::MAX)) as u16,
             params: Params::default(),
             broadcast: self.draw.chance(0.5),
         }
@@ -244,8 +245,11 @@ impl Forge<'_> {
         let who = if self.draw.chance(0.5) { me } else { who };
         let control = match self.draw.index(21) {
             0 => Control::JoinRequest(self.request()),
-            1 => Control::JoinChallenge { cookie: self.draw.bits() },
-            2 => Control::JoinProof { cookie: self.draw.bits(), request: self.request() },
+            1 => {
+                let (datagram, padding) = (self.draw.within(0..=u64::from(u16::MAX)) as u16, vec![]);
+                Control::JoinChallenge { cookie: self.draw.bits(), datagram, padding }
+            }
+            2 => Control::JoinProof { cookie: self.draw.bits(), request: self.request(), padding: vec![] },
             3 => Control::JoinRedirect { leader: address(self.draw.index(NODES + 2)) },
             4 => Control::JoinReject(Refusal::Full(1)),
             5 => Control::LeaveRequest { attempt: self.draw.within(0..=2) as u32 },
