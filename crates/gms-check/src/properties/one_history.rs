@@ -37,7 +37,6 @@ pub(crate) struct OneHistory {
 /// A lineage.
 #[derive(Debug, Default)]
 struct History {
-    from: Option<Origin>,
     creator: Option<Founder>,
     /// Who made the first stamp, and the place of it.
     stamper: Option<(u64, Founder)>,
@@ -86,10 +85,9 @@ enum Verdict {
 impl Invariant for OneHistory {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
         match step.event {
-            Event::Created { gid, from } => {
+            Event::Created { gid, .. } => {
                 let founder = self.founder(step.uid());
-                let history = self.histories.entry(*gid).or_default();
-                (history.from, history.creator) = (*from, Some(founder));
+                self.histories.entry(*gid).or_default().creator = Some(founder);
             }
             Event::Stamp { gid, gseq, .. } => self.stamped(step, *gid, *gseq),
             Event::Heard { gid } | Event::View { gid, .. } => {
@@ -214,7 +212,7 @@ impl OneHistory {
     /// What becomes, where `by` serves, of what `of` has acknowledged; `None` if that is nothing.
     fn judge(&self, world: &World, of: u128, by: u128) -> Option<Verdict> {
         let History { first: Some(first), last: Some(last), .. } = self.histories.get(&of)? else { return None };
-        let lacking = match self.origins(by).find(|origin| origin.gid == of) {
+        let lacking = match world.origins(by).find(|origin| origin.gid == of) {
             Some(Origin { view, upto, .. }) if last.view <= view && last.gseq <= upto => {
                 return Some(Verdict::Returned);
             }
@@ -225,26 +223,19 @@ impl OneHistory {
             Verdict::Discarded
         } else if self.quorum_lost(world, of) {
             Verdict::QuorumLost
-        } else if self.created_apart(of, by) {
+        } else if self.created_apart(world, of, by) {
             Verdict::CreatedApart
         } else {
             Verdict::Lost(*lacking)
         })
     }
 
-    /// What a lineage goes on from, and what that went on from.
-    fn origins(&self, gid: u128) -> impl Iterator<Item = Origin> {
-        let origin = |gid: &u128| self.histories.get(gid).and_then(|history| history.from);
-        // There are no more than lineages, unless a trace makes a ring of them.
-        std::iter::successors(origin(&gid), move |before| origin(&before.gid)).take(self.histories.len())
-    }
-
     /// Whether those who began `by` knew nothing of `of`.
-    fn created_apart(&self, of: u128, by: u128) -> bool {
-        if self.origins(by).any(|origin| origin.gid == of) {
+    fn created_apart(&self, world: &World, of: u128, by: u128) -> bool {
+        if world.origins(by).any(|origin| origin.gid == of) {
             return false;
         }
-        let first = self.origins(by).last().map_or(by, |origin| origin.gid);
+        let first = world.origins(by).last().map_or(by, |origin| origin.gid);
         let Some(first) = self.histories.get(&first) else { return false };
         let stamper = first.stamper.as_ref().map(|(_, stamper)| stamper);
         let mut founders = first.creator.iter().chain(stamper).peekable();
