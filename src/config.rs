@@ -50,7 +50,7 @@ pub struct Config {
     pub level: Level,
     /// What becomes of messages sent while this member is blocked. Default: they are held.
     pub when_blocked: WhenBlocked,
-    /// What the group fixes for all its members when it is founded. A joiner must have the same.
+    /// What the group fixes for all its members when it is created. A joiner must have the same.
     pub params: Params,
     /// Weight of this member, where the group ranks by weight: the highest leads. Default 0.
     pub weight: u32,
@@ -61,8 +61,8 @@ pub struct Config {
     /// How long the leader of a new group looks for other ones before anything is said in it (T_settle): the first message
     /// waits for it. Zero where no others can be, as in a network in memory.
     pub settle: Duration,
-    /// Times of the election of a founder.
-    pub founding: ElectionConfig,
+    /// Times of the election of the process that creates the group.
+    pub creation: ElectionConfig,
     /// Times of the election of one who proposes what ends the view, when the leader is gone.
     pub succession: ElectionConfig,
     /// Times of the directory: announcing, probing, forgetting.
@@ -104,7 +104,7 @@ impl Config {
             timing: Profile::Lan.timing(),
             discover: Profile::Lan.discover(),
             settle: Profile::Lan.settle(),
-            founding: Profile::Lan.founding(),
+            creation: Profile::Lan.creation(),
             succession: Profile::Lan.succession(),
             directory: DirectoryConfig::default(),
             detector: Profile::Lan.detector(),
@@ -122,7 +122,7 @@ impl Config {
         self.timing = profile.timing();
         self.discover = profile.discover();
         self.settle = profile.settle();
-        self.founding = profile.founding();
+        self.creation = profile.creation();
         self.succession = profile.succession();
         self.detector = profile.detector();
     }

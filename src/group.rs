@@ -47,7 +47,7 @@ pub struct Events {
 }
 
 impl Group {
-    /// Becomes a member over UDP multicast, or founds the group, as the configuration says. Returns
+    /// Becomes a member over UDP multicast, or creates the group, as the configuration says. Returns
     /// once the first view is installed; that view is also the first event. Must be called on a
     /// tokio runtime.
     ///
@@ -102,7 +102,7 @@ impl Group {
             settle: config.settle,
             directory: config.directory,
             detector: config.detector,
-            election: config.founding,
+            election: config.creation,
             succession: config.succession,
             ..NodeConfig::new(core)
         };

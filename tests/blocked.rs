@@ -15,7 +15,7 @@ async fn servers(network: &MemoryNetwork, when_blocked: WhenBlocked) -> Vec<Serv
     for id in 0..5 {
         let mut config = Config::new("test");
         config.id = Some(id);
-        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
         config.when_blocked = when_blocked;
         servers.push(Server::start_as(network, config).await);
     }

@@ -298,19 +298,19 @@ fn any_candidate_completes_the_end_of_a_lineage() {
 
 #[test]
 fn bootstrap_looks_first() {
-    let mut world = settled(3, &Bootstrap::Found);
+    let mut world = settled(3, &Bootstrap::Create);
     let before = gid(&world, 2);
     world.kill(2);
     world.pass(SECOND);
-    world.start_at(2, 2, Bootstrap::Found, false);
+    world.start_at(2, 2, Bootstrap::Create, false);
     world.pass(3 * SECOND);
     assert_eq!((gid(&world, 3), world.view(3).map(|(_, members)| members)), (before, Some(vec![0, 1, 2])));
     is_sound(&world);
 }
 
-/// The founder dies while the others are learners still: nothing was said, so they begin again.
+/// The creator dies while the others are learners still: nothing was said, so they begin again.
 #[test]
-fn learners_of_a_dead_founder_begin_again() {
+fn learners_of_a_dead_creator_begin_again() {
     let mut world = group_of(3, &Bootstrap::Auto);
     while world.nodes[0].view().is_none_or(|view| view.learners().count() == 0) {
         world.step();

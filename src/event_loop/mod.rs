@@ -179,7 +179,7 @@ impl<T: Transport> EventLoop<T> {
                 }
                 Operation::ForceView { part, .. } => {
                     tracing::warn!(?part, "an operator forces a view: this server gives its lineage up");
-                    self.node.force_view(now, part == Part::Found);
+                    self.node.force_view(now, part == Part::Create);
                 }
             }
         }

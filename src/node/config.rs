@@ -23,7 +23,7 @@ pub enum Bootstrap {
     /// Never makes two groups.
     Expect(BTreeSet<u64>),
     /// Looks for the group first, and creates it if there is none, whoever else looks.
-    Found,
+    Create,
     /// Only joins.
     Join,
 }
@@ -45,7 +45,7 @@ pub struct NodeConfig {
     pub server_name: String,
     /// Where this server serves clients.
     pub clients: Option<SocketAddr>,
-    /// How long to look for a group, at least, before one is created (T_discover). With zero, [`Bootstrap::Found`] does not
+    /// How long to look for a group, at least, before one is created (T_discover). With zero, [`Bootstrap::Create`] does not
     /// look at all: for networks on which nobody else can be.
     pub discover: Duration,
     /// How long the leader of a new lineage looks for other ones before anything is said in it (T_settle). With zero it does
@@ -55,7 +55,7 @@ pub struct NodeConfig {
     pub directory: DirectoryConfig,
     /// Times of the failure detector.
     pub detector: DetectorConfig,
-    /// Times of the election of a founder.
+    /// Times of the election of the process that creates the group.
     pub election: ElectionConfig,
     /// Times of the election of one who proposes what ends the view, when the leader is gone.
     pub succession: ElectionConfig,
@@ -76,7 +76,7 @@ impl NodeConfig {
             settle: Profile::Lan.settle(),
             directory: DirectoryConfig::default(),
             detector: Profile::Lan.detector(),
-            election: Profile::Lan.founding(),
+            election: Profile::Lan.creation(),
             succession: Profile::Lan.succession(),
         }
     }

@@ -107,7 +107,7 @@ impl Creation {
         }
         let looked = self.discover.is_zero() || self.probes >= PROBES;
         if own >= self.elect_at && looked {
-            if self.how == Bootstrap::Found {
+            if self.how == Bootstrap::Create {
                 return true;
             }
             self.elect(now, own, directory, inquiries);

@@ -130,7 +130,7 @@ enum Arrival {
 impl Node {
     /// A process that starts at `now`. Fails when its settings contradict each other.
     pub fn new(config: NodeConfig, now: Time) -> Result<Self, NodeError> {
-        let creates = config.bootstrap == Bootstrap::Found && config.discover.is_zero();
+        let creates = config.bootstrap == Bootstrap::Create && config.discover.is_zero();
         let arrival = if creates { Arrival::Creates } else { Arrival::Looks { may_create: true } };
         let mut node = Self::begin(config, arrival, now)?;
         node.tend();
@@ -141,7 +141,7 @@ impl Node {
     fn begin(mut config: NodeConfig, arrival: Arrival, now: Time) -> Result<Self, NodeError> {
         config.core.settles = !config.settle.is_zero() && arrival != Arrival::Creates;
         let start = match arrival {
-            Arrival::Creates => Start::Found,
+            Arrival::Creates => Start::Create,
             Arrival::Looks { .. } => Start::Join(config.contacts.clone()),
         };
         match arrival {

@@ -60,7 +60,7 @@ pub struct ProcessIdentity {
     pub member: u64,
 }
 
-/// The lineage of a group, drawn when it is founded. Groups of one name and different `Gid` never mix.
+/// The lineage of a group, drawn when it is created. Groups of one name and different `Gid` never mix.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Gid(pub u128);
 

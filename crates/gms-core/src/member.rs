@@ -28,7 +28,7 @@ pub enum SendError {
     Full,
     /// Over the group's limit.
     #[error(
-        "the message has {len} bytes, the group's limit is {limit}: split it, or found the group with a larger message limit"
+        "the message has {len} bytes, the group's limit is {limit}: split it, or create the group with a larger message limit"
     )]
     TooLarge {
         /// Its length.
@@ -76,7 +76,7 @@ impl Member {
         let mut cx = Context::new(config);
         cx.now = now;
         let phase = match start {
-            Start::Found => Phase::In(Box::new(Membership::found(&mut cx))),
+            Start::Create => Phase::In(Box::new(Membership::create(&mut cx))),
             Start::Join(contacts) => Phase::Joining(Joiner::new(&mut cx, contacts)),
         };
         Ok(Self { cx, phase, ready: Default::default() })
@@ -89,7 +89,7 @@ impl Member {
         match input {
             Input::Datagram { from, datagram } => self.receive(from, datagram),
             Input::Tick => {}
-            Input::Found => self.found(),
+            Input::Create => self.create(),
             Input::Suspect { who, checks } => {
                 let silent = Suspicion::Silent { at: self.cx.now, checks };
                 self.inside(|m, cx| m.suspect(cx, who, silent));
@@ -401,10 +401,10 @@ impl Member {
         Memory { used, cap }
     }
 
-    fn found(&mut self) {
+    fn create(&mut self) {
         if let Phase::Joining(_) = self.phase {
             self.cx.timers.stop(Timer::Request);
-            self.phase = Phase::In(Box::new(Membership::found(&mut self.cx)));
+            self.phase = Phase::In(Box::new(Membership::create(&mut self.cx)));
         }
     }
 

@@ -164,8 +164,8 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// The founder's: the first view has only itself.
-    pub(crate) fn found(cx: &mut Context) -> Self {
+    /// That of a group just created: the first view has only this process.
+    pub(crate) fn create(cx: &mut Context) -> Self {
         let drawn = u128::from(cx.random.next()) << 64 | u128::from(cx.random.next());
         let gid = Gid::draw(&cx.config.name, drawn);
         cx.trace(|| Trace::Created { gid, from: None });

@@ -1,4 +1,4 @@
-//! What a group fixes when it is founded, and what one member sets for itself.
+//! What a group fixes when it is created, and what one member sets for itself.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::planted::Planted;
 use crate::timing::Timing;
 use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
 
-/// Settings all members share, fixed by the founder and carried in every view. A joiner whose own
+/// Settings all members share, fixed by the creator and carried in every view. A joiner whose own
 /// differ is rejected with the difference named.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Params {
@@ -191,7 +191,7 @@ pub struct Config {
     pub address: SocketAddr,
     /// Name of the group; requests for others are ignored.
     pub name: String,
-    /// What I offer as founder, and insist on as joiner.
+    /// What I offer as creator, and insist on as joiner.
     pub params: Params,
     /// Caps on everything that arrives.
     pub limits: Limits,

@@ -121,7 +121,7 @@ impl World<'_> {
     fn may_create(&self, index: usize, living: &[usize]) -> bool {
         let node = |index: usize| self.births[index].node;
         match self.births[index].entry {
-            Entry::Auto | Entry::Found | Entry::Listed(_) => true,
+            Entry::Auto | Entry::Create | Entry::Listed(_) => true,
             Entry::Expected => {
                 let expected = self.scenario.expected();
                 expected.last() == Some(&node(index))

@@ -170,14 +170,14 @@ fn state<'a>(
         able.iter().filter(|(index, able)| !able && gid(index).is_some()).map(|(index, _)| *index).collect();
     let up: Vec<usize> = living.iter().copied().filter(|index| !blocked.contains(index)).collect();
     let lives = |node: &u64| living.iter().any(|index| host(index).uid.node == *node);
-    let founds = |index: &usize| match entry(*index) {
+    let may_create = |index: &usize| match entry(*index) {
         Entry::Auto => true,
-        // Of those who are expected only the highest founds, and it may have come again to join only.
+        // Of those who are expected only the highest creates the group, and it may have come again to join only.
         Entry::Expected => expected.iter().all(lives) && expected.last() == Some(&host(index).uid.node),
         _ => false,
     };
     let nobody_leads = !able.iter().any(|(_, able)| *able);
-    let creates = |index: &usize| founds(index) && !waits_for_the_dead(hosts, host(index));
+    let creates = |index: &usize| may_create(index) && !waits_for_the_dead(hosts, host(index));
     if nobody_leads && (!blocked.is_empty() || !up.iter().any(creates)) {
         // Who is in no view waits for a group that will never let anybody in.
         return State::Rest { up: Vec::new(), blocked: living };

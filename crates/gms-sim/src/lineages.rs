@@ -165,7 +165,7 @@ impl World<'_> {
             // As another host that takes its place; or the same server, carried over.
             node = if place % 3 == 0 { node } else { free(&|birth| birth.node) };
         }
-        let entry = if again.found { Entry::Found } else { before.entry.clone() };
+        let entry = if again.creates { Entry::Create } else { before.entry.clone() };
         self.births.push(Birth { at: self.now + after, entry, node, place, ..before });
         self.hosts.push(None);
         self.queue.push(self.now + after, Happening::Start(self.hosts.len() - 1));

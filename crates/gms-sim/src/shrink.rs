@@ -114,12 +114,12 @@ const LISTS: [List; 16] = [
     (|s| s.births.len(), remove_birth),
 ];
 
-/// A process less; not the one that founds, nor the anchor.
+/// A process less; not the one that creates the group, nor the anchor.
 fn remove_birth(scenario: &mut Scenario, index: usize) -> bool {
     let Birth { place, entry, .. } = scenario.births[index].clone();
     let only = scenario.births.iter().filter(|birth| birth.entry == entry).count() == 1;
     if index == scenario.anchor
-        || (only && matches!(entry, Entry::Found | Entry::Auto | Entry::Listed(_) | Entry::Expected))
+        || (only && matches!(entry, Entry::Create | Entry::Auto | Entry::Listed(_) | Entry::Expected))
     {
         return false;
     }

@@ -37,9 +37,9 @@ pub(crate) struct OneHistory {
 /// A lineage.
 #[derive(Debug, Default)]
 struct History {
-    creator: Option<Founder>,
+    creator: Option<Initiator>,
     /// Who made the first stamp, and the place of it.
-    stamper: Option<(u64, Founder)>,
+    stamper: Option<(u64, Initiator)>,
     acknowledged: u64,
     first: Option<Acknowledged>,
     /// The one furthest in the order.
@@ -50,7 +50,7 @@ struct History {
 
 /// Who began a lineage, and what it had heard of by then in that life.
 #[derive(Debug)]
-struct Founder {
+struct Initiator {
     uid: Uid,
     heard: BTreeSet<u128>,
 }
@@ -86,8 +86,8 @@ impl Invariant for OneHistory {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
         match step.event {
             Event::Created { gid, .. } => {
-                let founder = self.founder(step.uid());
-                self.histories.entry(*gid).or_default().creator = Some(founder);
+                let creator = self.initiator(step.uid());
+                self.histories.entry(*gid).or_default().creator = Some(creator);
             }
             Event::Stamp { gid, gseq, .. } => self.stamped(step, *gid, *gseq),
             Event::Heard { gid } | Event::View { gid, .. } => {
@@ -133,8 +133,8 @@ impl Invariant for OneHistory {
 
 /// Taking in.
 impl OneHistory {
-    fn founder(&self, uid: Uid) -> Founder {
-        Founder { uid, heard: self.lives.get(&uid).map(|life| life.heard.clone()).unwrap_or_default() }
+    fn initiator(&self, uid: Uid) -> Initiator {
+        Initiator { uid, heard: self.lives.get(&uid).map(|life| life.heard.clone()).unwrap_or_default() }
     }
 
     fn stamped(&mut self, step: &Step<'_>, gid: u128, gseq: u64) {
@@ -143,7 +143,7 @@ impl OneHistory {
             return;
         }
         let creator = history.creator.as_ref().map(|creator| creator.uid).filter(|_| step.world.has_one_clock());
-        let (stamper, creator) = (self.founder(step.uid()), creator.map(|uid| self.founder(uid)));
+        let (stamper, creator) = (self.initiator(step.uid()), creator.map(|uid| self.initiator(uid)));
         let history = self.histories.entry(gid).or_default();
         history.stamper = Some((gseq, stamper));
         // It may have heard of others meanwhile.
@@ -238,9 +238,9 @@ impl OneHistory {
         let first = world.origins(by).last().map_or(by, |origin| origin.gid);
         let Some(first) = self.histories.get(&first) else { return false };
         let stamper = first.stamper.as_ref().map(|(_, stamper)| stamper);
-        let mut founders = first.creator.iter().chain(stamper).peekable();
-        founders.peek().is_some()
-            && founders.all(|Founder { uid, heard }| {
+        let mut initiators = first.creator.iter().chain(stamper).peekable();
+        initiators.peek().is_some()
+            && initiators.all(|Initiator { uid, heard }| {
                 let earlier = std::iter::successors(self.lives.get(uid), |life| self.lives.get(&life.before?));
                 !heard.contains(&of) && earlier.skip(1).take(self.lives.len()).all(|life| !life.heard.contains(&of))
             })
@@ -362,7 +362,7 @@ mod tests {
 
     /// The one who created it knows nothing, the one who stamps first does; or the other way round.
     #[test]
-    fn both_founders_count() {
+    fn both_initiators_count() {
         for heard in [4, 5] {
             let mut story = began();
             story.in_lineage(OTHER).create(5, None).accept(&[5], 2).view(&[4, 5], 2, 2, 5, &[4, 5]);

@@ -348,9 +348,9 @@ mod tests {
             let report = story.report_of_traces(Unknown);
             assert_eq!(report.of(Property::P1).next().is_none(), sound, "{:#?}", report.violations);
         }
-        let mut founder = Story::default();
-        founder.view(&[2], 2, 2, 1, &[1, 2]).view(&[2], 3, 3, 1, &[1, 2]).accept(&[2], 3);
-        assert!(founder.report_of_traces(Unknown).passed());
+        let mut created = Story::default();
+        created.view(&[2], 2, 2, 1, &[1, 2]).view(&[2], 3, 3, 1, &[1, 2]).accept(&[2], 3);
+        assert!(created.report_of_traces(Unknown).passed());
         let mut alone = Story::default();
         alone.view(&[2], 1, 1, 1, &[1]).view(&[2], 2, 2, 2, &[1, 2]);
         assert!(alone.report_of_traces(Unknown).of(Property::P1).next().is_some(), "2 accepted nothing");

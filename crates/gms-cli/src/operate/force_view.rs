@@ -52,7 +52,7 @@ pub(crate) fn force_view(flags: &ForceFlags) -> Outcome {
                 Err(not_ready) => return Err(not_ready.into_failure()),
             }
         };
-        order(&heir, Operation::ForceView { part: Part::Found, discard: *discard }).await?;
+        order(&heir, Operation::ForceView { part: Part::Create, discard: *discard }).await?;
         let leads = |row: &&Row| row.id == heir.id && row.role == "leader" && row.gid != heir.gid;
         let (start, mut reasons) = (Instant::now(), Vec::new());
         let others = loop {

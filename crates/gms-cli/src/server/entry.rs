@@ -105,7 +105,7 @@ impl Entrance {
         self.listeners.endpoints()
     }
 
-    /// Joins or founds the group, and lets clients in.
+    /// Joins or creates the group, and lets clients in.
     pub(super) async fn enter(self) -> Result<Entered, Failure> {
         let joined = match self.loss {
             None => Group::join_over(self.config, self.udp).await,

@@ -326,7 +326,7 @@ pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more
     let start = |id: u64| {
         let (id, trace) = (id.to_string(), trace.map(|dir| dir.join(format!("{id}.jsonl"))));
         let mut arguments = vec!["--multicast", multicast, "--id", &id];
-        // Only one founds, however long the others hear nothing of it on a busy machine.
+        // Only one creates the group, however long the others hear nothing of it on a busy machine.
         arguments.extend(if id == "0" { &["--bootstrap"][..] } else { &["--expect", "0"] });
         arguments.extend(more);
         if let Some(trace) = &trace {
@@ -355,7 +355,7 @@ pub(crate) fn stop_all(servers: &[&Server]) {
     }
 }
 
-/// Waits until all of them follow one leader, one of them; returns its place among them. Who founds a group is the highest
+/// Waits until all of them follow one leader, one of them; returns its place among them. Who creates a group is the highest
 /// of those that have found each other by then: when datagrams are lost, or a server starts late, that may be any.
 pub(crate) fn one_leader(servers: &[Server]) -> usize {
     let leaders: Vec<u64> = servers.iter().map(|server| server.wait_for_followers(servers.len() - 1)).collect();

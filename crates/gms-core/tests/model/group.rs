@@ -127,8 +127,8 @@ impl World {
     }
 
     /// Three voters that have nothing more to say, on a network where everything arrives at once.
-    fn founded(&self) -> [Process; PROCESSES] {
-        let start = |index| if index == 0 { Start::Found } else { Start::Join(vec![]) };
+    fn created(&self) -> [Process; PROCESSES] {
+        let start = |index| if index == 0 { Start::Create } else { Start::Join(vec![]) };
         let mut processes: [Process; PROCESSES] =
             std::array::from_fn(|index| Process::start(self.config(index), start(index)));
         let quiet = Duration::from_secs(60);
@@ -186,7 +186,7 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<Group> {
-        let mut processes = self.founded();
+        let mut processes = self.created();
         processes.iter_mut().for_each(Process::forget);
         for accuser in self.bounds.accusers {
             let (after, accusations) = processes[*accuser].after(&Step::Suspicion(0));

@@ -57,11 +57,11 @@ impl Group {
             gid: Gid::NONE,
         };
         for index in 0..count {
-            let start = if index == 0 { Start::Found } else { Start::Join(vec![]) };
+            let start = if index == 0 { Start::Create } else { Start::Join(vec![]) };
             group.add(start, &change);
         }
         let all_vote = |member: &Member| member.view().is_some_and(|view| view.voters().count() == count);
-        group.gid = group.members[0].view().expect("it has founded one").gid;
+        group.gid = group.members[0].view().expect("it has created one").gid;
         group.until(|group| group.members.iter().all(all_vote), all);
         group.passes(Duration::from_millis(50), all);
         group

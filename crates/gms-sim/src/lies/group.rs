@@ -79,7 +79,7 @@ impl Group {
                 Config { trace: true, planted, seed: draw.bits(), ..Config::new("lied to", uid, address(index)) };
             let mut config = NodeConfig::new(core);
             (config.bootstrap, config.contacts) = match index {
-                0 => (Bootstrap::Found, vec![]),
+                0 => (Bootstrap::Create, vec![]),
                 _ => (Bootstrap::Join, vec![address(0)]),
             };
             group.nodes.push(Node::new(config, group.now).expect("settings that fit"));

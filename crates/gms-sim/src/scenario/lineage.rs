@@ -114,8 +114,8 @@ pub struct Again {
     pub apart: Duration,
     /// At other places, as other hosts are; otherwise where they were.
     pub elsewhere: bool,
-    /// Whoever starts them tells each to create the group.
-    pub found: bool,
+    /// Each is told to create the group.
+    pub creates: bool,
 }
 
 /// The leader is killed after the first acknowledgement.
@@ -230,7 +230,7 @@ fn draw_births(draw: &mut Draw, initial: usize, late: usize, chaos: u64) -> Vec<
             1 if index < expected => Entry::Expected,
             1 => Entry::Multicast,
             2 => Entry::Listed((0..initial).filter(|place| *place != index).collect()),
-            3 if index == 0 => Entry::Found,
+            3 if index == 0 => Entry::Create,
             _ => Entry::Auto,
         };
         let at = match index >= initial {
@@ -442,7 +442,7 @@ impl Dice<'_> {
             first: self.lasts(50..=3_000),
             apart: if self.draw.chance(0.5) { Duration::ZERO } else { self.lasts(20..=2_000) },
             elsewhere: self.draw.chance(0.15),
-            found: self.draw.chance(0.15),
+            creates: self.draw.chance(0.15),
         })
     }
 }
@@ -468,7 +468,7 @@ mod tests {
             let kills = lineages(s).kills.into_iter().filter_map(|kill| kill.again);
             kills.chain(lineages(s).first_words.and_then(|words| words.again)).collect::<Vec<_>>()
         };
-        some("told to create", &|s| again(s).iter().any(|again| again.found));
+        some("told to create", &|s| again(s).iter().any(|again| again.creates));
         some("elsewhere", &|s| again(s).iter().any(|again| again.elsewhere));
         some("one after the other", &|s| again(s).iter().any(|again| again.apart > Duration::ZERO));
         some("all killed", &|s| lineages(s).kills.iter().any(|kill| kill.count == usize::MAX));

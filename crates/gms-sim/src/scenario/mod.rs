@@ -90,13 +90,13 @@ pub struct Birth {
 /// How a process comes to the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// It founds it.
-    Found,
-    /// It looks for the group, and may found it if there is none.
+    /// It creates the group, if there is none.
+    Create,
+    /// It looks for the group, and may create it if there is none.
     Auto,
     /// The same, and it asks the processes at these places by name, too.
     Listed(Vec<usize>),
-    /// It looks for the group, which is founded once all processes of this kind are there.
+    /// It looks for the group, which is created once all processes of this kind are there.
     Expected,
     /// It joins through the processes at these places.
     Through(Vec<usize>),
@@ -204,7 +204,7 @@ impl Scenario {
             let late = index as u64 >= initial;
             let entry = match index {
                 _ if auto && !late => Entry::Auto,
-                0 => Entry::Found,
+                0 => Entry::Create,
                 _ if draw.chance(0.5) => Entry::Multicast,
                 _ => {
                     let mut contacts = vec![anchor];

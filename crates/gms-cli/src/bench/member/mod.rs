@@ -98,7 +98,7 @@ impl Member {
         let mut config = Config::new(group);
         config.id = Some(id);
         config.network = network(multicast, &interface);
-        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
         // The name is this run's own: nobody else can have created the group.
         (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
         config.level = level.into();
