@@ -12,8 +12,8 @@ use gms_net::UdpConfig;
 use crate::node::Bootstrap;
 use crate::profile::Profile;
 
-/// What becomes of messages sent between [`gms_core::Event::Blocked`] and [`gms_core::Event::Unblocked`]: in a group cut
-/// in two, at all members of the smaller part.
+/// What becomes of messages sent between [`gms_core::Event::Blocked`] and [`gms_core::Event::Unblocked`]: in a group
+/// cut in two, at all members of the smaller part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum WhenBlocked {
     /// They are accepted as long as there is room, and ordered afterwards.
@@ -58,8 +58,8 @@ pub struct Config {
     pub timing: Timing,
     /// How long to look for the group, at least, before one is created (T_discover).
     pub discover: Duration,
-    /// How long the leader of a new group looks for other ones before anything is said in it (T_settle): the first message
-    /// waits for it. Zero where no others can be, as in a network in memory.
+    /// How long the leader of a new group looks for other ones before anything is said in it (T_settle): the first
+    /// message waits for it. Zero where no others can be, as in a network in memory.
     pub settle: Duration,
     /// Times of the election of the process that creates the group.
     pub creation: ElectionConfig,

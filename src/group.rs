@@ -233,8 +233,8 @@ impl Group {
         self.sender().try_queue(payload)
     }
 
-    /// Leaves the group, and all clones of this handle with it: own messages are ordered first, and a leader hands over.
-    /// True when the group confirmed that it stands without this member; false when that took longer than
+    /// Leaves the group, and all clones of this handle with it: own messages are ordered first, and a leader hands
+    /// over. True when the group confirmed that it stands without this member; false when that took longer than
     /// [`Config::leave_within`], and what was in flight has the outcome `Unknown`, or when the member had ended in
     /// another way. The events end with [`Event::Left`].
     ///

@@ -14,8 +14,8 @@ pub enum Operation {
     /// The leader hands over to this member, once it votes and keeps up; after two seconds it no longer tries.
     TransferLeader(u64),
     /// This server gives its lineage up, although members of it may live elsewhere, and goes on in another one.
-    /// What the old lineage has ordered and the one that creates the new one does not hold is lost there. Two groups are
-    /// the result if a quorum of the old one goes on.
+    /// What the old lineage has ordered and the one that creates the new one does not hold is lost there. Two groups
+    /// are the result if a quorum of the old one goes on.
     ForceView {
         /// What this server does.
         part: Part,

@@ -1,8 +1,8 @@
 //! Writing a trace, in a thread of its own: wherever it goes, a place that takes nothing must not hold the member up.
 //!
 //! As long as the place keeps up, whatever others learn from this process is in the trace before they can, should the
-//! process be killed: the loop waits for it, a moment at most. What the queue has no room for is lost, and with the first
-//! record that is lost the trace ends: its last line says so, if one can still be written.
+//! process be killed: the loop waits for it, a moment at most. What the queue has no room for is lost, and with the
+//! first record that is lost the trace ends: its last line says so, if one can still be written.
 
 use std::io::{self, Write};
 use std::mem;

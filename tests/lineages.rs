@@ -323,8 +323,8 @@ fn learners_of_a_dead_creator_begin_again() {
     assert!(matches!(outcomes(&world, 0)[..], [Outcome::Ordered { .. }]));
 }
 
-/// Half of a group dies, its leader among them, before anything was said, and is started again: those who are left are no
-/// quorum, and hold nothing.
+/// Half of a group dies, its leader among them, before anything was said, and is started again: those who are left are
+/// no quorum, and hold nothing.
 #[test]
 fn half_of_a_group_that_has_said_nothing_begins_again_with_the_other_half() {
     let mut world = group_of(6, &Bootstrap::Auto);

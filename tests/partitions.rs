@@ -84,8 +84,8 @@ fn one_deaf_member_comes_back() {
     is_sound(&world);
 }
 
-/// Two of five are cut off, and the leader goes on with the other two, which die just before or after they have accepted
-/// that: once the cut is healed, three of five are there.
+/// Two of five are cut off, and the leader goes on with the other two, which die just before or after they have
+/// accepted that: once the cut is healed, three of five are there.
 #[test]
 fn a_plan_that_cannot_be_decided_any_more_binds_nobody() {
     let cut = || {
@@ -121,7 +121,8 @@ fn a_plan_that_cannot_be_decided_any_more_binds_nobody() {
     assert!(bound > 5, "{bound}");
 }
 
-/// The same, and one has accepted it: with the dead leader that is a quorum of the next view, but none of the present one.
+/// The same, and one has accepted it: with the dead leader that is a quorum of the next view, but none of the present
+/// one.
 #[test]
 fn a_plan_that_one_has_accepted_leaves_nobody_out() {
     let mut world = busy_group(5);

@@ -143,8 +143,8 @@ fn who_was_dead_before_a_quorum_was_lost_is_removed_when_it_is_back() {
     is_sound(&world);
 }
 
-/// Whoever comes back elsewhere waits until its former life is given up for dead; a leader that stands still meanwhile has
-/// heard of nobody, so not of that life either.
+/// Whoever comes back elsewhere waits until its former life is given up for dead; a leader that stands still meanwhile
+/// has heard of nobody, so not of that life either.
 #[test]
 fn a_leader_that_stood_still_does_not_take_the_dead_for_living() {
     let mut world = busy_group(3);

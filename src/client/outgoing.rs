@@ -8,9 +8,9 @@
 //!   ──█████████████████████░░░░░░░░░░░░░░░░░░░░──▶ number
 //! ```
 //!
-//! A session that the group has forgotten, or that a refused message has left a gap in, is *spent*: what was written in it
-//! is waited for, then the rest moves on into the next session. That is sound for messages all of whose copies have been
-//! answered; the others are given up, for an earlier copy may still be ordered, or may have been.
+//! A session that the group has forgotten, or that a refused message has left a gap in, is *spent*: what was written in
+//! it is waited for, then the rest moves on into the next session. That is sound for messages all of whose copies have
+//! been answered; the others are given up, for an earlier copy may still be ordered, or may have been.
 
 use std::collections::VecDeque;
 use std::task::Waker;

@@ -76,7 +76,8 @@ pub(crate) struct EventLoop<T> {
     blocked_since: Option<Time>,
     servers: Arc<[KnownServer]>,
     servers_at: Time,
-    /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been told.
+    /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been
+    /// told.
     repairs: [u64; 3],
     repairs_at: Time,
     /// When the multicast groups may be joined again.

@@ -45,11 +45,11 @@ pub struct NodeConfig {
     pub server_name: String,
     /// Where this server serves clients.
     pub clients: Option<SocketAddr>,
-    /// How long to look for a group, at least, before one is created (T_discover). With zero, [`Bootstrap::Create`] does not
-    /// look at all: for networks on which nobody else can be.
+    /// How long to look for a group, at least, before one is created (T_discover). With zero, [`Bootstrap::Create`]
+    /// does not look at all: for networks on which nobody else can be.
     pub discover: Duration,
-    /// How long the leader of a new lineage looks for other ones before anything is said in it (T_settle). With zero it does
-    /// not look at all.
+    /// How long the leader of a new lineage looks for other ones before anything is said in it (T_settle). With zero it
+    /// does not look at all.
     pub settle: Duration,
     /// Times of the directory.
     pub directory: DirectoryConfig,

@@ -1,6 +1,6 @@
 //! Questions among the servers of a name, by unicast, each with a nonce. Announcements and whatever else is heard are
-//! hints: they may keep a process from doing something. To create, end or leave a lineage takes an answer to a question of the
-//! last moments.
+//! hints: they may keep a process from doing something. To create, end or leave a lineage takes an answer to a question
+//! of the last moments.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;

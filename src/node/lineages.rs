@@ -206,7 +206,8 @@ impl Lineages {
         }
     }
 
-    /// This process was in that view, and is so no longer. Where nothing had been said yet, it cannot know what was later.
+    /// This process was in that view, and is so no longer. Where nothing had been said yet, it cannot know what was
+    /// later.
     pub(super) fn remember(&mut self, now: Duration, view: &View, history: Option<bool>) {
         let from = view.member(view.leader).map(|leader| leader.address);
         if let Some(sighting) = from.and_then(|from| self.hear(now, view.gid, from)) {
@@ -281,9 +282,9 @@ impl Lineages {
         self.crowded.is_some_and(|at| now.saturating_sub(at) < lately)
     }
 
-    /// Whether lineage `gid` is certainly over: all its voters are gone, and nobody says that it is in it, who could go on
-    /// with what was said there; or an operator says so. Silence ends none: since it was last heard, much may have been said
-    /// in it.
+    /// Whether lineage `gid` is certainly over: all its voters are gone, and nobody says that it is in it, who could go
+    /// on with what was said there; or an operator says so. Silence ends none: since it was last heard, much may have
+    /// been said in it.
     pub(super) fn has_ceased(&self, now: Duration, gid: Gid, inquiries: &Inquiries) -> bool {
         let Some(sighting) = self.sightings.get(&gid) else { return true };
         let is_inhabited = sighting.inhabitants.values().any(|at| now.saturating_sub(*at) < INHABITED);

@@ -1,6 +1,6 @@
 //! Before anything is said in a new lineage, its leader looks for other ones, and gives way to one that it meets
-//! (docs/lineages.md, *Creating* and *Ending*). Lineages that can hear each other so become one before there is anything to
-//! lose.
+//! (docs/lineages.md, *Creating* and *Ending*). Lineages that can hear each other so become one before there is
+//! anything to lose.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -163,8 +163,8 @@ fn place_of(now: Duration, gid: Gid, inquiries: &Inquiries) -> Option<&Place> {
     places.into_iter().find(|place| place.gid == gid && place.leads && place.serves)
 }
 
-/// Whether a lineage without history gives way to that one: to any with history, to one of more voters, and of two alike
-/// the one with the higher number does.
+/// Whether a lineage without history gives way to that one: to any with history, to one of more voters, and of two
+/// alike the one with the higher number does.
 fn gives_way(view: &View, rival: Option<&Place>) -> bool {
     let Some(rival) = rival else { return false };
     let same = rival.settings == crate::layers::settings_digest(&view.params);

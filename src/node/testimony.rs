@@ -48,8 +48,8 @@ impl Node {
         }
     }
 
-    /// An operator gives up the lineage that this process is in, or was in. One that is in none and is to create one does
-    /// not wait any more for those that it has heard of.
+    /// An operator gives up the lineage that this process is in, or was in. One that is in none and is to create one
+    /// does not wait any more for those that it has heard of.
     pub(super) fn discard(&mut self, create: bool) {
         let present = self.member.view().map(|view| view.gid);
         let last = present.or(self.place.as_ref().map(|view| view.gid)).or(self.testimony.was_in);

@@ -256,8 +256,8 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.quorum(&m.view, |uid| present.contains(&uid)))
     }
 
-    /// Whether `who` is a member of this view, and reached at `from`. Counted in [`Stats::wrong_address`] if it is a member and
-    /// is not: for the layers beside this one, whose datagrams come in the name of members, too.
+    /// Whether `who` is a member of this view, and reached at `from`. Counted in [`Stats::wrong_address`] if it is a
+    /// member and is not: for the layers beside this one, whose datagrams come in the name of members, too.
     pub fn is_member_at(&mut self, who: Uid, from: SocketAddr) -> bool {
         let Phase::In(m) = &mut self.phase else { return false };
         m.stage != Stage::Gone && m.view.contains(who) && m.comes_from_its_address(&mut self.cx, who, from)

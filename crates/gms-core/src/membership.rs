@@ -154,7 +154,8 @@ pub(crate) struct Membership {
     pub(crate) finale: Option<Event>,
     /// It has been reported: nothing follows any more.
     pub(crate) over: bool,
-    /// When somebody was last asked, in this view, for the one that follows it. A leader asks only who is in a later one.
+    /// When somebody was last asked, in this view, for the one that follows it. A leader asks only who is in a later
+    /// one.
     pub(crate) sought: Time,
     /// When somebody outside of this view was last told what ended an older one.
     pub(crate) told_outside: Time,

@@ -21,8 +21,8 @@ pub struct Params {
     pub reassembly: u64,
     /// Bytes of frames the leader keeps in flight, at most; granted receive buffers may bound it further.
     pub window: u32,
-    /// While fewer than this vote nothing is ordered ([`crate::Blocked::TooFew`]), and a leave that would make them fewer is
-    /// refused. Views go on: the dead are removed, and newcomers come in.
+    /// While fewer than this vote nothing is ordered ([`crate::Blocked::TooFew`]), and a leave that would make them
+    /// fewer is refused. Views go on: the dead are removed, and newcomers come in.
     pub min_voters: u16,
     /// Client sessions known at a time; of those whose client is not connected, the one unused longest makes room for
     /// the next. At most [`Self::MOST_SESSIONS`].
@@ -38,8 +38,8 @@ pub struct Params {
     /// How often a member says something, in milliseconds. Every member sets it from its own [`Timing`], for those who
     /// speak seldom would be taken for dead by those who listen for more.
     pub heartbeat: u32,
-    /// The lineage whose history this one began with, if it was created for want of a quorum (docs/lineages.md, *Returning*). Said by who
-    /// creates it; a joiner's own does not count.
+    /// The lineage whose history this one began with, if it was created for want of a quorum (docs/lineages.md,
+    /// *Returning*). Said by who creates it; a joiner's own does not count.
     pub origin: Option<Gid>,
 }
 
@@ -205,8 +205,8 @@ pub struct Config {
     pub process: Option<ProcessIdentity>,
     /// Bytes of own messages that may wait to be ordered; sends beyond are refused until there is room.
     pub pending: usize,
-    /// Whether a new lineage orders nothing before it is told that it has settled ([`crate::Input::Settle`]). Whoever knows
-    /// that there can be no other one does without.
+    /// Whether a new lineage orders nothing before it is told that it has settled ([`crate::Input::Settle`]). Whoever
+    /// knows that there can be no other one does without.
     pub settles: bool,
     /// Source of every random choice.
     pub seed: u64,

@@ -135,8 +135,8 @@ impl Membership {
         self.view.members[if pick >= me { pick + 1 } else { pick }.min(others)].address
     }
 
-    /// Whether a view after `vid` stands without this process, as far as is remembered. It may be a member again: a joiner
-    /// that was given up before it heard of its view goes on asking, and is let in once more.
+    /// Whether a view after `vid` stands without this process, as far as is remembered. It may be a member again: a
+    /// joiner that was given up before it heard of its view goes on asking, and is let in once more.
     fn was_out_since(&self, who: Uid, vid: Vid) -> bool {
         let later = self.decided.iter().map(|(next, _)| &next.view).filter(|view| view.vid > vid);
         !self.view.contains(who) || later.into_iter().any(|view| !view.contains(who))

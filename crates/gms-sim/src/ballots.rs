@@ -42,8 +42,8 @@ impl Ballots {
         }
     }
 
-    /// The view that is told of. `instance` is of the one that ends: it was told of before, unless there were two of one
-    /// number.
+    /// The view that is told of. `instance` is of the one that ends: it was told of before, unless there were two of
+    /// one number.
     fn resolve(&self, (gid, vid): Instance, told: &Successor) -> Option<View> {
         let ends = self.decided.get(&(gid, vid.saturating_sub(1)));
         told.clone().resolve(ends).map(|next| next.view)

@@ -86,8 +86,8 @@ pub(crate) fn blockade(hosts: &[Option<Host>], ballots: &Ballots, gid: Gid) -> O
     )
 }
 
-/// The members of `last` that live, with those proved to be dead, have to be a quorum of it, and of the `next` view that
-/// they have to propose if some of them are bound to it, unless it cannot have been decided.
+/// The members of `last` that live, with those proved to be dead, have to be a quorum of it, and of the `next` view
+/// that they have to propose if some of them are bound to it, unless it cannot have been decided.
 fn judge(
     last: &View,
     next: Option<&View>,

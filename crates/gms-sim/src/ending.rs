@@ -189,8 +189,8 @@ fn state<'a>(
     }
 }
 
-/// Whether a new lineage orders nothing because of another one that was heard, and in which nobody is any more: in these
-/// runs nobody refuses a connection for the dead.
+/// Whether a new lineage orders nothing because of another one that was heard, and in which nobody is any more: in
+/// these runs nobody refuses a connection for the dead.
 fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
     let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
     let is_in = |host: &Host, gid: Gid| host.node.view().is_some_and(|view| view.gid == gid);
@@ -201,8 +201,8 @@ fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
     rival.is_some_and(|rival| !living().any(|host| is_in(host, rival)))
 }
 
-/// Whether that one creates no group because it has heard of one that nobody can know to be over: nobody is in it, and a
-/// voter is dead whose place nobody has taken.
+/// Whether that one creates no group because it has heard of one that nobody can know to be over: nobody is in it, and
+/// a voter is dead whose place nobody has taken.
 fn waits_for_the_dead(hosts: &[Option<Host>], host: &Host) -> bool {
     let Some(Blocked::Out(Out::Heard { gid, .. } | Out::Exile { gid, .. })) = host.node.blocked() else { return false };
     let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
@@ -217,8 +217,8 @@ fn waits_for_the_dead(hosts: &[Option<Host>], host: &Host) -> bool {
 }
 
 /// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,
-/// have handled the same order to its end, say that nothing blocks them, and know the outcome of every message they sent;
-/// or they are so few that nothing is ordered.
+/// have handled the same order to its end, say that nothing blocks them, and know the outcome of every message they
+/// sent; or they are so few that nothing is ordered.
 pub(crate) fn unsettled(members: &[&Host]) -> Option<String> {
     if let Some(host) = members.iter().find(|host| host.app.leaving) {
         return Some(format!("{} has not left", host.uid));

@@ -1,22 +1,23 @@
-//! **P27 One history per name.** What one lineage has acknowledged stands in every lineage of the name that serves later.
+//! **P27 One history per name.** What one lineage has acknowledged stands in every lineage of the name that serves
+//! later.
 //!
-//! Acknowledged is a message whose sender was told `ordered`, if it was sent at a uniform level or is a client's. A lineage
-//! serves at each record in which a process in a view of it delivers a message or is told `ordered`. Its history
-//! is its own, with what it was `created` `from`, and so on back. It may lack what another lineage acknowledged before only
-//! if that one (a) was `discarded`; (b) has lost its quorum: those voters of its last view whose process has neither crashed
-//! nor left for good are too few (in a fail-stop group: none); or if (c) the two were created apart: the process that
-//! created the later one, and the one that made its first stamp, had until that stamp neither `heard` of the other nor
-//! been in it, in this life or an earlier one; a returned lineage is as far apart from others as the one that it goes on
-//! from. One breach is reported for each pair of lineages.
+//! Acknowledged is a message whose sender was told `ordered`, if it was sent at a uniform level or is a client's. A
+//! lineage serves at each record in which a process in a view of it delivers a message or is told `ordered`. Its
+//! history is its own, with what it was `created` `from`, and so on back. It may lack what another lineage acknowledged
+//! before only if that one (a) was `discarded`; (b) has lost its quorum: those voters of its last view whose process
+//! has neither crashed nor left for good are too few (in a fail-stop group: none); or if (c) the two were created
+//! apart: the process that created the later one, and the one that made its first stamp, had until that stamp neither
+//! `heard` of the other nor been in it, in this life or an earlier one; a returned lineage is as far apart from others
+//! as the one that it goes on from. One breach is reported for each pair of lineages.
 //!
 //! What is later is known where the records come in the order of time ([`Checker::of_one_clock`](crate::Checker)).
-//! Elsewhere a pair is judged at the end, and by what holds in any order: each has acknowledged something that the other
-//! lacks, neither is excused by (a) or (b), nor both by (c). A process whose trace just ends may be dead then, unless it is
-//! there at `rest` or goes on as another.
+//! Elsewhere a pair is judged at the end, and by what holds in any order: each has acknowledged something that the
+//! other lacks, neither is excused by (a) or (b), nor both by (c). A process whose trace just ends may be dead then,
+//! unless it is there at `rest` or goes on as another.
 //!
-//! Exercised: ordered pairs of lineages of which the second served after the first had acknowledged something; parts `messages`:
-//! acknowledged by the first of such a pair; `returned`, `discarded`, `quorum lost`, `created apart`: pairs that are sound for
-//! that reason.
+//! Exercised: ordered pairs of lineages of which the second served after the first had acknowledged something; parts
+//! `messages`: acknowledged by the first of such a pair; `returned`, `discarded`, `quorum lost`, `created apart`: pairs
+//! that are sound for that reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -255,8 +256,8 @@ impl OneHistory {
         if last.fail_stop { !last.voters().any(goes_on) } else { !last.is_quorum(goes_on) }
     }
 
-    /// Whether the process that was once called `uid` has neither crashed nor left. A life that left, and goes on as another,
-    /// has only given its lineage up.
+    /// Whether the process that was once called `uid` has neither crashed nor left. A life that left, and goes on as
+    /// another, has only given its lineage up.
     fn goes_on(&self, world: &World, uid: Uid) -> bool {
         let later = |uid: &Uid| self.lives.get(uid).and_then(|life| life.after);
         let lives = std::iter::successors(Some(uid), later).take(self.lives.len() + 1);
@@ -278,8 +279,8 @@ mod tests {
 
     const OTHER: u128 = GID + 1;
 
-    /// A message of `node` at `gseq` of view 1, stamped by the first of `at` and delivered by all of them; its sender is
-    /// told.
+    /// A message of `node` at `gseq` of view 1, stamped by the first of `at` and delivered by all of them; its sender
+    /// is told.
     fn acknowledge(story: &mut Story, at: &[u64], (node, sseq): (u64, u64), gseq: u64) {
         say(story, at, (node, sseq), gseq, Level::Uniform);
         story.outcome(node, sseq, Outcome::Ordered { gseq, view: 1 });

@@ -1,10 +1,10 @@
 //! **P8 Same-view delivery.** All who deliver a message deliver it with the same (view, gseq).
 //!
 //! The places of every message are collected; two that differ are a breach if they are in one history: in one lineage,
-//! or one of them in what the other's lineage began with. A place behind the end of its view (the entry of the next view
-//! is at or before it) is a lost one, if the process that has the message there never came past that view: P15 and P13
-//! judge those. A delivery that names a view above the one its process is in is a breach by itself; one below is P4's.
-//! Exercised: deliveries of a message that another process has, too.
+//! or one of them in what the other's lineage began with. A place behind the end of its view (the entry of the next
+//! view is at or before it) is a lost one, if the process that has the message there never came past that view: P15 and
+//! P13 judge those. A delivery that names a view above the one its process is in is a breach by itself; one below is
+//! P4's. Exercised: deliveries of a message that another process has, too.
 
 use super::Invariant;
 use crate::Property;

@@ -1,15 +1,15 @@
 //! **P1 View chain.** Per lineage and number one view, accepted by a quorum of the view before it.
 //!
 //! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
-//! members with their roles must be the same. A ballot must have one value wherever it is accepted. At the end, for every
-//! view whose predecessor V was also seen, the voters of V with an `accepted` record for that very view in one and the
-//! same ballot must be more than half of V's voters, or exactly half with V's leader among them, and so must its own
-//! voters (5.1, 5.2); in a fail-stop group, all of them but those whose death was `proved` before anybody came to
-//! the view. Where the records tell of no proof, all of them that show a sign of life after, by a later view, by their
-//! exclusion or by being there at `rest`, for the others have to be dead. Acceptances of processes that crashed count.
-//! Exercised: views compared with those of another process; part `quorums`: views whose acceptance was counted; part
-//! `ballots`: those of them proposed by another than the leader, in a round of its own; part `rejected`: acceptances of
-//! what did not become the view; part `proved`: views accepted without voters whose death was proved.
+//! members with their roles must be the same. A ballot must have one value wherever it is accepted. At the end, for
+//! every view whose predecessor V was also seen, the voters of V with an `accepted` record for that very view in one
+//! and the same ballot must be more than half of V's voters, or exactly half with V's leader among them, and so must
+//! its own voters (5.1, 5.2); in a fail-stop group, all of them but those whose death was `proved` before anybody came
+//! to the view. Where the records tell of no proof, all of them that show a sign of life after, by a later view, by
+//! their exclusion or by being there at `rest`, for the others have to be dead. Acceptances of processes that crashed
+//! count. Exercised: views compared with those of another process; part `quorums`: views whose acceptance was counted;
+//! part `ballots`: those of them proposed by another than the leader, in a round of its own; part `rejected`:
+//! acceptances of what did not become the view; part `proved`: views accepted without voters whose death was proved.
 
 use std::collections::{BTreeMap, BTreeSet};
 

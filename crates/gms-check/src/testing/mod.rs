@@ -249,7 +249,8 @@ pub(crate) fn three() -> Story {
     story
 }
 
-/// Three processes; 4 joins; the leader crashes; 4 leaves. Messages of all levels in every view; ends at gseq 12 in view 4.
+/// Three processes; 4 joins; the leader crashes; 4 leaves. Messages of all levels in every view; ends at gseq 12 in
+/// view 4.
 pub(crate) fn good() -> Story {
     use Level::{Agreed, Stable, Uniform};
     let mut story = three();

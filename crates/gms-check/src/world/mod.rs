@@ -137,8 +137,8 @@ impl World {
         lineage == placed.lineage || self.origins(self.lineages[lineage].gid).any(began_with)
     }
 
-    /// Whether the sending of a message may be missing because records of its sender are: there is no trace of it, or one
-    /// that just ends.
+    /// Whether the sending of a message may be missing because records of its sender are: there is no trace of it, or
+    /// one that just ends.
     pub(crate) fn may_be_untold(&self, id: Id) -> bool {
         let sender = self.process(id.sender);
         let just_ends = sender.incomplete || !(sender.left || sender.excluded);

@@ -19,8 +19,8 @@ const NOT_TOGETHER: &str = "all survivors have to reach each other: order it aga
 /// What was typed after `force-view`.
 #[derive(Debug, Args)]
 pub(crate) struct ForceFlags {
-    /// Ids of those that go on: all that are left of the group. The one furthest ahead creates the new lineage, with its
-    /// history, and has to be on this host; the others join it
+    /// Ids of those that go on: all that are left of the group. The one furthest ahead creates the new lineage, with
+    /// its history, and has to be on this host; the others join it
     #[arg(long, value_name = "ID", value_delimiter = ',', required = true)]
     survivors: Vec<u64>,
 

@@ -107,8 +107,8 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_PROFILE", value_enum, value_name = "NETWORK")]
     pub(super) profile: Option<ProfileName>,
 
-    /// What becomes of messages while this server is cut off from a quorum: they wait, or are refused, and clients go to
-    /// another server [default: hold]
+    /// What becomes of messages while this server is cut off from a quorum: they wait, or are refused, and clients go
+    /// to another server [default: hold]
     #[arg(long, env = "GMS_WHEN_BLOCKED", value_enum, value_name = "WHAT")]
     pub(super) when_blocked: Option<WhenBlockedName>,
 

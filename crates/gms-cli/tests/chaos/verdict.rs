@@ -43,8 +43,8 @@ pub(crate) fn of_traces(mut traces: Vec<PathBuf>, folder: &Path) -> (Vec<String>
     }
 }
 
-/// Where the lives of the servers and the accounts of the clients differ, or either from itself; `present` are the lives
-/// that went on to the end.
+/// Where the lives of the servers and the accounts of the clients differ, or either from itself; `present` are the
+/// lives that went on to the end.
 pub(crate) fn of_accounts(lives: &[Life], present: &[Life], accounts: &[Account]) -> Vec<String> {
     let mut wrong = Vec::new();
     let (mut places, mut entries) = (HashMap::new(), HashMap::new());

@@ -343,7 +343,8 @@ pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more
     servers
 }
 
-/// Stops all of them. Of a process with threads the others run on until one has seen the signal, so this waits for that.
+/// Stops all of them. Of a process with threads the others run on until one has seen the signal, so this waits for
+/// that.
 pub(crate) fn stop_all(servers: &[&Server]) {
     servers.iter().for_each(|server| server.signal("-STOP"));
     for server in servers {
@@ -355,8 +356,9 @@ pub(crate) fn stop_all(servers: &[&Server]) {
     }
 }
 
-/// Waits until all of them follow one leader, one of them; returns its place among them. Who creates a group is the highest
-/// of those that have found each other by then: when datagrams are lost, or a server starts late, that may be any.
+/// Waits until all of them follow one leader, one of them; returns its place among them. Who creates a group is the
+/// highest of those that have found each other by then: when datagrams are lost, or a server starts late, that may be
+/// any.
 pub(crate) fn one_leader(servers: &[Server]) -> usize {
     let leaders: Vec<u64> = servers.iter().map(|server| server.wait_for_followers(servers.len() - 1)).collect();
     assert!(leaders.iter().all(|leader| *leader == leaders[0]), "{leaders:?}");

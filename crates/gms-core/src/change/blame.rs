@@ -1,5 +1,5 @@
-//! Whom a leader may blame. A member that is heard and stores nothing is given up, but not so many that the leader itself
-//! is the likelier cause: then it is the one that goes (docs/correctness.md, *Blame*).
+//! Whom a leader may blame. A member that is heard and stores nothing is given up, but not so many that the leader
+//! itself is the likelier cause: then it is the one that goes (docs/correctness.md, *Blame*).
 
 use std::time::Duration;
 
@@ -59,7 +59,8 @@ impl Blame {
 }
 
 impl Membership {
-    /// These are heard, were sent everything by unicast, too, and store nothing. Either they are given up, or this leader is.
+    /// These are heard, were sent everything by unicast, too, and store nothing. Either they are given up, or this
+    /// leader is.
     pub(crate) fn blame(&mut self, cx: &mut Context, deaf: Vec<Uid>) {
         self.blame.put_out.retain(|(at, _)| cx.now - *at <= REMEMBERED);
         if self.blame.resigned.is_some_and(|since| cx.now - since >= RESIGNS_FOR) {
@@ -111,8 +112,8 @@ impl Membership {
         self.blame.resigned.is_some()
     }
 
-    /// Whether this process can send, as far as it knows itself. One that cannot accuses nobody, for it would blame others
-    /// for what is its own; it does not stand, and does not go on leading.
+    /// Whether this process can send, as far as it knows itself. One that cannot accuses nobody, for it would blame
+    /// others for what is its own; it does not stand, and does not go on leading.
     pub(crate) fn note_cannot_send(&mut self, cx: &mut Context, cannot: bool) {
         self.blame.cannot_send = cannot;
         if cannot && self.stage != Stage::Gone && self.is_leader() {
@@ -125,8 +126,8 @@ impl Membership {
         self.blame.cannot_send
     }
 
-    /// An attempt to end the view has failed. If it has failed for long because of the same frame, which only these hold, and
-    /// which does not come from them, the next one goes without them; if that was tried, they are needed.
+    /// An attempt to end the view has failed. If it has failed for long because of the same frame, which only these
+    /// hold, and which does not come from them, the next one goes without them; if that was tried, they are needed.
     pub(super) fn note_failed_attempt(&mut self, cx: &Context, lacking: Option<(Fseq, Vec<Uid>)>) {
         let Some((fseq, holders)) = lacking else {
             self.blame.withholding.clear();

@@ -199,8 +199,8 @@ impl Membership {
         self.propose_at_cut(cx);
     }
 
-    /// Promises from a quorum, and from all who may still answer, as far as one can wait for them: where the others were
-    /// not reached before, they answer about when the last of the quorum does.
+    /// Promises from a quorum, and from all who may still answer, as far as one can wait for them: where the others
+    /// were not reached before, they answer about when the last of the quorum does.
     fn enough_promised(&self, cx: &Context, candidacy: &Candidacy) -> bool {
         let Some(carried) = candidacy.carried_since else { return false };
         let waited = cx.now - candidacy.since;
@@ -217,9 +217,9 @@ impl Membership {
     }
 
     /// The value of the highest ballot that somebody who promised has accepted, if it may be decided. It is not, if too
-    /// few may be bound to it: those who say so, and those who say nothing. (With fail-stop it always may be: whoever says
-    /// no may die, and count no longer, before its proposer asks who is left.) Nor is the leader's plan once the leader
-    /// itself is bound to this ballot, for nobody else decides that.
+    /// few may be bound to it: those who say so, and those who say nothing. (With fail-stop it always may be: whoever
+    /// says no may die, and count no longer, before its proposer asks who is left.) Nor is the leader's plan once the
+    /// leader itself is bound to this ballot, for nobody else decides that.
     fn bound_to<'a>(&self, candidacy: &'a Candidacy) -> Option<&'a Next> {
         let (ballot, next) = candidacy.accepted()?;
         let promise = |uid: Uid| self.view.index_of(uid).and_then(|index| candidacy.promise(index));

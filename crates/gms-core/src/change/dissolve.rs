@@ -1,5 +1,5 @@
-//! The end of a lineage in which nothing was ordered, in favour of another one: a *Next with `into`*. It has no members,
-//! is decided by a quorum of the view that it ends alone, and any candidate completes it.
+//! The end of a lineage in which nothing was ordered, in favour of another one: a *Next with `into`*. It has no
+//! members, is decided by a quorum of the view that it ends alone, and any candidate completes it.
 
 use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};

@@ -1,8 +1,8 @@
 //! Three processes and the network between them, as stateright sees them.
 //!
 //! The network is the set of all that was ever sent. What is in it may arrive at any time, in any order, any number of
-//! times, or never. That is loss, duplication and reordering without a bound, and crashes too: a process that crashes is
-//! one that takes no further step, and what it had not sent yet is what never arrives.
+//! times, or never. That is loss, duplication and reordering without a bound, and crashes too: a process that crashes
+//! is one that takes no further step, and what it had not sent yet is what never arrives.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,8 +21,8 @@ use crate::properties;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A clock that stands still must not be waited for: no time is needed between two ballots, and nobody becomes unheard by
-/// time alone.
+/// A clock that stands still must not be waited for: no time is needed between two ballots, and nobody becomes unheard
+/// by time alone.
 fn timing() -> Timing {
     let (heartbeat, presence, quorum, flow, linger) = (HOUR, HOUR, HOUR, HOUR, HOUR);
     let (collect, convince, attempt) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
@@ -52,7 +52,8 @@ impl fmt::Debug for Group {
 }
 
 impl Group {
-    /// How often a process has heard what nobody should say. It is no part of the state, and seen on the first way to it.
+    /// How often a process has heard what nobody should say. It is no part of the state, and seen on the first way to
+    /// it.
     pub(crate) fn lies(&self, at: usize) -> u64 {
         self.processes[at].member().stats().lies()
     }

@@ -150,8 +150,8 @@ fn the_cut_is_the_union_of_what_those_hold_who_promised_and_is_fetched_where_it_
     assert_eq!(proposed(&said), None, "it lacks the cut");
 }
 
-/// What ends the view of 1 so many frames after what it holds, without this one. It is what 1 would find there itself, if
-/// that is not beyond what it holds.
+/// What ends the view of 1 so many frames after what it holds, without this one. It is what 1 would find there itself,
+/// if that is not beyond what it holds.
 fn value(group: &mut Group, frames: u64, without: usize) -> Successor {
     let said = group.is_told(0, Input::Exclude(uid(without)));
     let (_, plan) = proposed(&said).expect("the leader plans");

@@ -80,8 +80,8 @@ impl Group {
         self.events.push(vec![]);
     }
 
-    /// Everybody runs for so long; what is sent arrives if this says so of its sender, its receiver, and the message if it
-    /// is a control message. Returns all control messages: who says it, to whom, and what.
+    /// Everybody runs for so long; what is sent arrives if this says so of its sender, its receiver, and the message if
+    /// it is a control message. Returns all control messages: who says it, to whom, and what.
     pub(crate) fn passes(
         &mut self,
         time: Duration,
@@ -161,8 +161,8 @@ impl Group {
         self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
     }
 
-    /// `who` gets this datagram of frames, or of a status alone, from where `from` is, in its name and in the view `who` is
-    /// in itself. Returns what it says then.
+    /// `who` gets this datagram of frames, or of a status alone, from where `from` is, in its name and in the view
+    /// `who` is in itself. Returns what it says then.
     pub(crate) fn gets(
         &mut self,
         who: usize,

@@ -1,5 +1,5 @@
-//! Making lies: well-formed datagrams of any kind, with fields that are drawn, at a bound, or taken from what was really
-//! said and altered.
+//! Making lies: well-formed datagrams of any kind, with fields that are drawn, at a bound, or taken from what was
+//! really said and altered.
 
 use bytes::Bytes;
 use gms_core::wire::{

@@ -1,6 +1,6 @@
-//! Lies told to groups of three nodes: well-formed datagrams that nobody should have sent. Those of a stranger must change
-//! nothing for anybody; those of a member, about itself, must end nobody else. Afterwards each group has to order messages
-//! and, if it has all its nodes still, survive its leader.
+//! Lies told to groups of three nodes: well-formed datagrams that nobody should have sent. Those of a stranger must
+//! change nothing for anybody; those of a member, about itself, must end nobody else. Afterwards each group has to
+//! order messages and, if it has all its nodes still, survive its leader.
 
 mod forge;
 mod group;
@@ -251,8 +251,8 @@ impl Trial {
         }
         for who in &all {
             let mut result = self.speaks(group, *who, &all);
-            // A leader's lies may put somebody out late, who is in again soon, or have bound others to far rounds that it
-            // comes to only with several attempts.
+            // A leader's lies may put somebody out late, who is in again soon, or have bound others to far rounds that
+            // it comes to only with several attempts.
             let patience = if self.liar == Liar::Stranger { 0 } else { PATIENCE };
             for _ in 0..patience {
                 if result.is_err() {

@@ -1,5 +1,5 @@
-//! Scenarios in which more than one lineage of the name may arise: processes come as a product lets them come, and are cut
-//! off, stopped, killed and started again so long that groups lose each other, and meet again.
+//! Scenarios in which more than one lineage of the name may arise: processes come as a product lets them come, and are
+//! cut off, stopped, killed and started again so long that groups lose each other, and meet again.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -23,7 +23,8 @@ pub struct Lineages {
     pub first_words: Option<LastWords>,
     /// An operator forces a view at one process, if one that is blocked can be found.
     pub forced: Vec<Time>,
-    /// Where nobody lives, a connection is refused, as a host does whose process is gone. Otherwise the dead are silent.
+    /// Where nobody lives, a connection is refused, as a host does whose process is gone. Otherwise the dead are
+    /// silent.
     pub refuses: bool,
     /// So many places, one after the other, are of one host, which can prove to its processes who of its own is dead.
     pub beside: usize,
@@ -388,8 +389,8 @@ impl Dice<'_> {
         rifts.push(Rift { at: Time::ZERO, side: self.half(), steps });
     }
 
-    /// A newcomer has just heard of a group, or come into it, when all others die. It goes on by itself, and then it stands
-    /// still for long.
+    /// A newcomer has just heard of a group, or come into it, when all others die. It goes on by itself, and then it
+    /// stands still for long.
     fn is_outlived(&mut self, to: &mut Lineages) {
         let (comes, dies) = (self.lasts(1_500..=4_000), self.lasts(1..=200));
         let (stops, lasts) = (self.lasts(3_500..=9_000), self.lasts(4_000..=25_000));
