@@ -46,7 +46,7 @@ struct Queue {
     has_ended: bool,
     /// Records that are not in the trace.
     lost: u64,
-    /// Whose the last record was, and when it was made, once no more come.
+    /// Time and process of the last record, once no more come.
     last: Option<(u64, Uid)>,
     is_closed: bool,
     is_over: bool,
@@ -129,7 +129,7 @@ impl Shared {
     /// Writes until nothing more will come.
     fn run(&self, mut out: Box<dyn Write + Send>) {
         let mut bytes = Vec::new();
-        // Of a line whose beginning is in the file.
+        // The rest of a line that is in the file only in part.
         let mut torn = Vec::new();
         loop {
             {

@@ -265,7 +265,7 @@ async fn a_subscription_goes_on_when_its_group_gives_way_to_another() {
     };
     let alone = |id| Server::start_with(&network, id, Bootstrap::Auto);
     let first = alone(1).await;
-    // Whoever comes has the next address.
+    // The next one that comes has the next address.
     let other = std::net::SocketAddr::from(([10, 0, 0, 2], first.group.address().port()));
     apart(&[first.group.address(), other]);
     let second = alone(2).await;

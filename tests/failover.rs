@@ -202,7 +202,7 @@ fn an_operator_moves_the_lead_and_puts_members_out() {
     is_sound(&world);
 }
 
-/// Whoever leads next is told again by the one who left, before anybody misses something.
+/// The leader that left tells the next one again, before anybody misses something.
 #[test]
 fn a_next_leader_that_has_not_heard_of_it_yet_is_told_again_at_once() {
     let mut world = busy_group(3);

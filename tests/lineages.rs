@@ -1,4 +1,4 @@
-//! One history for each name: who creates a lineage, which one ends, and how one goes on whose quorum is gone.
+//! One history for each name: who creates a lineage, which one ends, and how a lineage goes on when its quorum is gone.
 
 mod world;
 
@@ -366,7 +366,7 @@ fn one_whose_id_is_taken_where_it_joins_goes_on_asking() {
     assert!(world.view(out).is_some(), "its twin is gone");
 }
 
-/// Of two, the leader is killed and started again: the other one alone is no quorum, and all is accounted for.
+/// The leader of two is killed and started again: the other one alone is not a quorum, and both are accounted for.
 #[test]
 fn two_go_on_when_their_leader_was_started_again() {
     let mut world = settled(2, &Bootstrap::Auto);
@@ -444,7 +444,7 @@ fn all_that_were_killed_and_started_again_begin_a_new_history() {
     is_sound(&world);
 }
 
-/// Whose end nobody can prove may have gone on elsewhere: nobody returns beside it.
+/// A member whose end nobody can prove may have gone on elsewhere: nobody returns beside it.
 #[test]
 fn nobody_returns_while_one_is_not_accounted_for() {
     let mut world = settled(3, &Bootstrap::Auto);

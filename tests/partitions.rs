@@ -208,7 +208,7 @@ fn holds_up_less_and_less_often(contacts: Vec<SocketAddr>) {
     is_sound(&world);
 }
 
-/// Whoever ends the view by ballot does not know who had arrived in it, and waits for nobody to arrive.
+/// A candidate that ends the view by ballot does not know who had arrived in it, and waits for nobody to arrive.
 #[test]
 fn one_that_had_not_arrived_when_the_leader_died_comes_in_at_once() {
     let mut world = busy_group(3);
@@ -228,7 +228,7 @@ fn one_that_had_not_arrived_when_the_leader_died_comes_in_at_once() {
     is_sound(&world);
 }
 
-/// A leader without a quorum does not say how far it has got, so whoever misses its last frames cannot know.
+/// A leader without a quorum does not say how far it has got, so a member that misses its last frames cannot know.
 #[test]
 fn who_misses_something_of_a_leader_without_a_quorum_is_not_given_up_for_that() {
     let mut world = busy_group(5);

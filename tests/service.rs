@@ -61,7 +61,7 @@ async fn a_server_that_has_met_another_lineage_says_that_the_group_is_split() {
     let network = MemoryNetwork::new(32, FaultRates::NONE);
     let expect = |id: u64| Bootstrap::Expect([id].into());
     let first = Server::start_with(&network, 1, expect(1)).await;
-    // Whoever comes has the next address.
+    // The next one that comes has the next address.
     let other = std::net::SocketAddr::from(([10, 0, 0, 2], first.group.address().port()));
     network.with_faults(|faults| faults.partition(&[&[first.group.address()], &[other]]));
     let second = Server::start_with(&network, 2, expect(2)).await;

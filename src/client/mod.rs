@@ -1,4 +1,4 @@
-//! Programs that are no members: they send and subscribe through a server.
+//! Programs that are not members: they send and subscribe through a server.
 
 mod config;
 mod driver;

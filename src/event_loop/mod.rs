@@ -201,7 +201,7 @@ impl<T: Transport> EventLoop<T> {
             self.accepted += u64::from(accepted.is_ok());
             match (accepted, receipt) {
                 (Ok(sseq), Some(receipt)) => self.receipts.push_back((sseq, receipt)),
-                // The mailbox has checked the limit already; whoever does not wait learns no more.
+                // The mailbox has checked the limit already. A sender that does not wait learns no more.
                 (Err(error), Some(receipt)) => _ = receipt.answer.send(Err(error.into())),
                 (_, None) => {}
             }

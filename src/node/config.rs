@@ -22,7 +22,7 @@ pub enum Bootstrap {
     /// Looks for the group first; it is created by the highest of these ids, once all of them are there.
     /// Never makes two groups.
     Expect(BTreeSet<u64>),
-    /// Looks for the group first, and creates it if there is none, whoever else looks.
+    /// Looks for the group first. If there is none, creates it, even if others look for it, too.
     Create,
     /// Only joins.
     Join,

@@ -148,7 +148,7 @@ impl Message {
                 Self::Ask { doubted, .. } => _ = doubted.pop(),
                 Self::Tell { known: known @ Some(_), .. } => *known = None,
                 Self::Tell { standing: Standing::In(Place { next: next @ Some(_), .. }), .. } => {
-                    // Whose seats are not named cannot be accounted for: the asker goes on waiting.
+                    // A voter that is not named cannot be accounted for: the asker goes on waiting.
                     next.as_mut().expect("just seen").seats.pop();
                 }
                 Self::Tell { gone, .. } => _ = gone.pop(),

@@ -78,8 +78,9 @@ impl Exclusions {
     }
 }
 
-/// The lineage with history that a process was put out of. It belongs to it, and creates none, until it is in another
-/// one with a history or that one is known to have ended: it may have acknowledged what others have never heard of.
+/// The lineage with history that a process was put out of. The process belongs to it, and creates none, until it is in
+/// another one with a history or the old one is known to have ended: it may have acknowledged what others have never
+/// heard of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Exile {
     pub(super) gid: Gid,
@@ -139,8 +140,8 @@ impl Node {
         }
     }
 
-    /// Whether a refusal is one for the present only. Where its own lineage ended in favour of another one, who has its
-    /// id there was there before; in a lineage that it was put out of, it has been replaced.
+    /// Whether a refusal holds for the present only. Where its own lineage ended in favour of another one, the holder
+    /// of its id was there before it; in a lineage that it was put out of, it has been replaced.
     pub(super) fn may_ask_again(&self, refusal: &Refusal) -> bool {
         self.place.is_some()
             && match refusal {
@@ -150,7 +151,7 @@ impl Node {
             }
     }
 
-    /// No place for it at present in a group that it belongs to: it asks again after a while.
+    /// The group that it belongs to has no place for it at present: it asks again after a while.
     pub(super) fn ask_later(&mut self) {
         self.exclusions.rest(self.now);
     }
@@ -187,7 +188,7 @@ impl Node {
         let carried = self.member.take_unordered();
         self.carried.carry_on(carried);
         if let Some(view) = self.place.clone().filter(|_| !self.member.is_joining()) {
-            // Whoever is put out of a lineage knows the view that follows, as a rule.
+            // A process that is put out of a lineage usually knows the view that follows.
             let last = next.filter(|next| next.gid == view.gid && !next.members.is_empty());
             let last = last.as_ref().unwrap_or(&view);
             let forgets = self.config.core.planted.is(Bug::ExileCreates);

@@ -248,7 +248,7 @@ impl Node {
         if self.creation.is_some() && matches!(self.config.bootstrap, Bootstrap::Expect(_)) {
             targets.extend(servers());
         }
-        // Some of those who are here may know who votes in a lineage of which only a word was heard.
+        // Others here may know who votes in a lineage although this process has heard only a word of it.
         if self.meeting.settling.is_some() || self.creation.is_some() {
             let unknown = self.lineages.all().any(|(_, sighting)| sighting.voters.is_none());
             targets.extend(servers().filter(|_| unknown));

@@ -340,7 +340,7 @@ impl Node {
                 self.gave_way = true;
                 self.begin_anew();
             }
-            // Whoever wanted to go is where it wanted to be.
+            // A process that wanted to go is where it wanted to be.
             Some(Event::Excluded) if self.leaving => self.say_goodbye(false, out),
             Some(Event::Excluded) if self.forced.is_some() => self.begin_anew(),
             Some(Event::Excluded) if self.config.rejoin => self.rejoin(),

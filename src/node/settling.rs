@@ -15,9 +15,9 @@ use super::own_time::{OwnTime, WAKE_EVERY};
 
 /// How often everybody is asked meanwhile, and how often the members tell their leader what they have heard.
 pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
-/// So many times everybody is asked, at least.
+/// How many times everybody is asked, at least.
 const PROBES: u32 = 10;
-/// What a member has said that it hears counts for so long.
+/// How long the report of a member counts.
 const REPORTED: Duration = Duration::from_secs(1);
 
 /// A leader's search for other lineages.
@@ -50,7 +50,7 @@ impl Settling {
         }
     }
 
-    /// Of which lineage.
+    /// The lineage that searches.
     pub(super) fn gid(&self) -> Gid {
         self.gid
     }
@@ -60,7 +60,7 @@ impl Settling {
         self.reports.insert(who, now);
     }
 
-    /// Something could not be sent: whoever is there was not asked.
+    /// Something could not be sent, so not everybody was asked.
     pub(super) fn unsent(&mut self) {
         self.probes = 0;
     }

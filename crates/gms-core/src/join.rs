@@ -27,7 +27,7 @@ const CONTACTS: usize = 8;
 pub enum Start {
     /// Creates the group at once, alone.
     Create,
-    /// Joins through any of these members, or whoever answers on the control group when empty.
+    /// Joins through any of these members; when empty, through any that answers on the control group.
     /// Asks until it is let in or refused, or told to create the group itself ([`crate::Input::Create`]).
     Join(Vec<SocketAddr>),
 }

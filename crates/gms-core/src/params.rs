@@ -60,7 +60,7 @@ pub enum Ranking {
     /// The highest id first.
     #[default]
     Bully,
-    /// Whoever has been a member longest first.
+    /// The oldest member first.
     Seniority,
     /// The highest weight first, and of equal weights the highest id.
     Priority,
@@ -205,8 +205,8 @@ pub struct Config {
     pub process: Option<ProcessIdentity>,
     /// Bytes of own messages that may wait to be ordered; sends beyond are refused until there is room.
     pub pending: usize,
-    /// Whether a new lineage orders nothing before it is told that it has settled ([`crate::Input::Settle`]). Whoever
-    /// knows that there can be no other one does without.
+    /// Whether a new lineage orders nothing before it is told that it has settled ([`crate::Input::Settle`]). Not
+    /// needed where there can be no other lineage.
     pub settles: bool,
     /// Source of every random choice.
     pub seed: u64,

@@ -103,7 +103,7 @@ impl Membership {
             (self.gaps.have, self.gaps.attempts) = (have, 0);
         }
         let first = self.gaps.source.unwrap_or(self.leader().address);
-        // Whoever certainly has it is asked every other time.
+        // Every other request goes to a member that certainly has it.
         let again = self.gaps.source.is_some() && self.gaps.attempts.is_multiple_of(2);
         let to = if self.gaps.attempts == 0 || again { first } else { self.random_member(cx) };
         let ranges = self.log.missing(have + 1, self.gaps.top, cx.config.limits.ranges, ASK_FRAMES);

@@ -11,7 +11,7 @@ use crate::timers::Timer;
 const DEAF: Duration = Duration::from_secs(5);
 
 impl Membership {
-    /// Says that I live. A leader that has lost its quorum does not: whoever hears it could not be served.
+    /// Says that I live. A leader that has lost its quorum does not: it could serve nobody.
     pub(crate) fn on_heartbeat_timer(&mut self, cx: &mut Context) {
         if self.stage == Stage::Gone {
             return;
@@ -53,7 +53,7 @@ impl Membership {
         let why = self.why_blocked(cx);
         let lacks_quorum = |why: &Option<Blocked>| matches!(why, Some(Blocked::Quorum { .. }));
         if self.is_leader() && lacks_quorum(&self.blocked) && !lacks_quorum(&why) {
-            // Whoever is not heard yet may have been cut off with the others, and gets the same time to return.
+            // A member that is not heard yet may have been cut off with the others, and gets the same time to return.
             self.peers.iter_mut().for_each(|peer| peer.heard = cx.now);
             self.change.wait_anew(cx.now);
         }
@@ -165,8 +165,7 @@ impl Membership {
         let millis = |d: Duration| d.as_millis() as u64;
         let waiting = !self.pending.is_empty();
         let stuck = cx.now - self.progress;
-        // Said once, it holds until enough vote: to send something is no progress, nor is a view that is too small,
-        // too.
+        // Said once, it holds until enough vote. A message sent is not progress, nor is another view that is too small.
         let said = matches!(self.blocked, Some(Blocked::TooFew { .. }));
         let too_few_for_long = self.too_few_vote() && (said || stuck > patience);
         let too_few = || {

@@ -563,7 +563,7 @@ fn joins_wait_for_a_large_message_and_come_in_together() {
     assert!(world.now - sent > 2 * gms_core::Timing::default().join_batch, "{:?}", world.now - sent);
 }
 
-/// Whoever reads slowly has left something unread when a member finds that its state is not the group's.
+/// A slow reader has left something unread when its member finds that its state is not the group's.
 #[test]
 fn who_is_behind_is_told_that_a_member_stopped() {
     let mut world = World::group_of(3);

@@ -18,9 +18,9 @@ impl World<'_> {
     /// The rules, once there are no faults any more and everybody hears everybody:
     ///
     /// - a lineage *serves* if those who live are a quorum of its last view;
-    /// - one serves: all who live are in its one view, at rest. Who is not in it hears it, and has to come, but for
-    ///   those who wait in a view of another one of whose voters nobody can know that they are dead: an operator has
-    ///   to;
+    /// - one serves: all who live are in its one view, at rest. Those outside hear it, and have to come, except for
+    ///   those that wait in a view of another lineage because nobody can know that its voters are dead: an operator has
+    ///   to say so;
     /// - several serve: each has a history, and all who live are at rest in one of them. That they arose apart, P27
     ///   judges, as each is made to acknowledge something at last; one without a history has to give way;
     /// - none serves, and some are in a view: they are blocked, and the others wait for them;

@@ -32,7 +32,7 @@ impl Ballots {
                 self.bind(who, instance, *ballot);
             }
             Some(Control::Accepted { ballot }) => self.bind(who, instance, *ballot),
-            // Whoever says it may be in that view already.
+            // The one that says it may already be in that view.
             Some(Control::Install { next, .. }) => {
                 if let Some(next) = self.resolve(instance, next) {
                     self.decided.entry((next.gid, next.vid.saturating_sub(1))).or_insert(next);

@@ -189,8 +189,8 @@ fn state<'a>(
     }
 }
 
-/// Whether a new lineage orders nothing because of another one that was heard, and in which nobody is any more: in
-/// these runs nobody refuses a connection for the dead.
+/// Whether a new lineage orders nothing because another one was heard that nobody is in any more: in these runs, no
+/// host refuses a connection for its dead.
 fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
     let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
     let is_in = |host: &Host, gid: Gid| host.node.view().is_some_and(|view| view.gid == gid);
@@ -201,8 +201,8 @@ fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
     rival.is_some_and(|rival| !living().any(|host| is_in(host, rival)))
 }
 
-/// Whether that one creates no group because it has heard of one that nobody can know to be over: nobody is in it, and
-/// a voter is dead whose place nobody has taken.
+/// Whether that process creates no group because it has heard of one that nobody can know to be over: nobody is in it,
+/// and nobody has taken the place of one of its dead voters.
 fn waits_for_the_dead(hosts: &[Option<Host>], host: &Host) -> bool {
     let Some(Blocked::Out(Out::Heard { gid, .. } | Out::Exile { gid, .. })) = host.node.blocked() else { return false };
     let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());

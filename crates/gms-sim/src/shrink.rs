@@ -19,7 +19,7 @@ const IMPATIENT: Duration = Duration::from_secs(12);
 /// matter. Each thing left out is tried alone and together with its neighbours, until nothing more can go.
 pub fn shrink(scenario: &Scenario, fails: &mut dyn FnMut(&Scenario) -> bool) -> Scenario {
     let mut least = scenario.clone();
-    // Whoever never comes to rest need not be waited for so long, most of the time.
+    // A run that never comes to rest need not be waited for so long, most of the time.
     attempt(&mut least, |s| s.limit = s.limit.min(IMPATIENT), fails);
     loop {
         let before = least.clone();

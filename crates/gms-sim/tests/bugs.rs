@@ -96,8 +96,8 @@ fn every_planted_bug_is_found() {
 
 #[test]
 fn every_planted_bug_of_lineages_is_found() {
-    // Found by a schedule: tests/lineages.rs of gms. Whoever was put out hears of its lineage again before it could
-    // create.
+    // Found by a schedule: tests/lineages.rs of gms. A process that was put out hears of its lineage again before it
+    // could create one.
     let bugs = Bug::OF_LINEAGES.into_iter().filter(|bug| *bug != Bug::ExileCreates);
     hunt_all(&bugs.collect::<Vec<_>>(), Scenario::lineage);
 }

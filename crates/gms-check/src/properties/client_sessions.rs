@@ -6,8 +6,8 @@
 //! session, more than one delivered copy of a number is a breach, and so is a number behind a higher one, or one above
 //! 1 without the one before it anywhere before. That is judged only where it is known what is at every place between it
 //! and the message of its session before: nobody may have come to tell of a place, and a lineage may go on from
-//! another. Whoever was told `ordered` for any copy must have been told the place of the delivered one; where none is
-//! known to be delivered, a place at which there is one of the copies, if it is known what is there. Exercised:
+//! another. A sender that was told `ordered` for any copy must have been told the place of the delivered one. Where no
+//! copy is known to be delivered, that place must hold one of the copies, if it is known what is there. Exercised:
 //! messages of clients delivered; parts `repeats`, `gaps` and `expired` (entries passed for it, by all processes) and
 //! `resumed` (sessions that were sent through several processes).
 

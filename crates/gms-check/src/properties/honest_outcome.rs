@@ -2,13 +2,14 @@
 //!
 //! An `outcome` needs a `send` before it, and no other outcome. At the end: `ordered` must name the place where the
 //! history has that message; where nobody handled that place, it must at least lie inside its view, and the message
-//! nowhere else. The history is that of the sender's lineage, with what that began with. If the place is behind the end
-//! of its view, that is honest only for an agreed message whose sender never came past that view. `not_ordered` needs a
-//! message that is nowhere in the history (a lost place does not count), and that is bound to a view or a client's, or
-//! whose sender left. `unknown` is the last that a sender hears before its end: no `send`, `deliver`, `pass` or `view`
-//! of its may follow, however it ends, and it must not be `up` at `rest`. A message passed as a repeat is reported at
-//! the place of the first one, which is not compared. Who left must have an outcome for every send; other sends without
-//! one are counted. Exercised: outcomes; parts `ordered`, `not ordered`, `unknown`, `open` (sends without).
+//! nowhere else. The history is that of the sender's lineage, including what that lineage began with. If the place is
+//! behind the end of its view, that is honest only for an agreed message whose sender never came past that view.
+//! `not_ordered` needs a message that is nowhere in the history (a lost place does not count), and that is bound to a
+//! view or a client's, or whose sender left. `unknown` is the last that a sender hears before its end: it may record no
+//! `send`, `deliver`, `pass` or `view` after that, however it ends, and it must not be `up` at `rest`. A message passed
+//! as a repeat is reported at the place of the first one, which is not compared. A process that left must have an
+//! outcome for every send; other sends without one are counted. Exercised: outcomes; parts `ordered`, `not ordered`,
+//! `unknown`, `open` (sends without).
 
 use std::collections::BTreeMap;
 

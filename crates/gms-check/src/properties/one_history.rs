@@ -15,7 +15,7 @@
 //! other lacks, neither is excused by (a) or (b), nor both by (c). A process whose trace just ends may be dead then,
 //! unless it is there at `rest` or goes on as another.
 //!
-//! Exercised: ordered pairs of lineages of which the second served after the first had acknowledged something; parts
+//! Exercised: ordered pairs of lineages where the second served after the first had acknowledged something; parts
 //! `messages`: acknowledged by the first of such a pair; `returned`, `discarded`, `quorum lost`, `created apart`: pairs
 //! that are sound for that reason.
 
@@ -361,7 +361,7 @@ mod tests {
         story.deliver(&[4], 1, 3, (4, 2), Level::Agreed).passes(Property::P27);
     }
 
-    /// The one who created it knows nothing, the one who stamps first does; or the other way round.
+    /// Its creator knows nothing of the other lineage and its first stamper does, or the other way round.
     #[test]
     fn both_initiators_count() {
         for heard in [4, 5] {
@@ -400,7 +400,7 @@ mod tests {
             gone.iter().for_each(|(node, how)| _ = story.add(*node, how.clone()));
             story.add(4, Event::Heard { gid: GID }).in_lineage(OTHER).create(4, None);
             if gone[0].0 == 4 {
-                // Whoever is meant, it is nobody of the first.
+                // The one that is gone was not in the first lineage.
                 story.records.retain(|record| record.event != Crash);
             }
             if sound { excused(&story, "quorum lost") } else { lost(&story) }
@@ -432,7 +432,7 @@ mod tests {
         }
     }
 
-    /// Whoever goes on as another has not died, however it ended; until that other does.
+    /// A process that goes on as another life has not died, however it ended, until that life dies.
     #[test]
     fn a_voter_that_goes_on_as_another_is_there() {
         use Event::{Crash, Excluded, Left};
@@ -477,7 +477,8 @@ mod tests {
         assert_eq!(part(&story.passes(Property::P27), "returned"), 2);
     }
 
-    /// What was created apart stays so when it is returned to, and the other way round.
+    /// A lineage created apart from another stays apart from the one that goes on from that other, and the other way
+    /// round.
     #[test]
     fn a_returned_lineage_is_as_far_apart_as_what_it_goes_on_from() {
         for heard in [false, true] {
@@ -545,7 +546,7 @@ mod tests {
                 true => acknowledge(&mut story, &[11], (11, 1), 2),
                 false => say(&mut story, &[11], (11, 1), 2, Level::Agreed),
             }
-            // It, too, is given up: it did not end with all that were in it.
+            // It, too, is given up, but not because all its members are gone.
             story.add(11, Event::Excluded).add(21, Event::Lives { before: uid(11) });
             crash.into_iter().for_each(|node| _ = story.add(node, Event::Crash));
             story
@@ -560,7 +561,7 @@ mod tests {
         let mut story = given_up(true, None);
         story.add(5, Event::Discarded { gid: GID });
         assert_eq!(part(&story.passes(Property::P27), "discarded"), 1);
-        // Not by a later life of one that was in it, but by one that was started again: created apart, both of them.
+        // Created by a process that was started again, not by a later life of a member: the two were created apart.
         let mut story = given_up(true, None);
         story.records.retain(|record| record.event != Event::Lives { before: uid(1) });
         story.add(41, Event::Lives { before: uid(1) });

@@ -91,7 +91,7 @@ impl Invariant for ViewChain {
                 let proved = |uid: &Uid| {
                     self.proved.get(uid).and_then(|of| of.get(&lineage.gid)).is_some_and(|before| before < view)
                 };
-                // Whoever came past a view was not dead when the next one was decided.
+                // A process that came past a view was not dead when the next one was decided.
                 let lives_on = |uid: &Uid, past: u64| {
                     at_rest(uid) || world.find(*uid).is_some_and(|p| p.came_past(past) || p.excluded)
                 };
@@ -103,7 +103,7 @@ impl Invariant for ViewChain {
                     true => of.voters().filter(|voter| needed(voter, past)).all(|voter| accepted.contains(&voter)),
                     false => of.is_quorum(|voter| accepted.contains(&voter)),
                 };
-                // Those of whom nothing is recorded may have accepted anything.
+                // A process without any record may have accepted anything.
                 let untold: Vec<Uid> =
                     before.voters().chain(info.voters()).filter(|uid| world.is_untold(*uid)).collect();
                 let (mut old, mut own, mut balloted, mut without, mut most) = (false, false, false, false, 0);
@@ -123,7 +123,7 @@ impl Invariant for ViewChain {
                 }
                 out.part(Property::P1, "ballots", u64::from(balloted));
                 out.part(Property::P1, "proved", u64::from(without));
-                // Or nobody whose records are there has.
+                // Or no process with records has accepted anything.
                 let (nobody, untold) = (most == 0, untold.into_iter().collect::<BTreeSet<Uid>>());
                 if nobody && enough(before, view - 1, &untold) && enough(info, *view, &untold) {
                     continue;
@@ -202,7 +202,7 @@ mod tests {
         assert!(story.report().of(Property::P1).next().is_some());
     }
 
-    /// A harness that tells of proofs: whoever does not accept has to be one of those, and in time.
+    /// A harness reports proofs: a voter that does not accept must have been proved dead, and in time.
     #[test]
     fn without_a_proof_nobody_is_dead_in_a_fail_stop_group() {
         // Of whom there is a proof, and since the end of which view of which lineage; what 3 does.

@@ -254,8 +254,8 @@ pub enum Event {
         #[serde(with = "hex")]
         gid: u128,
     },
-    /// This process goes on as another incarnation, the first record of which this is: what it heard and was in before,
-    /// it knows (P27).
+    /// This process goes on as another incarnation, and this is the first record of that one. It still knows what it
+    /// heard and was in before (P27).
     Lives {
         /// Who it was.
         before: Uid,

@@ -119,7 +119,7 @@ impl Entrance {
     }
 }
 
-/// Creates the file. A pipe that nobody reads would keep whoever opens it waiting for ever.
+/// Creates the file. Opening a pipe that nobody reads would block for ever.
 async fn create_trace(path: PathBuf) -> Result<File, Failure> {
     let what = format!("cannot write the trace {}", path.display());
     match timeout(OPEN_WITHIN, spawn_blocking(move || File::create(path))).await {

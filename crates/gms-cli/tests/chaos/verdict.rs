@@ -21,7 +21,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Keeps it for whoever wants to know.
+    /// Keeps it for later.
     pub(crate) fn write(&self, folder: &Path) {
         let told = self.told.iter().enumerate().map(|(number, told)| format!("{number} {told:?}\n"));
         let path = folder.join(format!("client-{}-{}.told", self.client, self.level));

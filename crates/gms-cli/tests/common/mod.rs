@@ -17,7 +17,7 @@ use serde_json::Value;
 /// Longest wait for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// The program, without anything from the environment of whoever runs the tests.
+/// The program, without anything from the caller's environment.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gms-cli"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GMS_")) {
@@ -180,7 +180,7 @@ impl Server {
         self.wait_until(words, |lines| lines.iter().any(|line| line.contains(&said)));
     }
 
-    /// What it complained about so far; that it waits for others to create the group is no complaint.
+    /// What it complained about so far. Waiting for others to create the group does not count.
     pub(crate) fn complaints(&self) -> String {
         let warnings = self.warnings.all.lock().unwrap();
         let complaints = warnings.0.iter().filter(|line| !line.starts_with("the group is created once"));

@@ -81,8 +81,8 @@ impl Membership {
         self.blame.put_out.extend(blamed.into_iter().map(|uid| (cx.now, uid)));
     }
 
-    /// Whether more than half of those who vote, or did until they were blamed, are beyond blame. A tie is no majority,
-    /// whoever leads: of two, either may be the cause.
+    /// Whether more than half of those who vote, or did until they were blamed, are beyond blame. A tie is not a majority,
+    /// no matter who leads: either of two may be the cause.
     fn leaves_a_majority(&self, deaf: &[Uid]) -> bool {
         let deaf = self.view.voters().filter(|m| deaf.contains(&m.uid)).count();
         let gone = self.blame.put_out.iter().filter(|(_, uid)| !self.view.contains(*uid)).count();

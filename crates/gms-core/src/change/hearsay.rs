@@ -1,6 +1,6 @@
 //! What others say has ended my view, and when that is believed. One member may be wrong, and lie; somebody who is in
-//! no view that I know may be anybody. So what was not accepted here before is believed of a quorum of my view only,
-//! each of whom says the same, or when those who are still in my view are too few to go on in it.
+//! no view that I know may be anybody. So what was not accepted here before is believed only if a quorum of my view
+//! says the same, or if those who are still in my view are too few to go on in it.
 
 use std::net::SocketAddr;
 

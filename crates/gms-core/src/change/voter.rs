@@ -151,7 +151,7 @@ impl Membership {
         cx.tell(from, self.view.gid, self.view.vid, &Control::Accepted { ballot });
     }
 
-    /// Whether the order up to the cut is the same as here. One who is left out may have more than the cut.
+    /// Whether the order up to the cut is the same as here. A member that is left out may have more than the cut.
     pub(super) fn is_mine(&self, cx: &Context, next: &Next) -> bool {
         match self.order_at(next.cut()) {
             Some(place) => place == (next.view.gseq, next.cut_digest),

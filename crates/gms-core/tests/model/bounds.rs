@@ -31,7 +31,7 @@ pub(crate) struct Bounds {
     /// Who may pause.
     pub(crate) sleepers: &'static [usize],
     /// Whether others than INSTALL, NACK, VIEW_REQ, REPAIR and EXCLUDED arrive in another view than they were sent in,
-    /// and whether one who is out still takes steps. Both help those who lag behind, and multiply the states.
+    /// and whether a process that is out still takes steps. Both help those who lag behind, and multiply the states.
     pub(crate) courtesy: bool,
     /// The bug planted in all three.
     pub(crate) bug: Option<Bug>,

@@ -52,8 +52,8 @@ impl fmt::Debug for Group {
 }
 
 impl Group {
-    /// How often a process has heard what nobody should say. It is no part of the state, and seen on the first way to
-    /// it.
+    /// How often a process has heard what nobody should say. It is not part of the state: what counts is the first path
+    /// to it.
     pub(crate) fn lies(&self, at: usize) -> u64 {
         self.processes[at].member().stats().lies()
     }

@@ -66,7 +66,7 @@ fn a_leader_without_which_the_group_may_have_gone_on_refuses_nobody_for_good() {
     assert_eq!(group.events[3], []);
 }
 
-/// A group of three, of which 2 is silent, and a new life of it has come where it was reached.
+/// A group of three where 2 is silent and a new life of it has come at its address.
 pub(crate) fn with_a_new_life(life: Uid) -> Group {
     let mut group = Group::of(3);
     let config = Config::new("test", life, address(2));

@@ -207,7 +207,7 @@ fn what_may_have_been_decided_is_proposed_again() {
         (vec![(2, early), (0, early)], Some(0)),
         // The leader is bound to this ballot, too, and nobody else decides its plan.
         (vec![(2, planned), (0, planned)], None),
-        // Of two the later one, whoever said so first.
+        // The later one of two, in whichever order they came.
         (vec![(2, late), (4, early)], Some(1)),
         // Of five only two may be bound to it.
         (vec![(2, early), (3, None), (4, None), (0, None)], None),

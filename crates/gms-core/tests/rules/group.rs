@@ -151,7 +151,7 @@ impl Group {
         self.hears_of(uid(from), vid, who, from, control)
     }
 
-    /// `who` hears this from where `from` is, of whoever is there now.
+    /// `who` hears this from the place of `from`, said by the process that is there now.
     pub(crate) fn hears_of(&mut self, sender: Uid, vid: Vid, who: usize, from: usize, control: &Control) -> Vec<Said> {
         let mut body = vec![];
         control.encode(&mut body);

@@ -1,4 +1,5 @@
-//! Three nodes in memory, on a network whose every hop takes a tenth of a millisecond, and whoever lies to them.
+//! Three nodes in memory, on a network where each hop takes a tenth of a millisecond, and the liar among or outside
+//! them.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -23,8 +23,7 @@ pub struct Lineages {
     pub first_words: Option<LastWords>,
     /// An operator forces a view at one process, if one that is blocked can be found.
     pub forced: Vec<Time>,
-    /// Where nobody lives, a connection is refused, as a host does whose process is gone. Otherwise the dead are
-    /// silent.
+    /// A connection to a place without a living process is refused, as a host does it. Otherwise the dead are silent.
     pub refuses: bool,
     /// So many places, one after the other, are of one host, which can prove to its processes who of its own is dead.
     pub beside: usize,
@@ -100,7 +99,7 @@ pub struct Kill {
     pub at: Time,
     /// How many of those that live, at most; the leader first if there is one.
     pub count: usize,
-    /// Whoever is at this place lives on.
+    /// The process at this place lives on.
     pub spared: Option<usize>,
     /// They are started again.
     pub again: Option<Again>,

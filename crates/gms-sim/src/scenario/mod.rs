@@ -158,14 +158,14 @@ impl Scenario {
         let mut scenario = Self::draw_with(&mut draw, RunName::mortal(seed), calm, size);
         let places = scenario.births.len();
         scenario.watchful = true;
-        // Whoever is asked may be dead: each asks all in turn.
+        // The one that is asked may be dead: each asks all in turn.
         for birth in &mut scenario.births {
             if let Entry::Through(contacts) = &mut birth.entry {
                 contacts.extend(0..places);
                 contacts.retain(|contact| *contact != birth.place);
             }
         }
-        // Whoever dies before the others are in takes the group with it.
+        // The first one takes the group with it if it dies before the others are in.
         let young = if draw.chance(0.1) { 20_000..=100_000 } else { 200_000..=400_000 };
         let young = draw.micros(young);
         let times = (scenario.network.from + young, scenario.chaos);

@@ -25,8 +25,8 @@ pub struct NetworkPlan {
     pub bursts: Vec<Burst>,
     /// Kinds of datagram that are lost for a while.
     pub silences: Vec<Silence>,
-    /// Probability that a datagram arrives once more, up to seconds later, whoever is there then: even one that was
-    /// lost.
+    /// Probability that a datagram, even a lost one, arrives once more up to seconds later, at whatever process is
+    /// there then.
     pub echoes: f64,
     /// Probability that a datagram arrives with flipped bits.
     pub corruption: f64,
