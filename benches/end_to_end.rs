@@ -18,7 +18,7 @@ fn config(id: u64, port: u16) -> Config {
     config.id = Some(id);
     config.level = Level::Agreed;
     config.network.multicast = ([239, 1, 1, 7], port).into();
-    config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+    config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
     config
 }
 

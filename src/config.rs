@@ -12,8 +12,8 @@ use gms_net::UdpConfig;
 use crate::node::Bootstrap;
 use crate::profile::Profile;
 
-/// What becomes of messages sent between [`gms_core::Event::Blocked`] and [`gms_core::Event::Unblocked`]: in a group cut
-/// in two, at all members of the smaller part.
+/// What becomes of messages sent between [`gms_core::Event::Blocked`] and [`gms_core::Event::Unblocked`]: in a group
+/// cut in two, at all members of the smaller part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum WhenBlocked {
     /// They are accepted as long as there is room, and ordered afterwards.
@@ -50,11 +50,11 @@ pub struct Config {
     pub level: Level,
     /// What becomes of messages sent while this member is blocked. Default: they are held.
     pub when_blocked: WhenBlocked,
-    /// Bytes of the group's datagrams, if this member creates it: what a joiner's interface carries has to be no less. Default:
-    /// what the interface of this one carries, but no more than Ethernet does; [`Params::datagram`] on loopback and in
-    /// memory.
+    /// Bytes of the group's datagrams, if this member creates it: what a joiner's interface carries has to be no less.
+    /// Default: what the interface of this one carries, but no more than Ethernet does; [`Params::datagram`] on loopback
+    /// and in memory.
     pub datagram: Option<u16>,
-    /// What the group fixes for all its members when it is founded. A joiner must have the same, but for the size of
+    /// What the group fixes for all its members when it is created. A joiner must have the same, but for the size of
     /// datagrams.
     pub params: Params,
     /// Weight of this member, where the group ranks by weight: the highest leads. Default 0.
@@ -63,11 +63,11 @@ pub struct Config {
     pub timing: Timing,
     /// How long to look for the group, at least, before one is created (T_discover).
     pub discover: Duration,
-    /// How long the leader of a new group looks for other ones before anything is said in it (T_settle): the first message
-    /// waits for it. Zero where no others can be, as in a network in memory.
+    /// How long the leader of a new group looks for other ones before anything is said in it (T_settle): the first
+    /// message waits for it. Zero where no others can be, as in a network in memory.
     pub settle: Duration,
-    /// Times of the election of a founder.
-    pub founding: ElectionConfig,
+    /// Times of the election of the process that creates the group.
+    pub creation: ElectionConfig,
     /// Times of the election of one who proposes what ends the view, when the leader is gone.
     pub succession: ElectionConfig,
     /// Times of the directory: announcing, probing, forgetting.
@@ -110,7 +110,7 @@ impl Config {
             timing: Profile::Lan.timing(),
             discover: Profile::Lan.discover(),
             settle: Profile::Lan.settle(),
-            founding: Profile::Lan.founding(),
+            creation: Profile::Lan.creation(),
             succession: Profile::Lan.succession(),
             directory: DirectoryConfig::default(),
             detector: Profile::Lan.detector(),
@@ -128,7 +128,7 @@ impl Config {
         self.timing = profile.timing();
         self.discover = profile.discover();
         self.settle = profile.settle();
-        self.founding = profile.founding();
+        self.creation = profile.creation();
         self.succession = profile.succession();
         self.detector = profile.detector();
     }

@@ -61,7 +61,7 @@ pub enum JoinError {
 pub enum SendError {
     /// Over the group's limit. Not sent.
     #[error(
-        "the message has {len} bytes, the group's limit is {limit}: split it, or found the group with a larger message limit"
+        "the message has {len} bytes, the group's limit is {limit}: split it, or create the group with a larger message limit"
     )]
     TooLarge {
         /// Its length.

@@ -47,7 +47,7 @@ pub struct Events {
 }
 
 impl Group {
-    /// Becomes a member over UDP multicast, or founds the group, as the configuration says. Returns
+    /// Becomes a member over UDP multicast, or creates the group, as the configuration says. Returns
     /// once the first view is installed; that view is also the first event. Must be called on a
     /// tokio runtime.
     ///
@@ -104,7 +104,7 @@ impl Group {
             settle: config.settle,
             directory: config.directory,
             detector: config.detector,
-            election: config.founding,
+            election: config.creation,
             succession: config.succession,
             ..NodeConfig::new(core)
         };
@@ -235,8 +235,8 @@ impl Group {
         self.sender().try_queue(payload)
     }
 
-    /// Leaves the group, and all clones of this handle with it: own messages are ordered first, and a leader hands over.
-    /// True when the group confirmed that it stands without this member; false when that took longer than
+    /// Leaves the group, and all clones of this handle with it: own messages are ordered first, and a leader hands
+    /// over. True when the group confirmed that it stands without this member; false when that took longer than
     /// [`Config::leave_within`], and what was in flight has the outcome `Unknown`, or when the member had ended in
     /// another way. The events end with [`Event::Left`].
     ///

@@ -387,7 +387,7 @@ mod tests {
         };
         let news: [&dyn Fn(); 6] = [
             &|| drop(mailbox.submit(message(1), &mut [message(2)].into_iter(), None)),
-            &|| mailbox.operate(Operation::ForceView { part: Part::Found, discard: false }),
+            &|| mailbox.operate(Operation::ForceView { part: Part::Create, discard: false }),
             &|| mailbox.abandon_reading(),
             &|| drop(mailbox.leave()),
             &|| mailbox.abandon_sending(),

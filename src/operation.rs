@@ -14,8 +14,8 @@ pub enum Operation {
     /// The leader hands over to this member, once it votes and keeps up; after two seconds it no longer tries.
     TransferLeader(u64),
     /// This server gives its lineage up, although members of it may live elsewhere, and goes on in another one.
-    /// What the old lineage has ordered and the one that creates the new one does not hold is lost there. Two groups are
-    /// the result if a quorum of the old one goes on.
+    /// What the old lineage has ordered and the one that creates the new one does not hold is lost there. Two groups
+    /// are the result if a quorum of the old one goes on.
     ForceView {
         /// What this server does.
         part: Part,
@@ -30,7 +30,7 @@ pub enum Operation {
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// It creates the new lineage, with the history and the sessions of the old one if it is in it.
-    Found,
+    Create,
     /// It joins another lineage than the old one, once it finds one.
     Join,
 }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn one_that_is_in_no_view_may_be_forced_only() {
         let status = Status::default();
-        assert_eq!(Operation::ForceView { part: Part::Found, discard: false }.check(&status), Ok(()));
+        assert_eq!(Operation::ForceView { part: Part::Create, discard: false }.check(&status), Ok(()));
         assert_eq!(Operation::Exclude(1).check(&status), Err(OperationError::NoView));
         assert_eq!(Operation::TransferLeader(1).check(&status), Err(OperationError::NoView));
     }
@@ -156,7 +156,7 @@ mod tests {
         let order = |text: &str| serde_json::from_str::<Operation>(text).ok();
         let forced = |part, discard| Some(Operation::ForceView { part, discard });
         assert_eq!(order(r#"{"force_view":{"part":"join"}}"#), forced(Part::Join, false));
-        assert_eq!(order(r#"{"force_view":{"part":"found","discard":true}}"#), forced(Part::Found, true));
-        assert_eq!(order(r#"{"force_view":{"part":"found","disgard":true}}"#), None);
+        assert_eq!(order(r#"{"force_view":{"part":"create","discard":true}}"#), forced(Part::Create, true));
+        assert_eq!(order(r#"{"force_view":{"part":"create","disgard":true}}"#), None);
     }
 }

@@ -54,8 +54,8 @@ impl Profile {
         }
     }
 
-    /// Times of the election of a founder.
-    pub fn founding(self) -> ElectionConfig {
+    /// Times of the election of the process that creates the group.
+    pub fn creation(self) -> ElectionConfig {
         match self {
             // Processes that start are slow to answer: many start at the same time, on the same machine.
             Self::Local | Self::Lan => ElectionConfig {
@@ -90,7 +90,7 @@ mod tests {
         for profile in [Profile::Local, Profile::Lan, Profile::Wan] {
             let (timing, detector) = (profile.timing(), profile.detector());
             assert_eq!(detector.check(), Ok(()));
-            assert_eq!((profile.founding().check(), profile.succession().check()), (Ok(()), Ok(())));
+            assert_eq!((profile.creation().check(), profile.succession().check()), (Ok(()), Ok(())));
             assert_eq!(timing.heartbeat, detector.interval, "what one says is what the other listens for");
             assert!(
                 timing.presence >= timing.heartbeat * 3 && timing.quorum >= detector.floor + detector.verification()

@@ -36,8 +36,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// What did not get through, by cause, which is the name of a field of [`Self::protocol`] or [`Self::network`]: only
-    /// causes that occurred. What is dropped in every group all the time, its own multicasts above all, is none of it.
+    /// What did not get through, by cause, which is the name of a field of [`Self::protocol`] or [`Self::network`]:
+    /// only causes that occurred. What is dropped in every group all the time, its own multicasts above all, is none of
+    /// it.
     pub fn dropped(&self) -> BTreeMap<&'static str, u64> {
         let (protocol, network) = (&self.protocol, &self.network);
         let causes = [

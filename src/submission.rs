@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::error::SendError;
 
-/// A task, or a thread outside any task: whoever can do only one thing at a time.
+/// A task, or a thread outside any task: it can do only one thing at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Party {
     Task(tokio::task::Id),

@@ -1,8 +1,8 @@
 //! Writing a trace, in a thread of its own: wherever it goes, a place that takes nothing must not hold the member up.
 //!
 //! As long as the place keeps up, whatever others learn from this process is in the trace before they can, should the
-//! process be killed: the loop waits for it, a moment at most. What the queue has no room for is lost, and with the first
-//! record that is lost the trace ends: its last line says so, if one can still be written.
+//! process be killed: the loop waits for it, a moment at most. What the queue has no room for is lost, and with the
+//! first record that is lost the trace ends: its last line says so, if one can still be written.
 
 use std::io::{self, Write};
 use std::mem;
@@ -46,7 +46,7 @@ struct Queue {
     has_ended: bool,
     /// Records that are not in the trace.
     lost: u64,
-    /// Whose the last record was, and when it was made, once no more come.
+    /// Time and process of the last record, once no more come.
     last: Option<(u64, Uid)>,
     is_closed: bool,
     is_over: bool,
@@ -129,7 +129,7 @@ impl Shared {
     /// Writes until nothing more will come.
     fn run(&self, mut out: Box<dyn Write + Send>) {
         let mut bytes = Vec::new();
-        // Of a line whose beginning is in the file.
+        // The rest of a line that is in the file only in part.
         let mut torn = Vec::new();
         loop {
             {

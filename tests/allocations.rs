@@ -50,7 +50,7 @@ async fn nothing_is_allocated_per_message() {
         let mut config = Config::new("steady");
         config.id = Some(id);
         config.level = Level::Agreed;
-        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
         members.push(Group::join_over(config, network.attach()).await.expect("joins"));
     }
     let mut readers = Vec::new();

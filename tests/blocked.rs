@@ -15,7 +15,7 @@ async fn servers(network: &MemoryNetwork, when_blocked: WhenBlocked) -> Vec<Serv
     for id in 0..5 {
         let mut config = Config::new("test");
         config.id = Some(id);
-        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
         config.when_blocked = when_blocked;
         servers.push(Server::start_as(network, config).await);
     }
@@ -96,7 +96,7 @@ async fn members_hold_what_is_sent_meanwhile_if_they_are_to() {
         match timeout(LIMIT, watched.next()).await.expect("in time").expect("a server") {
             Update::Message(m) if m.payload == "held" => return assert_eq!(m.gseq, place),
             Update::Message(m) => assert_eq!(m.payload, "late"),
-            // Whoever had not been heard for so long may be excluded the moment the cut is mended, and come back.
+            // A member that was not heard for so long may be excluded the moment the cut is mended, and come back.
             Update::Gap(gap) if (gap.from..=gap.to).contains(&place) => return,
             Update::View(_) | Update::Gap(_) => {}
             other @ Update::Dissolved(_) => panic!("{other:?}"),

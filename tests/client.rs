@@ -171,7 +171,7 @@ async fn a_server_that_leaves_is_replaced_and_nothing_is_refused() {
 async fn a_session_that_was_forgotten_is_replaced_as_long_as_nothing_is_in_doubt() {
     let network = MemoryNetwork::new(12, FaultRates::NONE);
     let mut config = Config::new("test");
-    (config.id, config.bootstrap, config.params.sessions) = (Some(0), Bootstrap::Found, 1);
+    (config.id, config.bootstrap, config.params.sessions) = (Some(0), Bootstrap::Create, 1);
     let (group, mut events) = Group::join_over(config, network.attach()).await.expect("joins");
     let serving: Arc<Mutex<Option<Service>>> = Arc::default();
     let serve = async |place: gms::Endpoint| {
@@ -236,7 +236,7 @@ async fn a_subscription_is_told_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_group_founded_anew_is_told_from_the_one_before() {
+async fn a_group_created_anew_is_told_from_the_one_before() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("free");
     let place: gms::Endpoint = listener.local_addr().expect("an address").into();
     drop(listener);
@@ -265,7 +265,7 @@ async fn a_subscription_goes_on_when_its_group_gives_way_to_another() {
     };
     let alone = |id| Server::start_with(&network, id, Bootstrap::Auto);
     let first = alone(1).await;
-    // Whoever comes has the next address.
+    // The next one that comes has the next address.
     let other = std::net::SocketAddr::from(([10, 0, 0, 2], first.group.address().port()));
     apart(&[first.group.address(), other]);
     let second = alone(2).await;

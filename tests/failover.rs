@@ -1,4 +1,5 @@
-//! The leader dies, falls silent, or makes room for another: the survivors agree on what was delivered, and go on (protocol 5.2).
+//! The leader dies, falls silent, or makes room for another: the survivors agree on what was delivered, and go on
+//! (protocol 5.2).
 
 mod world;
 
@@ -201,7 +202,7 @@ fn an_operator_moves_the_lead_and_puts_members_out() {
     is_sound(&world);
 }
 
-/// Whoever leads next is told again by the one who left, before anybody misses something.
+/// The leader that left tells the next one again, before anybody misses something.
 #[test]
 fn a_next_leader_that_has_not_heard_of_it_yet_is_told_again_at_once() {
     let mut world = busy_group(3);
@@ -280,7 +281,8 @@ fn what_lies_above_a_hole_that_nobody_can_fill_is_ordered_again() {
     assert!(!a_hole_at_the_end_does_not_stop_the_others(Planted::bug(Bug::CutAboveAHole)), "the test would show it");
 }
 
-/// A learner will vote as soon as it has said where it is: until then the leader that leaves has nobody to hand over to.
+/// A learner will vote as soon as it has said where it is: until then the leader that leaves has nobody to hand over
+/// to.
 #[test]
 fn a_leader_that_leaves_waits_for_its_learner() {
     let mut world = World::of(1, &Bootstrap::Auto);

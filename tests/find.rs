@@ -35,7 +35,7 @@ async fn server(multicast: SocketAddr, id: u64) -> (Group, Events, Service) {
     let mut config = Config::new("test");
     config.id = Some(id);
     config.network = UdpConfig::new(multicast);
-    config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+    config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
     config.clients = listeners.address();
     let (group, events) = Group::join(config).await.expect("joins");
     let service = Service::start(&group, listeners, ServiceConfig::default());

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 async fn member(network: &MemoryNetwork, id: u64, change: impl FnOnce(&mut Config)) -> (Group, Events) {
     let mut config = Config::new("test");
     config.id = Some(id);
-    config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+    config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
     change(&mut config);
     Group::join_over(config, network.attach()).await.expect("joins")
 }
@@ -315,7 +315,7 @@ async fn nobody_answers_and_different_settings_are_named() {
     };
     let error = joins(|_| {}).await.err().expect("nobody is there");
     assert!(error.to_string().contains("multicast group"), "{error}");
-    let _founder = member(&network, 0, |_| {}).await;
+    let _creator = member(&network, 0, |_| {}).await;
     let error = joins(|config| config.params.datagram = 1000).await.err().expect("differs");
     assert!(error.to_string().contains("datagram size is 1400 in the group and 1000 here"), "{error}");
     let error = joins(|config| config.id = Some(0)).await.err().expect("taken");

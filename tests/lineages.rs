@@ -1,4 +1,4 @@
-//! One history for each name: who creates a lineage, which one ends, and how one goes on whose quorum is gone.
+//! One history for each name: who creates a lineage, which one ends, and how a lineage goes on when its quorum is gone.
 
 mod world;
 
@@ -298,19 +298,19 @@ fn any_candidate_completes_the_end_of_a_lineage() {
 
 #[test]
 fn bootstrap_looks_first() {
-    let mut world = settled(3, &Bootstrap::Found);
+    let mut world = settled(3, &Bootstrap::Create);
     let before = gid(&world, 2);
     world.kill(2);
     world.pass(SECOND);
-    world.start_at(2, 2, Bootstrap::Found, false);
+    world.start_at(2, 2, Bootstrap::Create, false);
     world.pass(3 * SECOND);
     assert_eq!((gid(&world, 3), world.view(3).map(|(_, members)| members)), (before, Some(vec![0, 1, 2])));
     is_sound(&world);
 }
 
-/// The founder dies while the others are learners still: nothing was said, so they begin again.
+/// The creator dies while the others are learners still: nothing was said, so they begin again.
 #[test]
-fn learners_of_a_dead_founder_begin_again() {
+fn learners_of_a_dead_creator_begin_again() {
     let mut world = group_of(3, &Bootstrap::Auto);
     while world.nodes[0].view().is_none_or(|view| view.learners().count() == 0) {
         world.step();
@@ -323,8 +323,8 @@ fn learners_of_a_dead_founder_begin_again() {
     assert!(matches!(outcomes(&world, 0)[..], [Outcome::Ordered { .. }]));
 }
 
-/// Half of a group dies, its leader among them, before anything was said, and is started again: those who are left are no
-/// quorum, and hold nothing.
+/// Half of a group dies, its leader among them, before anything was said, and is started again: those who are left are
+/// no quorum, and hold nothing.
 #[test]
 fn half_of_a_group_that_has_said_nothing_begins_again_with_the_other_half() {
     let mut world = group_of(6, &Bootstrap::Auto);
@@ -366,7 +366,7 @@ fn one_whose_id_is_taken_where_it_joins_goes_on_asking() {
     assert!(world.view(out).is_some(), "its twin is gone");
 }
 
-/// Of two, the leader is killed and started again: the other one alone is no quorum, and all is accounted for.
+/// The leader of two is killed and started again: the other one alone is not a quorum, and both are accounted for.
 #[test]
 fn two_go_on_when_their_leader_was_started_again() {
     let mut world = settled(2, &Bootstrap::Auto);
@@ -444,7 +444,7 @@ fn all_that_were_killed_and_started_again_begin_a_new_history() {
     is_sound(&world);
 }
 
-/// Whose end nobody can prove may have gone on elsewhere: nobody returns beside it.
+/// A member whose end nobody can prove may have gone on elsewhere: nobody returns beside it.
 #[test]
 fn nobody_returns_while_one_is_not_accounted_for() {
     let mut world = settled(3, &Bootstrap::Auto);

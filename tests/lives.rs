@@ -10,7 +10,7 @@ use gms_net::{FaultRates, MemoryNetwork};
 async fn served() -> (Group, Events, Service) {
     let network = MemoryNetwork::new(15, FaultRates::NONE);
     let mut config = Config::new("test");
-    config.bootstrap = Bootstrap::Found;
+    config.bootstrap = Bootstrap::Create;
     let listeners = Listeners::bind(&["127.0.0.1:0".parse().expect("an address")], false).await.expect("free");
     let (group, events) = Group::join_over(config, network.attach()).await.expect("joins");
     let service = Service::start(&group, listeners, ServiceConfig::default());

@@ -18,12 +18,12 @@ fn those_who_start_together_end_in_one_group_led_by_the_highest() {
     let gids: Vec<_> = world.nodes.iter().map(|node| node.view().map(|view| view.gid)).collect();
     assert!(gids.iter().all(|gid| *gid == gids[0]));
     let dissolved = |event: &Event| matches!(event, Event::Dissolved { .. });
-    assert!(!world.events.iter().flatten().any(dissolved), "founded once");
+    assert!(!world.events.iter().flatten().any(dissolved), "created once");
     assert_eq!(world.nodes[0].servers().count(), 6);
 }
 
 #[test]
-fn if_the_highest_dies_while_they_look_the_next_founds() {
+fn if_the_highest_dies_while_they_look_the_next_creates_the_group() {
     let mut world = World::of(4, &Bootstrap::Auto);
     world.pass(Duration::from_millis(100));
     world.dead.push(3);
@@ -69,7 +69,7 @@ fn a_drawn_id_that_is_taken_is_drawn_again_and_a_chosen_one_is_refused() {
 fn the_last_one_that_there_is_room_for_is_not_refused_after_it_has_been_let_in() {
     let mut world = World::of(0, &Bootstrap::Auto);
     world.most = 2;
-    world.start(0, Bootstrap::Found, false);
+    world.start(0, Bootstrap::Create, false);
     world.start(1, Bootstrap::Join, false);
     world.fate = |_, _, control| if matches!(control, Control::Install { .. }) { Fate::Lost } else { Fate::Arrives };
     world.pass(Duration::from_millis(400));
@@ -81,9 +81,9 @@ fn the_last_one_that_there_is_room_for_is_not_refused_after_it_has_been_let_in()
 }
 
 #[test]
-fn a_founder_whose_id_is_taken_when_it_comes_back_founds_no_second_group() {
+fn a_creator_whose_id_is_taken_when_it_comes_back_creates_no_second_group() {
     let mut world = World::of(0, &Bootstrap::Join);
-    world.start(0, Bootstrap::Found, true);
+    world.start(0, Bootstrap::Create, true);
     (1..3).for_each(|node| world.start(node, Bootstrap::Join, false));
     world.pass(Duration::from_secs(1));
     // Another comes with its id while it stands still.
@@ -122,11 +122,11 @@ fn a_survivor_that_rests_can_be_forced() {
     assert_eq!(world.view(0), Some((0, vec![0])));
     let gid = world.nodes[0].view().unwrap().gid;
     world.pass(Duration::from_secs(1));
-    assert!(gid != former && world.nodes[0].view().unwrap().gid == gid, "founded once");
+    assert!(gid != former && world.nodes[0].view().unwrap().gid == gid, "created once");
 }
 
 #[test]
-fn one_that_is_forced_while_it_joins_founds_once() {
+fn one_that_is_forced_while_it_joins_creates_one_group() {
     let mut world = World::of(1, &Bootstrap::Join);
     world.pass(Duration::from_secs(1));
     world.nodes[0].force_view(world.now, true);

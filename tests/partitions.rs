@@ -84,8 +84,8 @@ fn one_deaf_member_comes_back() {
     is_sound(&world);
 }
 
-/// Two of five are cut off, and the leader goes on with the other two, which die just before or after they have accepted
-/// that: once the cut is healed, three of five are there.
+/// Two of five are cut off, and the leader goes on with the other two, which die just before or after they have
+/// accepted that: once the cut is healed, three of five are there.
 #[test]
 fn a_plan_that_cannot_be_decided_any_more_binds_nobody() {
     let cut = || {
@@ -121,7 +121,8 @@ fn a_plan_that_cannot_be_decided_any_more_binds_nobody() {
     assert!(bound > 5, "{bound}");
 }
 
-/// The same, and one has accepted it: with the dead leader that is a quorum of the next view, but none of the present one.
+/// The same, and one has accepted it: with the dead leader that is a quorum of the next view, but none of the present
+/// one.
 #[test]
 fn a_plan_that_one_has_accepted_leaves_nobody_out() {
     let mut world = busy_group(5);
@@ -207,7 +208,7 @@ fn holds_up_less_and_less_often(contacts: Vec<SocketAddr>) {
     is_sound(&world);
 }
 
-/// Whoever ends the view by ballot does not know who had arrived in it, and waits for nobody to arrive.
+/// A candidate that ends the view by ballot does not know who had arrived in it, and waits for nobody to arrive.
 #[test]
 fn one_that_had_not_arrived_when_the_leader_died_comes_in_at_once() {
     let mut world = busy_group(3);
@@ -227,7 +228,7 @@ fn one_that_had_not_arrived_when_the_leader_died_comes_in_at_once() {
     is_sound(&world);
 }
 
-/// A leader without a quorum does not say how far it has got, so whoever misses its last frames cannot know.
+/// A leader without a quorum does not say how far it has got, so a member that misses its last frames cannot know.
 #[test]
 fn who_misses_something_of_a_leader_without_a_quorum_is_not_given_up_for_that() {
     let mut world = busy_group(5);

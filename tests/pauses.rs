@@ -117,7 +117,7 @@ fn one_that_is_excluded_again_and_again_returns_later_and_later() {
         absences.push((world.now - back).as_secs());
     }
     assert_eq!(absences, [0, 0, 1, 2, 4, 8]);
-    // Whoever wants to leave meanwhile need not wait.
+    // A member that wants to leave meanwhile need not wait.
     world.stopped = Some(0);
     world.pass(Duration::from_millis(1500));
     world.wake();
@@ -143,8 +143,8 @@ fn who_was_dead_before_a_quorum_was_lost_is_removed_when_it_is_back() {
     is_sound(&world);
 }
 
-/// Whoever comes back elsewhere waits until its former life is given up for dead; a leader that stands still meanwhile has
-/// heard of nobody, so not of that life either.
+/// A process that comes back elsewhere waits until its former life is given up for dead. A leader that stands still
+/// meanwhile has heard nobody, so not that life either.
 #[test]
 fn a_leader_that_stood_still_does_not_take_the_dead_for_living() {
     let mut world = busy_group(3);

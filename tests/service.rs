@@ -61,7 +61,7 @@ async fn a_server_that_has_met_another_lineage_says_that_the_group_is_split() {
     let network = MemoryNetwork::new(32, FaultRates::NONE);
     let expect = |id: u64| Bootstrap::Expect([id].into());
     let first = Server::start_with(&network, 1, expect(1)).await;
-    // Whoever comes has the next address.
+    // The next one that comes has the next address.
     let other = std::net::SocketAddr::from(([10, 0, 0, 2], first.group.address().port()));
     network.with_faults(|faults| faults.partition(&[&[first.group.address()], &[other]]));
     let second = Server::start_with(&network, 2, expect(2)).await;
@@ -191,7 +191,7 @@ async fn opened(endpoint: &gms::Endpoint) -> (Wire, String) {
 async fn a_session_whose_client_is_connected_is_not_forgotten_and_one_whose_client_has_gone_is() {
     let network = MemoryNetwork::new(21, FaultRates::NONE);
     let mut config = Config::new("test");
-    (config.id, config.bootstrap, config.params.sessions) = (Some(0), Bootstrap::Found, 2);
+    (config.id, config.bootstrap, config.params.sessions) = (Some(0), Bootstrap::Create, 2);
     let server = Server::start_as(&network, config).await;
     let (mut idle, kept) = opened(&server.endpoint).await;
     // One connection that asks for one session after the other, as many as it likes.
@@ -406,7 +406,7 @@ async fn a_client_that_does_not_read_is_cut_off_and_the_others_go_on() {
 async fn a_client_is_held_back_while_the_group_is() {
     let network = MemoryNetwork::new(7, FaultRates::NONE);
     let mut config = Config::new("test");
-    (config.bootstrap, config.unread) = (Bootstrap::Found, 64 << 10);
+    (config.bootstrap, config.unread) = (Bootstrap::Create, 64 << 10);
     let listeners = Listeners::bind(&["127.0.0.1:0".parse().expect("a place")], false).await.expect("free");
     // An application that does not read its events holds all senders of the group back.
     let (group, mut events) = Group::join_over(config, network.attach()).await.expect("joins");
@@ -528,7 +528,7 @@ async fn places_to_listen_are_checked() {
 async fn a_service_can_end_before_its_member() {
     let network = MemoryNetwork::new(12, FaultRates::NONE);
     let mut config = Config::new("test");
-    config.bootstrap = Bootstrap::Found;
+    config.bootstrap = Bootstrap::Create;
     let listeners = Listeners::bind(&["127.0.0.1:0".parse().expect("a place")], false).await.expect("free");
     let (group, _events) = Group::join_over(config, network.attach()).await.expect("joins");
     let service = Service::start(&group, listeners, ServiceConfig::default());

@@ -11,7 +11,7 @@ async fn what_a_web_page_has_a_browser_post_is_not_read() {
     let network = MemoryNetwork::new(21, FaultRates::NONE);
     let server = Server::start(&network, 0, ServiceConfig::default()).await;
     let before = server.group.view().expect("a view").gid;
-    let order = r#"{"operate":{"force_view":{"part":"found","discard":true}}}"#;
+    let order = r#"{"operate":{"force_view":{"part":"create","discard":true}}}"#;
     let mut wire = Wire::connect(&server.endpoint).await;
     wire.write(&format!("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\r\n{order}\n")).await;
     let closed = wire.json().await["closed"]["reason"].to_string();
@@ -21,7 +21,8 @@ async fn what_a_web_page_has_a_browser_post_is_not_read() {
 
     // The order itself would be taken; not one that means no harm, of a group that has a quorum.
     let mut operator = Wire::connect(&server.endpoint).await;
-    let refused = operator.ask(r#"{"operate":{"force_view":{"part":"found"}}}"#).await["refused"]["reason"].to_string();
+    let refused =
+        operator.ask(r#"{"operate":{"force_view":{"part":"create"}}}"#).await["refused"]["reason"].to_string();
     assert!(refused.contains("has a quorum"), "{refused}");
     assert_eq!(server.group.view().expect("still a member").gid, before);
     assert!(operator.ask("HTTP/1.1 is not JSON").await.get("error").is_some(), "the connection lives on");

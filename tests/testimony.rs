@@ -34,7 +34,7 @@ fn one_creates_and_the_others_hear_of_it_once() {
     others.sort_unstable();
     assert_eq!(others, [(uids[0], gid), (uids[1], gid)]);
     // One that has created another hears of this one, once in all its lives.
-    world.start(7, Bootstrap::Found, false);
+    world.start(7, Bootstrap::Create, false);
     world.pass(Duration::from_secs(1));
     world.nodes[3].force_view(world.now, true);
     world.pass(Duration::from_secs(2));

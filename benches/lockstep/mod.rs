@@ -54,7 +54,7 @@ pub(crate) fn deliver(member: &mut Member, events: &mut Vec<Event>) -> usize {
 }
 
 impl Pair {
-    /// Founds the group and lets the follower in.
+    /// Creates the group and lets the follower in.
     pub(crate) fn new() -> Self {
         let config = |node: u64| {
             let mut config = Config::new("bench", Uid::new(node, node + 100), address(node));
@@ -62,7 +62,7 @@ impl Pair {
             config
         };
         let now = Time::ZERO;
-        let leader = Member::new(config(0), Start::Found, now).expect("settings");
+        let leader = Member::new(config(0), Start::Create, now).expect("settings");
         let follower = Member::new(config(1), Start::Join(vec![address(0)]), now).expect("settings");
         let mut pair = Self { now, leader, follower };
         while pair.leader.view().is_none_or(|view| view.voters().count() < 2) {

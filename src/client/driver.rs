@@ -89,7 +89,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut servers: Servers, first: Connec
                 Some(Err(error)) => shared.outgoing().give_up(&error),
             }
             shared.room.notify_waiters();
-            // Nobody needs a server now; whoever does next has it looked for anew.
+            // Nobody needs a server now. It is looked for anew when somebody does.
             if !poll_fn(|cx| poll_wanted(&shared, cx)).await {
                 return;
             }

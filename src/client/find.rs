@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::layers::{Layer, enclose, open};
 
-/// When it is asked, counted from the beginning: whoever is busy at first answers later.
+/// When servers are asked, counted from the beginning: one that is busy at first answers later.
 const ASK_AT: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(350)];
 

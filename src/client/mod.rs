@@ -1,4 +1,4 @@
-//! Programs that are no members: they send and subscribe through a server.
+//! Programs that are not members: they send and subscribe through a server.
 
 mod config;
 mod driver;
@@ -32,7 +32,8 @@ use crate::sender::Ordered;
 
 /// A program that uses a group without being a member: it talks to one server, and to another when that one is lost.
 /// What has no answer by then is sent again; it is delivered once nevertheless, and messages keep their order, for they
-/// are numbered in a session that all servers know. Cheap to clone. When the last clone is dropped, what was accepted is still sent, in the background.
+/// are numbered in a session that all servers know. Cheap to clone. When the last clone is dropped, what was accepted
+/// is still sent, in the background.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), gms::ClientError> {
@@ -100,7 +101,8 @@ impl Client {
     /// that were queued while there was no server are sent once there is one.
     ///
     /// # Errors
-    /// [`ClientError::TooLarge`], or [`ClientError::NotOrdered`] over the group's own limit. Cancel safe: dropped while waiting, the message is not accepted.
+    /// [`ClientError::TooLarge`], or [`ClientError::NotOrdered`] over the group's own limit. Cancel safe: dropped while
+    /// waiting, the message is not accepted.
     pub async fn queue(&self, payload: impl AsRef<[u8]>) -> Result<Receipt, ClientError> {
         let shared = &self.inner.shared;
         loop {

@@ -8,9 +8,9 @@
 //!   ──█████████████████████░░░░░░░░░░░░░░░░░░░░──▶ number
 //! ```
 //!
-//! A session that the group has forgotten, or that a refused message has left a gap in, is *spent*: what was written in it
-//! is waited for, then the rest moves on into the next session. That is sound for messages all of whose copies have been
-//! answered; the others are given up, for an earlier copy may still be ordered, or may have been.
+//! A session is *spent* when the group has forgotten it, or when a refused message has left a gap in it: what was
+//! written in it is waited for, then the rest moves on into the next session. That is sound for messages if all their
+//! copies have been answered; the others are given up, for an earlier copy may still be ordered, or may have been.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -217,7 +217,7 @@ impl Outgoing {
     pub(super) fn settle(&mut self, number: u64, outcome: Result<Ordered, ClientError>) {
         self.served |= matches!(outcome, Ok(_) | Err(ClientError::PlaceForgotten));
         if let Some(answer) = self.message(number).and_then(|message| message.answer.take()) {
-            // Whoever stopped waiting does not want to know.
+            // A caller that stopped waiting does not want to know.
             let _ = answer.send(outcome);
         }
         while let Some(message) = self.messages.pop_front_if(|message| message.answer.is_none()) {

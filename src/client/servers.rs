@@ -19,7 +19,7 @@ use crate::client_protocol::{
 const HELLO_WITHIN: Duration = Duration::from_secs(1);
 /// Longest time for a server to say where it serves clients, asked at its member address.
 const MEMBER_WITHIN: Duration = Duration::from_millis(200);
-/// Whose servers those that are named by their member addresses are, unless the group is named.
+/// The group of servers that are named by their member addresses, unless a group is named.
 const DEFAULT_GROUP: &str = "gms";
 /// Pauses between rounds over all servers, from the shortest to the longest.
 const PAUSE: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(640)];
@@ -136,7 +136,7 @@ impl Servers {
         None
     }
 
-    /// Where the server serves clients whose member address this is. Goes there from then on. Asked once for each.
+    /// Where the server with this member address serves clients. Goes there from then on. Asked once for each.
     async fn place_of_member(&mut self, endpoint: &Endpoint) -> Option<Endpoint> {
         self.doubtful.retain(|doubtful| doubtful != endpoint);
         let Endpoint::Tcp(address) = endpoint else { return None };

@@ -56,9 +56,9 @@ pub struct ViewSeen {
     pub why: BTreeMap<u64, Reason>,
 }
 
-/// The server has no more what stands from `from` to `to` in the order of lineage `gid`, or what it told of these places
-/// is in doubt: it was excluded, and `agreed` messages may have been delivered there alone. A `from` of 0: the group was
-/// created anew since the last update, and its order starts again.
+/// The server has no more what stands from `from` to `to` in the order of lineage `gid`, or what it told of these
+/// places is in doubt: it was excluded, and `agreed` messages may have been delivered there alone. A `from` of 0: the
+/// group was created anew since the last update, and its order starts again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// Lineage of the group.
@@ -69,8 +69,8 @@ pub struct Gap {
     pub to: Gseq,
 }
 
-/// Two groups of one name have met, and the lineage that was followed gave way: whatever it had ordered up to a place is
-/// not part of the history that goes on. The order of the other lineage follows, with places of its own.
+/// Two groups of one name have met, and the lineage that was followed gave way: whatever it had ordered up to a place
+/// is not part of the history that goes on. The order of the other lineage follows, with places of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Dissolution {
     /// The lineage that has ended.

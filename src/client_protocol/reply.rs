@@ -103,8 +103,8 @@ pub struct ServerStatus {
     pub address: SocketAddr,
     /// `leader`, `follower`, `learner`, or `none` when it is no member any more.
     pub role: String,
-    /// `serving`, `blocked`, `split` when another lineage of the group's name has been heard of within seconds, or `none`
-    /// when it is in no group.
+    /// `serving`, `blocked`, `split` when another lineage of the group's name has been heard of within seconds, or
+    /// `none` when it is in no group.
     #[serde(default)]
     pub state: String,
     /// Why it orders nothing, while it does not.
@@ -153,9 +153,9 @@ pub struct ServerStatus {
 /// Why a server orders nothing at present.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BlockedStatus {
-    /// `leader`: that is silent; `quorum`: too few are heard; `too_few`: too few are in the group; `window`: a member does
-    /// not confirm what it was sent; `progress`: the leader is heard, but orders nothing; `unsettled`: the group is new, and
-    /// orders nothing before it knows of no other one; `out`: it is in no view.
+    /// `leader`: that is silent; `quorum`: too few are heard; `too_few`: too few are in the group; `window`: a member
+    /// does not confirm what it was sent; `progress`: the leader is heard, but orders nothing; `unsettled`: the group
+    /// is new, and orders nothing before it knows of no other one; `out`: it is in no view.
     pub kind: String,
     /// In words.
     pub reason: String,

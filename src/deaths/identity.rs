@@ -20,8 +20,9 @@ pub(super) fn own() -> ProcessIdentity {
 }
 
 /// Whether the death of one process can be proved to another on this host. Not on other systems than Linux, nor without
-/// a `/proc` of the process's own or with a kernel or a sandbox that has no pidfds: there only members in one process learn of each other's end, and a group of several
-/// processes with [`gms_core::QuorumMode::FailStop`] waits for ever for one that has died.
+/// a `/proc` of the process's own or with a kernel or a sandbox that has no pidfds: there only members in one process
+/// learn of each other's end, and a group of several processes with [`gms_core::QuorumMode::FailStop`] waits for ever
+/// for one that has died.
 pub fn proves_deaths() -> bool {
     own().host != UNKNOWN_HOST && has_pidfds()
 }

@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 pub(super) async fn end_of(id: u32, start: u64) {
     let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return pending().await };
     let opened = pidfd_open(pid, PidfdFlags::empty());
-    // Whoever has this id now: when it started at another time, the one we mean is gone.
+    // If the process that has this id now started at another time, the one we mean is gone.
     if started(id).is_some_and(|at| at != start) {
         return;
     }

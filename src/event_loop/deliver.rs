@@ -30,7 +30,7 @@ impl<T: Transport> EventLoop<T> {
                 _ => {}
             }
             if self.events.iter().any(|event| matches!(event, Event::Dissolved { .. } | Event::Excluded)) {
-                // Whoever wanted to leave wants to leave in its next life, too.
+                // A process that wanted to leave wants to leave in its next life, too.
                 self.leave_asked = false;
             }
             let blocked = self.events.iter().rev().find_map(|event| match event {

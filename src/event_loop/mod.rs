@@ -78,7 +78,8 @@ pub(crate) struct EventLoop<T> {
     blocked_since: Option<Time>,
     servers: Arc<[KnownServer]>,
     servers_at: Time,
-    /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been told.
+    /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been
+    /// told.
     repairs: [u64; 3],
     repairs_at: Time,
     /// What leaves this host, and when to look at it again.
@@ -184,7 +185,7 @@ impl<T: Transport> EventLoop<T> {
                 }
                 Operation::ForceView { part, .. } => {
                     tracing::warn!(?part, "an operator forces a view: this server gives its lineage up");
-                    self.node.force_view(now, part == Part::Found);
+                    self.node.force_view(now, part == Part::Create);
                 }
             }
         }
@@ -205,7 +206,7 @@ impl<T: Transport> EventLoop<T> {
             self.accepted += u64::from(accepted.is_ok());
             match (accepted, receipt) {
                 (Ok(sseq), Some(receipt)) => self.receipts.push_back((sseq, receipt)),
-                // The mailbox has checked the limit already; whoever does not wait learns no more.
+                // The mailbox has checked the limit already. A sender that does not wait learns no more.
                 (Err(error), Some(receipt)) => _ = receipt.answer.send(Err(error.into())),
                 (_, None) => {}
             }

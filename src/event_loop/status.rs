@@ -29,7 +29,7 @@ impl<T: Transport> EventLoop<T> {
         }
     }
 
-    /// Those whose end matters are another ones with each view, and while other lineages are met.
+    /// The processes whose end matters change with each view, and while other lineages are met.
     pub(super) fn update_watched(&mut self) {
         let (watched, processes) = (self.node.watched(), self.node.processes());
         if watched != self.watched {
@@ -106,7 +106,8 @@ impl<T: Transport> EventLoop<T> {
         Some(self.node.heard().filter(is_heard).count() + usize::from(votes(self.node.uid())))
     }
 
-    /// Those whose servers still say that they are in them; a member's word may be from before it was one.
+    /// Lineages that other servers still say they are in. What a member of this group said may be from before it
+    /// joined.
     fn rivals(&self) -> Vec<Gid> {
         let Some(view) = self.node.view() else { return Vec::new() };
         let is_member = |address| view.members.iter().any(|member| member.address == address);

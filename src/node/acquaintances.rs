@@ -1,5 +1,5 @@
-//! Addresses that this process has to do with: while multicast fails, it tells them one by one that it is there, so that a
-//! server that is started again finds the group; and one that looks for the group asks those it hears of.
+//! Addresses that this process has to do with: while multicast fails, it tells them one by one that it is there, so
+//! that a server that is started again finds the group; and one that looks for the group asks those it hears of.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -57,8 +57,8 @@ impl Node {
         self.member.multicast_fails().then_some(self.acquaintances.announce_at)
     }
 
-    /// While it looks for the group: asks at every address where a member of the name was heard, too. What is sent to all
-    /// may reach nobody.
+    /// While it looks for the group: asks at every address where a member of the name was heard, too. What is sent to
+    /// all may reach nobody.
     pub(super) fn ask_those_heard(&mut self) {
         if !self.member.is_joining() {
             return;

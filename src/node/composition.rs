@@ -146,7 +146,7 @@ impl Node {
             && creation.step(now, &mut self.directory, &self.lineages, &self.inquiries)
         {
             tracing::info!(id = %self.member.uid().node, "no group is heard: creating it");
-            self.member.handle(self.now, Input::Found);
+            self.member.handle(self.now, Input::Create);
             self.follow_view(now);
         }
         self.find_proposer(now);

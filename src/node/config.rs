@@ -22,8 +22,8 @@ pub enum Bootstrap {
     /// Looks for the group first; it is created by the highest of these ids, once all of them are there.
     /// Never makes two groups.
     Expect(BTreeSet<u64>),
-    /// Looks for the group first, and creates it if there is none, whoever else looks.
-    Found,
+    /// Looks for the group first. If there is none, creates it, even if others look for it, too.
+    Create,
     /// Only joins.
     Join,
 }
@@ -45,17 +45,17 @@ pub struct NodeConfig {
     pub server_name: String,
     /// Where this server serves clients.
     pub clients: Option<SocketAddr>,
-    /// How long to look for a group, at least, before one is created (T_discover). With zero, [`Bootstrap::Found`] does not
-    /// look at all: for networks on which nobody else can be.
+    /// How long to look for a group, at least, before one is created (T_discover). With zero, [`Bootstrap::Create`]
+    /// does not look at all: for networks on which nobody else can be.
     pub discover: Duration,
-    /// How long the leader of a new lineage looks for other ones before anything is said in it (T_settle). With zero it does
-    /// not look at all.
+    /// How long the leader of a new lineage looks for other ones before anything is said in it (T_settle). With zero it
+    /// does not look at all.
     pub settle: Duration,
     /// Times of the directory.
     pub directory: DirectoryConfig,
     /// Times of the failure detector.
     pub detector: DetectorConfig,
-    /// Times of the election of a founder.
+    /// Times of the election of the process that creates the group.
     pub election: ElectionConfig,
     /// Times of the election of one who proposes what ends the view, when the leader is gone.
     pub succession: ElectionConfig,
@@ -76,7 +76,7 @@ impl NodeConfig {
             settle: Profile::Lan.settle(),
             directory: DirectoryConfig::default(),
             detector: Profile::Lan.detector(),
-            election: Profile::Lan.founding(),
+            election: Profile::Lan.creation(),
             succession: Profile::Lan.succession(),
         }
     }

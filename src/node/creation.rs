@@ -1,5 +1,5 @@
-//! Who creates the group when there is none (docs/lineages.md, *Creating*): those who look for it at the same time elect one of them. Only a
-//! fresh process creates, and only when it has heard of no lineage that may still be there.
+//! Who creates the group when there is none (docs/lineages.md, *Creating*): those who look for it at the same time
+//! elect one of them. Only a fresh process creates, and only when it has heard of no lineage that may still be there.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -107,7 +107,7 @@ impl Creation {
         }
         let looked = self.discover.is_zero() || self.probes >= PROBES;
         if own >= self.elect_at && looked {
-            if self.how == Bootstrap::Found {
+            if self.how == Bootstrap::Create {
                 return true;
             }
             self.elect(now, own, directory, inquiries);

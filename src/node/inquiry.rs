@@ -1,6 +1,6 @@
 //! Questions among the servers of a name, by unicast, each with a nonce. Announcements and whatever else is heard are
-//! hints: they may keep a process from doing something. To create, end or leave a lineage takes an answer to a question of the
-//! last moments.
+//! hints: they may keep a process from doing something. To create, end or leave a lineage takes an answer to a question
+//! of the last moments.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -150,7 +150,7 @@ impl Message {
                 Self::Ask { doubted, .. } => _ = doubted.pop(),
                 Self::Tell { known: known @ Some(_), .. } => *known = None,
                 Self::Tell { standing: Standing::In(Place { next: next @ Some(_), .. }), .. } => {
-                    // Whose seats are not named cannot be accounted for: the asker goes on waiting.
+                    // A voter that is not named cannot be accounted for: the asker goes on waiting.
                     next.as_mut().expect("just seen").seats.pop();
                 }
                 Self::Tell { gone, .. } => _ = gone.pop(),

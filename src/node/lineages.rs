@@ -64,7 +64,7 @@ pub(super) struct Lineages {
     home: SocketAddr,
     planted: Planted,
     sightings: BTreeMap<Gid, Sighting>,
-    /// When somebody was last heard of whom there was no room to remember.
+    /// When somebody was last heard of and there was no room to remember it.
     crowded: Option<Duration>,
     /// Where nobody listens any more, or from where somebody has left.
     refusals: BTreeMap<SocketAddr, Refusals>,
@@ -72,7 +72,7 @@ pub(super) struct Lineages {
     dead: BTreeSet<Uid>,
     /// Those at whose address another life has answered.
     replaced: BTreeSet<Uid>,
-    /// Lineages given up here for another one, which was found to go on in their place.
+    /// Lineages given up here for another one that goes on in their place.
     superseded: BTreeSet<(Gid, Gid)>,
     /// Those that an operator has given up here: nobody waits for their end.
     discarded: BTreeSet<Gid>,
@@ -95,7 +95,7 @@ impl Lineages {
         }
     }
 
-    /// Something of lineage `gid` was heard: at least it is there. One of another name is of no interest.
+    /// Something of lineage `gid` was heard: at least it is there. Lineages of other names do not matter.
     pub(super) fn hear(&mut self, now: Duration, gid: Gid, from: SocketAddr) -> Option<&mut Sighting> {
         if !gid.is_of(self.name) {
             return None;
@@ -172,7 +172,7 @@ impl Lineages {
         }
     }
 
-    /// Whatever was said from there before about where it is does not hold any more.
+    /// What was said from there before about its lineage no longer holds.
     fn depart(&mut self, address: SocketAddr) {
         for sighting in self.sightings.values_mut() {
             sighting.inhabitants.remove(&address);
@@ -206,7 +206,8 @@ impl Lineages {
         }
     }
 
-    /// This process was in that view, and is so no longer. Where nothing had been said yet, it cannot know what was later.
+    /// This process was in that view, and is so no longer. Where nothing had been said yet, it cannot know what was
+    /// later.
     pub(super) fn remember(&mut self, now: Duration, view: &View, history: Option<bool>) {
         let from = view.member(view.leader).map(|leader| leader.address);
         if let Some(sighting) = from.and_then(|from| self.hear(now, view.gid, from)) {
@@ -281,9 +282,9 @@ impl Lineages {
         self.crowded.is_some_and(|at| now.saturating_sub(at) < lately)
     }
 
-    /// Whether lineage `gid` is certainly over: all its voters are gone, and nobody says that it is in it, who could go on
-    /// with what was said there; or an operator says so. Silence ends none: since it was last heard, much may have been said
-    /// in it.
+    /// Whether lineage `gid` is certainly over: an operator says so, or all its voters are gone and nobody says that it
+    /// is still in it and could go on with what was said there. Silence ends no lineage: much may have been said in it
+    /// since it was last heard.
     pub(super) fn has_ceased(&self, now: Duration, gid: Gid, inquiries: &Inquiries) -> bool {
         let Some(sighting) = self.sightings.get(&gid) else { return true };
         let is_inhabited = sighting.inhabitants.values().any(|at| now.saturating_sub(*at) < INHABITED);

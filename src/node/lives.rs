@@ -78,8 +78,9 @@ impl Exclusions {
     }
 }
 
-/// The lineage with history that a process was put out of. It belongs to it, and creates none, until it is in another one
-/// with a history or that one is known to have ended: it may have acknowledged what others have never heard of.
+/// The lineage with history that a process was put out of. The process belongs to it, and creates none, until it is in
+/// another one with a history or the old one is known to have ended: it may have acknowledged what others have never
+/// heard of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Exile {
     pub(super) gid: Gid,
@@ -139,8 +140,8 @@ impl Node {
         }
     }
 
-    /// Whether a refusal is one for the present only. Where its own lineage ended in favour of another one, who has its id
-    /// there was there before; in a lineage that it was put out of, it has been replaced.
+    /// Whether a refusal holds for the present only. Where its own lineage ended in favour of another one, the holder
+    /// of its id was there before it; in a lineage that it was put out of, it has been replaced.
     pub(super) fn may_ask_again(&self, refusal: &Refusal) -> bool {
         self.place.is_some()
             && match refusal {
@@ -152,13 +153,13 @@ impl Node {
             }
     }
 
-    /// No place for it at present in a group that it belongs to: it asks again after a while.
+    /// The group that it belongs to has no place for it at present: it asks again after a while.
     pub(super) fn ask_later(&mut self) {
         self.exclusions.rest(self.now);
     }
 
-    /// Which life of this process a datagram of gms-core is for. Those who want to join are in no view yet, and what they
-    /// say is for the present.
+    /// Which life of this process a datagram of gms-core is for. Those who want to join are in no view yet, and what
+    /// they say is for the present.
     pub(super) fn life_of(&mut self, datagram: &Bytes) -> &mut Member {
         let of_the_past = |former: &Former| {
             layers::view_of(datagram).is_some_and(|(gid, vid)| gid == former.gid && (1..=former.vid).contains(&vid))
@@ -189,7 +190,7 @@ impl Node {
         let carried = self.member.take_unordered();
         self.carried.carry_on(carried);
         if let Some(view) = self.place.clone().filter(|_| !self.member.is_joining()) {
-            // Whoever is put out of a lineage knows the view that follows, as a rule.
+            // A process that is put out of a lineage usually knows the view that follows.
             let last = next.filter(|next| next.gid == view.gid && !next.members.is_empty());
             let last = last.as_ref().unwrap_or(&view);
             let forgets = self.config.core.planted.is(Bug::ExileCreates);
@@ -258,8 +259,8 @@ impl Node {
             || self.lineages.has_ceased(now, exile.gid, &self.inquiries)
     }
 
-    /// Exile ends in a lineage that has a history of its own, or with the old one; in any lineage if an operator has given
-    /// that one up.
+    /// Exile ends in a lineage that has a history of its own, or with the old one; in any lineage if an operator has
+    /// given that one up.
     pub(super) fn look_at_exile(&mut self, now: Duration) {
         if let Some(exile) = &self.exile
             && self.member.view().is_some()
@@ -286,8 +287,8 @@ impl Node {
         }
     }
 
-    /// Tells the others that this server is gone; not if the id they would forget is another one's. What never reached a
-    /// group is not ordered.
+    /// Tells the others that this server is gone; not if the id they would forget is another one's. What never reached
+    /// a group is not ordered.
     pub(super) fn say_goodbye(&mut self, id_is_taken: bool, out: &mut Vec<Event>) {
         if self.carried.waits() {
             let last = out.pop();

@@ -1,5 +1,5 @@
-//! What a process says to others about lineages, its own and those that it meets: whom it asks, what it answers, and what
-//! it tells the application. What follows for its own is in `settling`, `returning` and `lives`.
+//! What a process says to others about lineages, its own and those that it meets: whom it asks, what it answers, and
+//! what it tells the application. What follows for its own is in `settling`, `returning` and `lives`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -249,7 +249,7 @@ impl Node {
         if self.creation.is_some() && matches!(self.config.bootstrap, Bootstrap::Expect(_)) {
             targets.extend(servers());
         }
-        // Some of those who are here may know who votes in a lineage of which only a word was heard.
+        // Others here may know who votes in a lineage although this process has heard only a word of it.
         if self.meeting.settling.is_some() || self.creation.is_some() {
             let unknown = self.lineages.all().any(|(_, sighting)| sighting.voters.is_none());
             targets.extend(servers().filter(|_| unknown));
@@ -270,7 +270,8 @@ impl Node {
         targets.into_iter().take(ASKED).collect()
     }
 
-    /// Voters whose end this process waits for: it stays connected with them, so as to be refused when nobody listens there.
+    /// Voters whose end this process waits for: it stays connected with them, so as to be refused when nobody listens
+    /// there.
     pub(super) fn awaited(&self) -> impl Iterator<Item = SocketAddr> {
         let own = self.member.view().map_or(Gid::NONE, |view| view.gid);
         let waits = self.member.is_joining() || !self.member.serves() || !self.member.has_history();

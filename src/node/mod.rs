@@ -11,9 +11,9 @@
 //!     all: heard ─────────▶ lineages ───────▶ returning ──▶ Member: go on with the history that is left
 //! ```
 //!
-//! `lineages` is what this process knows of other lineages of its name; `meeting` is whom it asks about them and what it
-//! answers, in the words of `inquiry`. `creation`, `settling` and `returning` are when a lineage begins, and `lives` is what
-//! becomes of a process whose lineage has ended or excluded it (docs/lineages.md).
+//! `lineages` is what this process knows of other lineages of its name; `meeting` is whom it asks about them and what
+//! it answers, in the words of `inquiry`. `creation`, `settling` and `returning` are when a lineage begins, and `lives`
+//! is what becomes of a process whose lineage has ended or excluded it (docs/lineages.md).
 
 mod acquaintances;
 mod composition;
@@ -130,7 +130,7 @@ enum Arrival {
 impl Node {
     /// A process that starts at `now`. Fails when its settings contradict each other.
     pub fn new(config: NodeConfig, now: Time) -> Result<Self, NodeError> {
-        let creates = config.bootstrap == Bootstrap::Found && config.discover.is_zero();
+        let creates = config.bootstrap == Bootstrap::Create && config.discover.is_zero();
         let arrival = if creates { Arrival::Creates } else { Arrival::Looks { may_create: true } };
         let mut node = Self::begin(config, arrival, now)?;
         node.tend();
@@ -141,7 +141,7 @@ impl Node {
     fn begin(mut config: NodeConfig, arrival: Arrival, now: Time) -> Result<Self, NodeError> {
         config.core.settles = !config.settle.is_zero() && arrival != Arrival::Creates;
         let start = match arrival {
-            Arrival::Creates => Start::Found,
+            Arrival::Creates => Start::Create,
             Arrival::Looks { .. } => Start::Join(config.contacts.clone()),
         };
         match arrival {
@@ -243,8 +243,8 @@ impl Node {
         }
     }
 
-    /// Nobody listens at this address of [`Self::watched`], says its host: an attempt to connect was refused. Told once for
-    /// each attempt.
+    /// Nobody listens at this address of [`Self::watched`], says its host: an attempt to connect was refused. Told once
+    /// for each attempt.
     pub fn refused(&mut self, now: Time, address: SocketAddr) {
         self.now = self.now.max(now);
         self.lineages.refused(self.now.since(Time::ZERO), address);
@@ -265,10 +265,10 @@ impl Node {
         self.meeting.unsent();
     }
 
-    /// An operator gives up a lineage that has lost its quorum for good. With `create`, this process creates another one
-    /// alone: with the history and the sessions of the old one if it is in it, else an empty one. Without, it starts over
-    /// as a new incarnation, and joins any lineage but the old one. Members that live elsewhere in the old lineage may go
-    /// on in it, and then there are two groups: the operator has to know that they do not.
+    /// An operator gives up a lineage that has lost its quorum for good. With `create`, this process creates another
+    /// one alone: with the history and the sessions of the old one if it is in it, else an empty one. Without, it
+    /// starts over as a new incarnation, and joins any lineage but the old one. Members that live elsewhere in the old
+    /// lineage may go on in it, and then there are two groups: the operator has to know that they do not.
     pub fn force_view(&mut self, now: Time, create: bool) {
         self.notice_pause(now);
         self.now = self.now.max(now);
@@ -343,7 +343,7 @@ impl Node {
                 self.gave_way = true;
                 self.begin_anew();
             }
-            // Whoever wanted to go is where it wanted to be.
+            // A process that wanted to go is where it wanted to be.
             Some(Event::Excluded) if self.leaving => self.say_goodbye(false, out),
             Some(Event::Excluded) if self.forced.is_some() => self.begin_anew(),
             Some(Event::Excluded) if self.config.rejoin => self.rejoin(),
@@ -416,8 +416,8 @@ impl Node {
         self.member.is_proved_dead(who)
     }
 
-    /// Addresses to stay connected with: of the members whose death this process has to notice (the leader all, the others
-    /// the leader and those who would follow it), and of the voters of lineages that it has to know the end of.
+    /// Addresses to stay connected with: of the members whose death this process has to notice (the leader all, the
+    /// others the leader and those who would follow it), and of the voters of lineages that it has to know the end of.
     pub fn watched(&self) -> Vec<SocketAddr> {
         let view = self.member.view().into_iter();
         let members = view.flat_map(|view| health::connected_by(self.member.uid(), view)).map(|member| member.address);
@@ -428,8 +428,8 @@ impl Node {
         watched
     }
 
-    /// Processes whose death is to be told by [`Self::died`], where it can be proved here: the other members, as far as they
-    /// have said which processes they are, and those that others have asked about.
+    /// Processes whose death is to be told by [`Self::died`], where it can be proved here: the other members, as far as
+    /// they have said which processes they are, and those that others have asked about.
     pub fn processes(&self) -> Vec<(Uid, ProcessIdentity)> {
         let others = self.member.view().into_iter().flat_map(|view| &view.members);
         let others = others.filter(|m| m.uid != self.member.uid()).filter_map(|m| Some((m.uid, m.process?)));
@@ -444,8 +444,8 @@ impl Node {
         self.directory.servers()
     }
 
-    /// Whether this process knows all who vote in a lineage that it has heard of. Where nobody knows them, nobody can know
-    /// that it is over.
+    /// Whether this process knows all who vote in a lineage that it has heard of. Where nobody knows them, nobody can
+    /// know that it is over.
     pub fn knows_voters(&self, gid: Gid) -> bool {
         self.lineages
             .get(gid)

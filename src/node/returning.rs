@@ -1,6 +1,6 @@
-//! Going on without an operator when the quorum of a lineage is lost for good (docs/lineages.md, *Returning*): when all its
-//! voters are accounted for, and nobody else can decide anything, the one furthest ahead creates a lineage that begins with
-//! what it holds. Where nothing was said yet, all give it up, and create another one.
+//! Going on without an operator when the quorum of a lineage is lost for good (docs/lineages.md, *Returning*): when all
+//! its voters are accounted for, and nobody else can decide anything, the one furthest ahead creates a lineage that
+//! begins with what it holds. Where nothing was said yet, all give it up, and create another one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::own_time::{OwnTime, WAKE_EVERY};
 
 /// How often those who may know something are asked.
 pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
-/// Whoever is asked has so long to answer.
+/// How long a process that is asked has to answer.
 const ANSWERED: Duration = Duration::from_millis(500);
 
 /// What a blocked process is to do.
@@ -129,8 +129,8 @@ impl Node {
         }
     }
 
-    /// Creates a lineage that begins with the history of the one that it is in; false, and nothing has happened, where it is
-    /// in none that has one.
+    /// Creates a lineage that begins with the history of the one that it is in. Returns false, and does nothing, if it
+    /// is in none with a history.
     pub(super) fn return_alone(&mut self) -> bool {
         let Some(view) = self.member.view().filter(|_| self.member.has_history()).cloned() else { return false };
         self.member.handle(self.now, Input::Return);
@@ -142,8 +142,8 @@ impl Node {
         returned
     }
 
-    /// Whether it is in a view and nothing is ordered, because nobody leads with a quorum. Where lineages do not settle, those
-    /// in which nothing was said are left alone.
+    /// Whether it is in a view and nothing is ordered, because nobody leads with a quorum. Where lineages do not
+    /// settle, those in which nothing was said are left alone.
     fn is_stuck(&self) -> bool {
         let blocked = matches!(self.member.blocked(), Some(Blocked::Quorum { .. } | Blocked::Leader { .. }));
         blocked && !self.member.serves() && (self.member.has_history() || !self.config.settle.is_zero())

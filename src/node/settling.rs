@@ -1,6 +1,6 @@
 //! Before anything is said in a new lineage, its leader looks for other ones, and gives way to one that it meets
-//! (docs/lineages.md, *Creating* and *Ending*). Lineages that can hear each other so become one before there is anything to
-//! lose.
+//! (docs/lineages.md, *Creating* and *Ending*). Lineages that can hear each other so become one before there is
+//! anything to lose.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::own_time::{OwnTime, WAKE_EVERY};
 
 /// How often everybody is asked meanwhile, and how often the members tell their leader what they have heard.
 pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
-/// So many times everybody is asked, at least.
+/// How many times everybody is asked, at least.
 const PROBES: u32 = 10;
-/// What a member has said that it hears counts for so long.
+/// How long the report of a member counts.
 const REPORTED: Duration = Duration::from_secs(1);
 
 /// A leader's search for other lineages.
@@ -50,7 +50,7 @@ impl Settling {
         }
     }
 
-    /// Of which lineage.
+    /// The lineage that searches.
     pub(super) fn gid(&self) -> Gid {
         self.gid
     }
@@ -60,7 +60,7 @@ impl Settling {
         self.reports.insert(who, now);
     }
 
-    /// Something could not be sent: whoever is there was not asked.
+    /// Something could not be sent, so not everybody was asked.
     pub(super) fn unsent(&mut self) {
         self.probes = 0;
     }
@@ -163,8 +163,8 @@ fn place_of(now: Duration, gid: Gid, inquiries: &Inquiries) -> Option<&Place> {
     places.into_iter().find(|place| place.gid == gid && place.leads && place.serves)
 }
 
-/// Whether a lineage without history gives way to that one: to any with history, of two without to the one with the smaller
-/// datagrams, for those pass everywhere, to one of more voters, and of two alike the one with the higher number does.
+/// Whether a lineage without history gives way to that one: to any with history; of two without to the one with the
+/// smaller datagrams, for those pass everywhere; then to one of more voters, and of two alike to the lower number.
 fn gives_way(view: &View, rival: Option<&Place>) -> bool {
     let Some(rival) = rival else { return false };
     let same = rival.settings == crate::layers::settings_digest(&view.params);

@@ -1,5 +1,5 @@
-//! What a process notes down for the property checker beside what its member does: its lives, and of which lineages it
-//! has heard in them.
+//! What a process notes down for the property checker beside what its member does: its lives, and the lineages that it
+//! has heard of in them.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -48,8 +48,8 @@ impl Node {
         }
     }
 
-    /// An operator gives up the lineage that this process is in, or was in. One that is in none and is to create one does
-    /// not wait any more for those that it has heard of.
+    /// An operator gives up the lineage that this process is in, or was in. One that is in none and is to create one
+    /// does not wait any more for those that it has heard of.
     pub(super) fn discard(&mut self, create: bool) {
         let present = self.member.view().map(|view| view.gid);
         let last = present.or(self.place.as_ref().map(|view| view.gid)).or(self.testimony.was_in);
@@ -106,7 +106,7 @@ impl Node {
     }
 }
 
-/// The lineage that a datagram is of: that of the server that speaks of itself, or whose member sent it.
+/// The lineage of a datagram: that of the server that describes itself, or of the member that sent it.
 fn lineage_of(name: Gid, datagram: &Bytes) -> Option<Gid> {
     match Layer::of(datagram) {
         None => layers::view_of(datagram).map(|(gid, _)| gid).filter(|gid| gid.is_of(name)),

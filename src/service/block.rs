@@ -210,7 +210,7 @@ pub(super) mod tests {
         assert_eq!((blocks.len(), blocks[0].is_end, blocks[1].is_end), (2, true, false));
         assert_eq!(blocks[0].next(), Place { lineage: 1, gseq: 0 });
         let late = blocks[0].lines(Place { lineage: 0, gseq: 9 });
-        assert!(late.starts_with(br#"{"event":"dissolved","#), "told to whoever has seen all");
+        assert!(late.starts_with(br#"{"event":"dissolved","#), "told to one who has seen all");
         assert_eq!(late.iter().filter(|byte| **byte == b'\n').count(), 1);
     }
 }

@@ -89,7 +89,7 @@ impl History {
         present.or_else(former)
     }
 
-    /// Adds blocks, and wakes whoever waits for them.
+    /// Adds blocks, and wakes those that wait for them.
     pub(super) fn extend(&mut self, blocks: Vec<Block>) {
         for mut block in blocks {
             let known = self.gid(self.present());

@@ -1,8 +1,8 @@
 //! Lines of clients that are too long for every connection to hold one at a time.
 //!
-//! A connection may hold a small part of a line that has not ended yet. To read more of it, it waits for its turn; there
-//! are as many turns as whole lines fit into [`TOTAL`]. Meanwhile the rest of the line stays in the socket. A line that
-//! has its turn has to end in time, so that those who only begin lines keep nobody waiting for ever.
+//! A connection may hold a small part of a line that has not ended yet. To read more of it, it waits for its turn;
+//! there are as many turns as whole lines fit into [`TOTAL`]. Meanwhile the rest of the line stays in the socket. A
+//! line that has its turn has to end in time, so that those who only begin lines keep nobody waiting for ever.
 
 use std::fmt;
 use std::future::Future;

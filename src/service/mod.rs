@@ -49,8 +49,8 @@ pub struct ServiceConfig {
     /// Bytes of a client's line, at most. Of lines that have not ended, each connection holds up to 16 KiB, and all
     /// together 16 MiB more, or one line. Default 2 MiB, which is a message of 1.5 MiB as base64.
     pub line_limit: usize,
-    /// A client that reads nothing for so long although there is something is cut off, and one that takes longer for the
-    /// end of a line of more than 16 KiB. Default 10 s.
+    /// A client that reads nothing for so long although there is something is cut off, and one that takes longer for
+    /// the end of a line of more than 16 KiB. Default 10 s.
     pub grace: Duration,
     /// Connections at a time, at most. Default 1024.
     pub connections: usize,

@@ -44,8 +44,8 @@ impl Sessions {
         }
     }
 
-    /// Releases those that have been left, as far as the group has room: under the lock, so that whoever enters one
-    /// again holds it after that.
+    /// Releases those that have been left, as far as the group has room: under the lock, so that a client that enters
+    /// one again holds it after that.
     fn release(&self, mailbox: &Mailbox) {
         let mut table = self.lock();
         while let Some(session) = table.left.front() {

@@ -22,13 +22,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Member `id` of the group on `network`; 0 founds it.
+    /// Member `id` of the group on `network`; 0 creates it.
     pub(crate) async fn start(network: &MemoryNetwork, id: u64, config: ServiceConfig) -> Self {
         Self::start_at(network, id, config, "127.0.0.1:0".parse().expect("an address")).await
     }
 
     pub(crate) async fn start_at(network: &MemoryNetwork, id: u64, service: ServiceConfig, place: Endpoint) -> Self {
-        let bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        let bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
         Self::begin(network, id, bootstrap, service, place).await
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct World {
     pub(crate) contacts: Vec<SocketAddr>,
     /// How long the leader of a new lineage looks for other ones.
     pub(crate) settle: Duration,
-    /// Whose application reads nothing.
+    /// The node whose application reads nothing.
     pub(crate) unread: Option<usize>,
     /// What is multicast to the followers arrives nowhere.
     pub(crate) data_lost: bool,
@@ -289,7 +289,7 @@ impl World {
         }
     }
 
-    /// Whoever stood still goes on; time has passed, and it looks at its clock first.
+    /// A node that stood still goes on. Time has passed, and it looks at its clock first.
     pub(crate) fn wake(&mut self) {
         let index = self.stopped.take().expect("somebody stands still");
         self.nodes[index].handle(self.now, Input::Tick);

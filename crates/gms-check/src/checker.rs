@@ -10,8 +10,8 @@ use crate::{Record, Report, Uid};
 /// What is known of faults in a run whose traces are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Faults {
-    /// There may have been some that nobody recorded, kills among them: whether anybody was excluded without need (P25) is
-    /// not judged.
+    /// There may have been some that nobody recorded, kills among them: whether anybody was excluded without need (P25)
+    /// is not judged.
     Unknown,
     /// None but those recorded.
     Recorded,

@@ -1,4 +1,5 @@
-//! The property checker: it reads what processes of a group say they did, and tells which of the promised properties hold.
+//! The property checker: it reads what processes of a group say they did, and tells which of the promised properties
+//! hold.
 //!
 //! It knows the properties and the trace, nothing of the protocol. The same checker judges a simulated run record by
 //! record ([`Checker`]) and the trace files of real processes ([`check_files`]).
@@ -8,7 +9,8 @@
 //!
 //! let process = Uid { node: 1, incarnation: 0xab };
 //! let mut checker = Checker::new();
-//! let send = Event::Send { sseq: 1, level: Level::Uniform, digest: digest(b"hello"), only_in_view: None, to: vec![], client: None };
+//! let (level, digest) = (Level::Uniform, digest(b"hello"));
+//! let send = Event::Send { sseq: 1, level, digest, only_in_view: None, to: vec![], client: None };
 //! checker.record(&Record { at_us: 0, process, event: send });
 //! let report = checker.finish();
 //! assert!(report.passed());

@@ -16,13 +16,13 @@ const EXAMPLES: usize = 3;
 /// What was typed.
 #[derive(Debug, Args)]
 pub(crate) struct CheckFlags {
-    /// Traces of `server --trace` or `sim --replay --trace`: of all members of the group, else what the missing ones sent
-    /// and accepted is not judged
+    /// Traces of `server --trace` or `sim --replay --trace`: of all members of the group, else what the missing ones
+    /// sent and accepted is not judged
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Nobody was killed, stopped or cut off, and nothing was lost: also judges whether a member was excluded without need
-    /// (P25)
+    /// Nobody was killed, stopped or cut off, and nothing was lost: also judges whether a member was excluded without
+    /// need (P25)
     #[arg(long)]
     no_faults: bool,
 }

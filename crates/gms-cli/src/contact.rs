@@ -16,7 +16,8 @@ const DEFAULT_INTERFACE: &str = "loopback";
 /// What was typed, or stands in the environment.
 #[derive(Debug, Args)]
 pub(crate) struct ContactFlags {
-    /// Goes to these servers, to the first that answers; either address that a server prints will do. Default is to ask the group's multicast address who is there
+    /// Goes to these servers, to the first that answers; either address that a server prints will do. Default is to ask
+    /// the group's multicast address who is there
     #[arg(long, env = "GMS_SERVER", value_name = "HOST:PORT|unix:PATH", num_args = 1, value_delimiter = ',')]
     server: Vec<Endpoint>,
 

@@ -1,4 +1,5 @@
-//! The command line of gms: runs members of a group, demonstrates them, measures them, simulates them, checks their traces.
+//! The command line of gms: runs members of a group, demonstrates them, measures them, simulates them, checks their
+//! traces.
 //!
 //! Every command goes one way: its flags (what was typed) become settings (what holds, after environment, file and
 //! defaults), and those go to the crates that do the work.

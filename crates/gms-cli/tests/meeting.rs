@@ -1,4 +1,4 @@
-//! Servers find each other, settle who founds the group, and notice who is gone.
+//! Servers find each other, settle who creates the group, and notice who is gone.
 #![cfg(unix)]
 
 mod common;
@@ -32,7 +32,7 @@ fn servers_started_together_end_in_one_view() {
 }
 
 #[test]
-fn the_group_is_founded_when_all_who_are_expected_are_there() {
+fn the_group_is_created_when_all_who_are_expected_are_there() {
     let meeting = multicast();
     let expect = ["--expect", "0,1,2"];
     let early = start_all(&meeting, 0..2, &expect);
@@ -41,7 +41,7 @@ fn the_group_is_founded_when_all_who_are_expected_are_there() {
     for server in early.iter().chain(&guest) {
         server.wait_for("started");
     }
-    // Meanwhile others that started later have looked for their groups and founded them, twice.
+    // Meanwhile others that started later have looked for their groups and created them, twice.
     for group in ["first", "second"] {
         start_all(&meeting, 9..10, &["--group", group])[0].wait_for_followers(0);
     }
@@ -49,7 +49,7 @@ fn the_group_is_founded_when_all_who_are_expected_are_there() {
     early[0].wait_for_complaint("waiting for server 2: not there yet");
     let last = start_all(&meeting, 2..3, &expect);
     for server in early.iter().chain(&guest).chain(&last) {
-        assert_eq!(server.wait_for_followers(3), 2, "the highest of those expected founds");
+        assert_eq!(server.wait_for_followers(3), 2, "the highest of those expected creates the group");
     }
 }
 

@@ -118,7 +118,7 @@ fn clients_find_servers_through_a_peer_and_read_one_order() {
 #[test]
 fn a_follower_whose_cable_is_pulled_is_given_up_and_hears_of_it_when_it_is_plugged_in_again() {
     let Some(hosts) = Hosts::new(3) else { return };
-    // The highest of those expected founds, so 0 follows.
+    // The highest of those expected creates the group, so 0 follows.
     let mut servers = servers_on(&hosts, 3, Reach::Multicast, &["--expect", "0,1,2"]);
     servers.iter().for_each(|server| _ = server.wait_for_followers(2));
     hosts.plug(0, false);

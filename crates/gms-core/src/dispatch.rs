@@ -193,7 +193,7 @@ impl Membership {
             Control::Suspect { who: suspect, dead } => self.on_suspect(cx, index, suspect, &dead),
             // The end is known: they should know it too.
             Control::Prepare { .. } | Control::Accept { .. } if self.is_over() => self.tell_what_ends(cx, from),
-            // Whoever is said to have left it is in it still.
+            // A member that is said to have left the view is still in it.
             Control::ViewRequest if self.may_tell(cx, index) => {
                 if self.is_over() {
                     self.tell_what_ends(cx, from);

@@ -25,8 +25,8 @@ pub enum Event {
         /// What became of it.
         outcome: Outcome,
     },
-    /// No progress at present, and why. Own messages wait. Comes again before [`Unblocked`](Self::Unblocked) if the reason
-    /// becomes one of another kind.
+    /// No progress at present, and why. Own messages wait. Comes again before [`Unblocked`](Self::Unblocked) if the
+    /// reason becomes one of another kind.
     Blocked(Blocked),
     /// Progress again.
     Unblocked,
@@ -57,8 +57,8 @@ pub enum Event {
         size: u32,
     },
     /// Two lineages of one name have met, and this one, in which nothing was ordered yet, gives way to the other
-    /// (docs/lineages.md, *Ending*). Own messages go on waiting: a `gms::Group` joins the other one by itself with them, and the next view
-    /// is its first there.
+    /// (docs/lineages.md, *Ending*). Own messages go on waiting: a `gms::Group` joins the other one by itself with
+    /// them, and the next view is its first there.
     Dissolved {
         /// The lineage that has ended.
         gid: Gid,
@@ -67,8 +67,9 @@ pub enum Event {
         /// Last place of its order, in which there are views only.
         upto: Gseq,
     },
-    /// At the leader: these members get nothing of what is multicast, though they are heard, and are sent copies; none if
-    /// all get it again. Nothing is lost by it, but a new server finds the group by multicast only if it is told no address.
+    /// At the leader: these members get nothing of what is multicast, though they are heard, and are sent copies; none
+    /// if all get it again. Nothing is lost by it, but a new server finds the group by multicast only if it is told no
+    /// address.
     Unreached {
         /// Which, all of them.
         members: Vec<Uid>,

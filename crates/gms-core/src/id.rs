@@ -60,7 +60,7 @@ pub struct ProcessIdentity {
     pub member: u64,
 }
 
-/// The lineage of a group, drawn when it is founded. Groups of one name and different `Gid` never mix.
+/// The lineage of a group, drawn when it is created. Groups of one name and different `Gid` never mix.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Gid(pub u128);
 
@@ -71,7 +71,8 @@ impl Gid {
     /// Bits of a lineage's id that are drawn; those above are of the group's name.
     const DRAWN_BITS: u32 = 80;
 
-    /// What stands for the group `name` where there is no lineage yet: FNV-1a, 128 bits, so that it is the same everywhere.
+    /// What stands for the group `name` where there is no lineage yet: FNV-1a, 128 bits, so that it is the same
+    /// everywhere.
     pub fn of_name(name: &str) -> Self {
         let step = |digest: u128, byte: u8| {
             (digest ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)

@@ -19,8 +19,8 @@ pub enum Input {
     },
     /// Time has passed; see [`crate::Member::poll_timeout`].
     Tick,
-    /// Nobody else is there, or all agree that this process founds the group. Ignored once it is in one.
-    Found,
+    /// Nobody else is there, or all agree that this process creates the group. Ignored once it is in one.
+    Create,
     /// This process is silent, and a failure detector takes it to be dead until it is heard again. A leader
     /// removes it by a planned change, if a quorum is heard; the leader itself is replaced, if a quorum
     /// suspects it (5.2).
@@ -52,11 +52,11 @@ pub enum Input {
     /// What keeps a lineage without history from ordering its first message; `None` when nothing does. Only its leader
     /// acts on it, and orders nothing before it has been told so.
     Settle(Option<Unsettled>),
-    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it, and only while nothing
-    /// was ordered.
+    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it, and only while
+    /// nothing was ordered.
     Dissolve(Gid),
-    /// The quorum of this lineage is lost for good, and all its voters are accounted for: this process creates another one
-    /// that begins with its history (docs/lineages.md, *Returning*).
+    /// The quorum of this lineage is lost for good, and all its voters are accounted for: this process creates another
+    /// one that begins with its history (docs/lineages.md, *Returning*).
     Return,
     /// An operator wants this member out. Only the leader acts on it, and not on itself; if the member lives, it may
     /// join again.
@@ -64,7 +64,8 @@ pub enum Input {
     /// An operator wants this member to lead. Only the leader acts on it, once the other one votes and keeps up;
     /// the wish expires after two seconds.
     Transfer(Uid),
-    /// A member of the group was heard at this address: one that looks for the group asks there, too. Ignored by a member.
+    /// A member of the group was heard at this address: one that looks for the group asks there, too. Ignored by a
+    /// member.
     Contact(SocketAddr),
     /// An operator gives this process's lineage up: it ends here as if it had been excluded.
     Forsake,

@@ -28,10 +28,10 @@ const UNANSWERED_PROOFS: u32 = 3;
 /// How a process comes to its group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Start {
-    /// Founds the group at once, alone.
-    Found,
-    /// Joins through any of these members, or whoever answers on the control group when empty.
-    /// Asks until it is let in or refused, or told to found the group itself ([`crate::Input::Found`]).
+    /// Creates the group at once, alone.
+    Create,
+    /// Joins through any of these members; when empty, through any that answers on the control group.
+    /// Asks until it is let in or refused, or told to create the group itself ([`crate::Input::Create`]).
     Join(Vec<SocketAddr>),
 }
 

@@ -1,10 +1,10 @@
-//! Memory for what is kept of datagrams. A transport hands over slices of chunks that may be hundreds of times as long: each
-//! slice that is kept would hold its chunk, full of what nobody keeps.
+//! Memory for what is kept of datagrams. A transport hands over slices of chunks that may be hundreds of times as long:
+//! each slice that is kept would hold its chunk, full of what nobody keeps.
 
 use bytes::{Bytes, BytesMut};
 
-/// Copies are cut from buffers of this size, so that they cost no allocation each. There is nothing else in them, and what
-/// came together is freed together.
+/// Copies are cut from buffers of this size, so that they cost no allocation each. There is nothing else in them, and
+/// what came together is freed together.
 const CHUNK: usize = 64 << 10;
 
 /// Where the next copy goes.

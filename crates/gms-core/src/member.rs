@@ -28,7 +28,7 @@ pub enum SendError {
     Full,
     /// Over the group's limit.
     #[error(
-        "the message has {len} bytes, the group's limit is {limit}: split it, or found the group with a larger message limit"
+        "the message has {len} bytes, the group's limit is {limit}: split it, or create the group with a larger message limit"
     )]
     TooLarge {
         /// Its length.
@@ -76,7 +76,7 @@ impl Member {
         let mut cx = Context::new(config);
         cx.now = now;
         let phase = match start {
-            Start::Found => Phase::In(Box::new(Membership::found(&mut cx))),
+            Start::Create => Phase::In(Box::new(Membership::create(&mut cx))),
             Start::Join(contacts) => Phase::Joining(Joiner::new(&mut cx, contacts)),
         };
         Ok(Self { cx, phase, ready: Default::default() })
@@ -89,7 +89,7 @@ impl Member {
         match input {
             Input::Datagram { from, datagram } => self.receive(from, datagram),
             Input::Tick => {}
-            Input::Found => self.found(),
+            Input::Create => self.create(),
             Input::Suspect { who, checks } => {
                 let silent = Suspicion::Silent { at: self.cx.now, checks };
                 self.inside(|m, cx| m.suspect(cx, who, silent));
@@ -260,8 +260,8 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.quorum(&m.view, |uid| present.contains(&uid)))
     }
 
-    /// Whether `who` is a member of this view, and reached at `from`. Counted in [`Stats::wrong_address`] if it is a member and
-    /// is not: for the layers beside this one, whose datagrams come in the name of members, too.
+    /// Whether `who` is a member of this view, and reached at `from`. Counted in [`Stats::wrong_address`] if it is a
+    /// member and is not: for the layers beside this one, whose datagrams come in the name of members, too.
     pub fn is_member_at(&mut self, who: Uid, from: SocketAddr) -> bool {
         let Phase::In(m) = &mut self.phase else { return false };
         m.stage != Stage::Gone && m.view.contains(who) && m.comes_from_its_address(&mut self.cx, who, from)
@@ -414,10 +414,10 @@ impl Member {
         Memory { used, cap }
     }
 
-    fn found(&mut self) {
+    fn create(&mut self) {
         if let Phase::Joining(_) = self.phase {
             self.cx.timers.stop(Timer::Request);
-            self.phase = Phase::In(Box::new(Membership::found(&mut self.cx)));
+            self.phase = Phase::In(Box::new(Membership::create(&mut self.cx)));
         }
     }
 

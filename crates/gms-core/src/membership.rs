@@ -154,7 +154,8 @@ pub(crate) struct Membership {
     pub(crate) finale: Option<Event>,
     /// It has been reported: nothing follows any more.
     pub(crate) over: bool,
-    /// When somebody was last asked, in this view, for the one that follows it. A leader asks only who is in a later one.
+    /// When somebody was last asked, in this view, for the one that follows it. A leader asks only who is in a later
+    /// one.
     pub(crate) sought: Time,
     /// When somebody outside of this view was last told what ended an older one.
     pub(crate) told_outside: Time,
@@ -164,8 +165,8 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// The founder's: the first view has only itself.
-    pub(crate) fn found(cx: &mut Context) -> Self {
+    /// That of a group just created: the first view has only this process.
+    pub(crate) fn create(cx: &mut Context) -> Self {
         let drawn = u128::from(cx.random.next()) << 64 | u128::from(cx.random.next());
         let gid = Gid::draw(&cx.config.name, drawn);
         cx.trace(|| Trace::Created { gid, from: None });

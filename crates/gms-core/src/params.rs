@@ -1,4 +1,4 @@
-//! What a group fixes when it is founded, and what one member sets for itself.
+//! What a group fixes when it is created, and what one member sets for itself.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::planted::Planted;
 use crate::timing::Timing;
 use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
 
-/// Settings all members share, fixed by the founder and carried in every view. A joiner whose own
+/// Settings all members share, fixed by the creator and carried in every view. A joiner whose own
 /// differ is rejected with the difference named.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Params {
@@ -22,8 +22,8 @@ pub struct Params {
     pub reassembly: u64,
     /// Bytes of frames the leader keeps in flight, at most; granted receive buffers may bound it further.
     pub window: u32,
-    /// While fewer than this vote nothing is ordered ([`crate::Blocked::TooFew`]), and a leave that would make them fewer is
-    /// refused. Views go on: the dead are removed, and newcomers come in.
+    /// While fewer than this vote nothing is ordered ([`crate::Blocked::TooFew`]), and a leave that would make them
+    /// fewer is refused. Views go on: the dead are removed, and newcomers come in.
     pub min_voters: u16,
     /// Client sessions known at a time; of those whose client is not connected, the one unused longest makes room for
     /// the next. At most [`Self::MOST_SESSIONS`].
@@ -39,8 +39,8 @@ pub struct Params {
     /// How often a member says something, in milliseconds. Every member sets it from its own [`Timing`], for those who
     /// speak seldom would be taken for dead by those who listen for more.
     pub heartbeat: u32,
-    /// The lineage whose history this one began with, if it was created for want of a quorum (docs/lineages.md, *Returning*). Said by who
-    /// creates it; a joiner's own does not count.
+    /// The lineage whose history this one began with, if it was created for want of a quorum (docs/lineages.md,
+    /// *Returning*). Said by who creates it; a joiner's own does not count.
     pub origin: Option<Gid>,
 }
 
@@ -61,7 +61,7 @@ pub enum Ranking {
     /// The highest id first.
     #[default]
     Bully,
-    /// Whoever has been a member longest first.
+    /// The oldest member first.
     Seniority,
     /// The highest weight first, and of equal weights the highest id.
     Priority,
@@ -191,7 +191,7 @@ pub struct Config {
     pub address: SocketAddr,
     /// Name of the group; requests for others are ignored.
     pub name: String,
-    /// What I offer as founder, and insist on as joiner.
+    /// What I offer as creator, and insist on as joiner.
     pub params: Params,
     /// Caps on everything that arrives.
     pub limits: Limits,
@@ -207,8 +207,8 @@ pub struct Config {
     pub process: Option<ProcessIdentity>,
     /// Bytes of own messages that may wait to be ordered; sends beyond are refused until there is room.
     pub pending: usize,
-    /// Whether a new lineage orders nothing before it is told that it has settled ([`crate::Input::Settle`]). Whoever knows
-    /// that there can be no other one does without.
+    /// Whether a new lineage orders nothing before it is told that it has settled ([`crate::Input::Settle`]). Not
+    /// needed where there can be no other lineage.
     pub settles: bool,
     /// Source of every random choice.
     pub seed: u64,

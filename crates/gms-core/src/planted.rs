@@ -83,7 +83,7 @@ pub enum Bug {
     ExileCreates,
     /// Lineages that were heard of are taken to be over.
     HeardIsOver,
-    /// A member that is blocked returns, whoever of its view may have gone on.
+    /// A member that is blocked returns although others of its view may have gone on.
     ReturnsUnaccounted,
     /// A leader gives up all who store nothing, however many they are.
     BlamesAnybody,
@@ -99,7 +99,7 @@ pub enum Bug {
     AnyRound,
     /// A view may end anywhere.
     AnyEnd,
-    /// Whoever says that a view is over, or a process out, is believed.
+    /// Anybody is believed who says that a view is over, or that a process is out.
     HearsayBelieved,
 }
 

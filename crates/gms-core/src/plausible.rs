@@ -31,8 +31,8 @@ impl Membership {
         self.count_status(cx, can_be)
     }
 
-    /// Whether a follower's status can be, at its leader: it has stored nothing that is not stamped, and has no more room
-    /// than its store.
+    /// Whether a follower's status can be, at its leader: it has stored nothing that is not stamped, and has no more
+    /// room than its store.
     pub(crate) fn follows_plausibly(&self, cx: &mut Context, [have, room, _]: [u64; 3]) -> bool {
         let can_be = have <= self.log.have() && room <= self.store_cap();
         self.count_status(cx, can_be)
@@ -43,7 +43,8 @@ impl Membership {
         can_be || self.planted.is(Bug::AnyStatus)
     }
 
-    /// Where `who` is reached, if it is a member of this view, of the next one, or was of a former one that is remembered.
+    /// Where `who` is reached, if it is a member of this view, of the next one, or was of a former one that is
+    /// remembered.
     pub(crate) fn address_of(&self, who: Uid) -> Option<SocketAddr> {
         let next = self.ending.iter().map(|ending| &ending.next.view);
         let former = self.decided.iter().rev().map(|(next, _)| &next.view);
@@ -59,9 +60,9 @@ impl Membership {
         is_its || self.planted.is(Bug::AnyAddress)
     }
 
-    /// Takes note of a round that the next ballot of this process has to be above. False if nobody can have come to it, as
-    /// far as this process can tell. It is approached all the same: if it is said again and again, this process may have
-    /// been cut off for long.
+    /// Takes note of a round that the next ballot of this process has to be above. False if nobody can have come to it,
+    /// as far as this process can tell. It is approached all the same: if it is said again and again, this process may
+    /// have been cut off for long.
     pub(crate) fn note_round(&mut self, cx: &mut Context, round: u32) -> bool {
         let can_be = round <= self.furthest_round() || self.planted.is(Bug::AnyRound);
         cx.stats.implausible_rounds += u64::from(!can_be);
@@ -96,7 +97,8 @@ impl Membership {
         can_be || self.planted.is(Bug::AnyEnd)
     }
 
-    /// Whether a datagram of frames has room in one of the group's: otherwise its leader could not send on what is in it.
+    /// Whether a datagram of frames has room in one of the group's: otherwise its leader could not send on what is in
+    /// it.
     pub(crate) fn fits_the_group(&self, cx: &mut Context, body: usize) -> bool {
         let fits = ENVELOPE_LEN + body <= usize::from(self.view.params.datagram);
         cx.stats.oversized_frames += u64::from(!fits);

@@ -102,7 +102,7 @@ impl Membership {
     /// Looks at what storing has brought about: gaps to ask for, acks to give, a cut reached.
     pub(crate) fn after_storing(&mut self, cx: &mut Context) {
         let have = self.log.have();
-        // What others have stored of which nothing is here is nothing to build on.
+        // What others have stored does not count as far as it is missing here.
         self.safe = self.safe.max(self.told_safe.min(have));
         if self.gaps.top > have {
             self.gaps.open(have, cx.now);

@@ -1,5 +1,5 @@
-//! Who gets what the leader multicasts. Multicast carries data only, and its death is nobody's: a switch forgets a group
-//! (IGMP snooping without a querier, say) while all else passes. Members without it get copies by unicast.
+//! Who gets what the leader multicasts. Multicast carries data only, and its death is nobody's: a switch forgets a
+//! group (IGMP snooping without a querier, say) while all else passes. Members without it get copies by unicast.
 //!
 //! The leader finds out from the acks, which say whether any multicast of its own came since the last one; a copy is
 //! marked as such. Only intervals in which it did multicast count, so that a late leader takes nobody for deaf.
@@ -137,7 +137,8 @@ impl Membership {
         }
     }
 
-    /// This member stores nothing, though it is heard: whatever the reason, it gets everything by unicast before it is blamed.
+    /// This member stores nothing, though it is heard: whatever the reason, it gets everything by unicast before it is
+    /// blamed.
     pub(crate) fn serve_by_unicast(&mut self, cx: &Context, index: usize) {
         if self.copies_where_needed() {
             self.peers[index].reception.lose(cx.now, cx.config.timing.heartbeat);

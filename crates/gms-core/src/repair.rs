@@ -103,7 +103,7 @@ impl Membership {
             (self.gaps.have, self.gaps.attempts) = (have, 0);
         }
         let first = self.gaps.source.unwrap_or(self.leader().address);
-        // Whoever certainly has it is asked every other time.
+        // Every other request goes to a member that certainly has it.
         let again = self.gaps.source.is_some() && self.gaps.attempts.is_multiple_of(2);
         let to = if self.gaps.attempts == 0 || again { first } else { self.random_member(cx) };
         let ranges = self.log.missing(have + 1, self.gaps.top, cx.config.limits.ranges, ASK_FRAMES);
@@ -135,8 +135,8 @@ impl Membership {
         self.view.members[if pick >= me { pick + 1 } else { pick }.min(others)].address
     }
 
-    /// Whether a view after `vid` stands without this process, as far as is remembered. It may be a member again: a joiner
-    /// that was given up before it heard of its view goes on asking, and is let in once more.
+    /// Whether a view after `vid` stands without this process, as far as is remembered. It may be a member again: a
+    /// joiner that was given up before it heard of its view goes on asking, and is let in once more.
     fn was_out_since(&self, who: Uid, vid: Vid) -> bool {
         let later = self.decided.iter().map(|(next, _)| &next.view).filter(|view| view.vid > vid);
         !self.view.contains(who) || later.into_iter().any(|view| !view.contains(who))

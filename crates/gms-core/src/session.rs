@@ -1,14 +1,15 @@
 //! Client sessions (protocol 4.7): whatever a client sends again, through whichever member, is delivered once.
 //!
-//! A session is opened by an entry of its own, number 0; its messages are numbered from 1. The table here is a fold over
-//! the stored prefix, so every member decides alike (I7), and only for frames whose header says that there is something
-//! to decide. The member at which a session's client is connected *holds* it, from the entry that opens it on or by one
-//! that says so, until it releases it or is no member any more: a session that is held makes room for no other.
-//! A session is never opened twice: one that has been expired stays unknown, and nothing of it is delivered any
-//! more. So a repeat can be told from a message that is new, or else is refused, but never delivered again. The place of
-//! a session's last message is known as long as the session is: a client that waits for each answer is told each.
-//! Where a lineage returns without its quorum, messages that clients were told of may be lost: a session that goes on
-//! beyond what is left of it has expired, or its client would wait for ever for what it need not send again.
+//! A session is opened by an entry of its own, number 0; its messages are numbered from 1. The table here is a fold
+//! over the stored prefix, so every member decides alike (I7), and only for frames whose header says that there is
+//! something to decide. The member at which a session's client is connected *holds* it, from the entry that opens it on
+//! or by one that says so, until it releases it or is no longer a member. A session that is held is never dropped to
+//! make room for another. A session is never opened twice: one that has been expired stays unknown, and nothing of it
+//! is delivered any more. So a repeat can be told from a message that is new, or else is refused, but never delivered
+//! again. The place of a session's last message is known as long as the session is: a client that waits for each answer
+//! is told each. Where a lineage returns without its quorum, messages that clients were told of may be lost: a session
+//! that goes on beyond what is left of it has expired, or its client would wait for ever for what it need not send
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -28,7 +29,7 @@ pub const SESSION_HOLD: u64 = u64::MAX - 1;
 /// In place of a message's number: the client is not connected at the sender any more.
 pub const SESSION_RELEASE: u64 = u64::MAX;
 
-/// Messages of one session whose places are remembered, at most: whoever has no more than so many without an answer
+/// Messages of one session whose places are remembered, at most. A client with no more than so many unanswered messages
 /// learns the place of each.
 pub const SESSION_WINDOW: u32 = 4096;
 /// Stretches remembered for each session there may be, on average.

@@ -130,7 +130,7 @@ impl Membership {
             self.stable = self.stable.max(stable);
         }
         if let Some(index) = (0..self.peers.len()).find(|index| have(*index).max(self.view.at) < self.stable) {
-            // I12: whoever is behind may need it. What came before this view nobody in it does.
+            // I12: a member that is behind may need it. Nobody in this view needs what came before it.
             let (stable, behind) = (self.stable, self.view.members[index].uid);
             return self
                 .stop(cx, format!("frames up to {stable} are about to be freed, and {behind} has not stored them"));

@@ -51,7 +51,7 @@ pub struct View {
     pub leader: Uid,
     /// Everybody, most senior first.
     pub members: Vec<ViewMember>,
-    /// What the whole group has agreed on since it was founded.
+    /// What the whole group has agreed on since it was created.
     pub params: Params,
 }
 
@@ -88,7 +88,7 @@ impl View {
         if next.gid != self.gid || next.vid != self.vid + 1 || next.at <= self.at || next.gseq <= self.gseq {
             Some("its numbers do not run on")
         } else if next.params != self.params {
-            Some("it changes what the group was founded with")
+            Some("it changes what the group was created with")
         } else if next.voters().any(|m| !self.contains(m.uid)) {
             Some("a newcomer votes in it (I8)")
         } else if self.voters().any(|m| next.learners().any(|l| l.uid == m.uid)) {

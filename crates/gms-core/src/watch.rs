@@ -11,7 +11,7 @@ use crate::timers::Timer;
 const DEAF: Duration = Duration::from_secs(5);
 
 impl Membership {
-    /// Says that I live. A leader that has lost its quorum does not: whoever hears it could not be served.
+    /// Says that I live. A leader that has lost its quorum does not: it could serve nobody.
     pub(crate) fn on_heartbeat_timer(&mut self, cx: &mut Context) {
         if self.stage == Stage::Gone {
             return;
@@ -48,13 +48,13 @@ impl Membership {
         self.give_up_on_cut(cx);
     }
 
-    /// Reports the beginning and the end of every time without progress, and if it comes to have another reason: what has
-    /// to be done about it is another thing then.
+    /// Reports the beginning and the end of every time without progress, and if it comes to have another reason: what
+    /// has to be done about it is another thing then.
     pub(crate) fn watch(&mut self, cx: &mut Context) {
         let why = self.why_blocked(cx);
         let lacks_quorum = |why: &Option<Blocked>| matches!(why, Some(Blocked::Quorum { .. }));
         if self.is_leader() && lacks_quorum(&self.blocked) && !lacks_quorum(&why) {
-            // Whoever is not heard yet may have been cut off with the others, and gets the same time to return.
+            // A member that is not heard yet may have been cut off with the others, and gets the same time to return.
             self.peers.iter_mut().for_each(|peer| peer.heard = cx.now);
             self.change.wait_anew(cx.now);
         }
@@ -73,14 +73,14 @@ impl Membership {
         self.blocked = why;
     }
 
-    /// Whether this leader has lost its quorum, or may have while it stood still (CheckQuorum), or has asked to be replaced:
-    /// then it stamps nothing.
+    /// Whether this leader has lost its quorum, or may have while it stood still (CheckQuorum), or has asked to be
+    /// replaced: then it stamps nothing.
     pub(crate) fn blocked_by_quorum(&self) -> bool {
         self.paused.is_some() || self.has_resigned() || matches!(self.blocked, Some(Blocked::Quorum { .. }))
     }
 
-    /// Whether messages of this view are being ordered, as far as is known here: a leader hears a quorum, a follower hears
-    /// one that says that it leads.
+    /// Whether messages of this view are being ordered, as far as is known here: a leader hears a quorum, a follower
+    /// hears one that says that it leads.
     pub(crate) fn serves(&self, cx: &Context) -> bool {
         let patience = cx.config.timing.presence;
         let hears = |uid| self.view.index_of(uid).is_some_and(|index| self.silence(cx, index) <= patience);
@@ -166,7 +166,7 @@ impl Membership {
         let millis = |d: Duration| d.as_millis() as u64;
         let waiting = !self.pending.is_empty();
         let stuck = cx.now - self.progress;
-        // Said once, it holds until enough vote: to send something is no progress, nor is a view that is too small, too.
+        // Said once, it holds until enough vote. A message sent is not progress, nor is another view that is too small.
         let said = matches!(self.blocked, Some(Blocked::TooFew { .. }));
         let too_few_for_long = self.too_few_vote() && (said || stuck > patience);
         let too_few = || {

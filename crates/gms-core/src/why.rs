@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a member of one view is not in the next. It is part of what the group agrees on: all who deliver the view tell the
-/// same. [`Display`](fmt::Display) says it in words, [`name`](Self::name) in one for programs.
+/// Why a member of one view is not in the next. It is part of what the group agrees on: all who deliver the view tell
+/// the same. [`Display`](fmt::Display) says it in words, [`name`](Self::name) in one for programs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Why {
     /// It asked to leave.

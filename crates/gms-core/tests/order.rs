@@ -58,7 +58,7 @@ impl World {
 
     fn group_of(members: usize) -> Self {
         let mut world = Self::new();
-        world.start(Start::Found);
+        world.start(Start::Create);
         (1..members).for_each(|_| _ = world.start(Start::Join(vec![])));
         world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == w.members.len())));
         world
@@ -170,7 +170,7 @@ fn loss_is_repaired() {
 #[test]
 fn a_leader_that_keeps_little_loses_nothing() {
     let mut world = World::new();
-    world.start_with(Start::Found, |config| config.limits.hold_frames = 3);
+    world.start_with(Start::Create, |config| config.limits.hold_frames = 3);
     (1..3).for_each(|_| _ = world.start(Start::Join(vec![])));
     world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == 3)));
     world.drop = |n| n % 4 == 0;
@@ -239,14 +239,14 @@ fn a_large_message_arrives_whole_among_small_ones() {
 }
 
 #[test]
-fn a_joiner_that_is_told_to_founds_the_group_and_the_others_find_it() {
+fn a_joiner_that_is_told_to_creates_the_group_and_the_others_find_it() {
     let mut world = World::new();
     (0..3).for_each(|_| _ = world.start(Start::Join(vec![])));
     let now = world.now;
-    world.members[2].handle(now, Input::Found);
+    world.members[2].handle(now, Input::Create);
     world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == 3)));
     assert_eq!(world.members[0].view().unwrap().leader.node.0, 2);
-    world.members[0].handle(now, Input::Found);
+    world.members[0].handle(now, Input::Create);
     assert_eq!(world.members[0].view().unwrap().gid, world.members[2].view().unwrap().gid, "in a group already");
 }
 
@@ -512,7 +512,7 @@ fn mutated_traffic_never_panics() {
 #[test]
 fn of_several_who_join_at_once_as_many_come_in_as_there_is_room_for() {
     let mut world = World::new();
-    world.start_with(Start::Found, |config| config.limits.members = 3);
+    world.start_with(Start::Create, |config| config.limits.members = 3);
     (1..6).for_each(|_| _ = world.start_with(Start::Join(vec![]), |config| config.limits.members = 3));
     let refused =
         |w: &World| w.events.iter().flatten().filter(|e| matches!(e, Event::Refused(Refusal::Full(3)))).count();
@@ -548,7 +548,7 @@ fn what_a_dead_member_said_to_come_in_does_not_bring_it_back() {
 fn joins_wait_for_a_large_message_and_come_in_together() {
     let mut world = World::new();
     let narrow = |config: &mut Config| config.params.window = 64 << 10;
-    world.start_with(Start::Found, narrow);
+    world.start_with(Start::Create, narrow);
     world.start_with(Start::Join(vec![]), narrow);
     world.run_until(|w| w.members[0].view().is_some_and(|view| view.voters().count() == 2));
     world.send(1, vec![7; 16 << 20], Level::Uniform);
@@ -563,7 +563,7 @@ fn joins_wait_for_a_large_message_and_come_in_together() {
     assert!(world.now - sent > 2 * gms_core::Timing::default().join_batch, "{:?}", world.now - sent);
 }
 
-/// Whoever reads slowly has left something unread when a member finds that its state is not the group's.
+/// A slow reader has left something unread when its member finds that its state is not the group's.
 #[test]
 fn who_is_behind_is_told_that_a_member_stopped() {
     let mut world = World::group_of(3);

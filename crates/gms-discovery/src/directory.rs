@@ -224,8 +224,8 @@ impl<Id: Copy + Ord> Directory<Id> {
         self.stats
     }
 
-    /// Moves the clock. A tick that comes far too late means that this process was away, not the others: they are asked,
-    /// and nobody is forgotten before they can have answered. Nobody counts as heard for it.
+    /// Moves the clock. A tick that comes far too late means that this process was away, not the others: they are
+    /// asked, and nobody is forgotten before they can have answered. Nobody counts as heard for it.
     fn wake(&mut self, now: Duration) {
         self.now = self.now.max(now);
         let planned = self.poll_timeout();

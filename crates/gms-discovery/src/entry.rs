@@ -52,7 +52,7 @@ pub struct Entry<Id> {
     pub clients: Option<SocketAddr>,
 }
 
-/// One who votes in a view.
+/// A voter of a view.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Voter<Id> {
     /// Who.

@@ -7,8 +7,8 @@ use crate::wire::{self, WireError};
 
 /// Bytes of one body, at most. With an envelope it fits the usual MTUs.
 pub const BODY_LIMIT: usize = 1100;
-/// Bytes of a probe, always: as many as the largest answer may have. Whoever forges the origin of a
-/// probe has the directory send its victim no more bytes than it spends itself.
+/// Bytes of a probe, always: as many as the largest answer may have. So an attacker that forges the origin of a probe
+/// makes the directory send its victim no more bytes than it spends itself.
 pub const PROBE_LEN: usize = BODY_LIMIT;
 /// Servers a probe may name as known.
 pub const KNOWN_LIMIT: usize = 32;

@@ -70,7 +70,7 @@ pub enum ElectionError {
         /// Time for them.
         answer: Duration,
     },
-    /// Whoever says OK would be given up before it has asked those above it.
+    /// A process that says OK would be given up before it has asked those above it.
     #[error("a claim may take {coordinate:?} but an answer {answer:?}: give the claim more time")]
     Coordinate {
         /// T2.

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p gms-net --example throughput [receivers] [datagram bytes] [milliseconds]`
 //!
-//! Each receiver has a thread and a runtime of its own and acknowledges every quarter of a megabyte to the sender, which
-//! keeps at most half a megabyte unacknowledged to each: without such a window the figure would be of losses.
+//! Each receiver has a thread and a runtime of its own and acknowledges every quarter of a megabyte to the sender,
+//! which keeps at most half a megabyte unacknowledged to each: without such a window the figure would be of losses.
 
 use std::io;
 use std::sync::Arc;

@@ -9,7 +9,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`transport`] | the [`Transport`] trait and what passes through it: [`Transmit`], [`Received`] |
-//! | [`udp`] | [`Udp`]: UDP multicast or copies to peers, and unicast, in trains that the kernel cuts and glues; streams |
+//! | [`udp`] | [`Udp`]: UDP multicast or copies to peers, unicast, in trains that the kernel cuts and glues; streams |
 //! | [`memory`] | [`MemoryNetwork`]: the same inside one process, with injected faults |
 //! | [`lossy`] | [`Lossy`]: any transport, with datagrams dropped one by one |
 //! | [`faults`] | [`Faults`]: the seeded fault model, without clock or sockets, for simulators too |

@@ -187,9 +187,9 @@ pub trait Transport: Send + 'static {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a segment size of 0, a datagram too large for the interface, a message too large for a stream,
-    /// or a destination of another address family; anything else makes the transport useless. The rest of the train is
-    /// dropped.
+    /// `InvalidInput` for a segment size of 0, a datagram too large for the interface, a message too large for a
+    /// stream, or a destination of another address family; anything else makes the transport useless. The rest of the
+    /// train is dropped.
     fn poll_send(&mut self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<()>>;
 
     /// Forgets the train that [`poll_send`](Self::poll_send) has in progress, if any.
@@ -203,8 +203,8 @@ pub trait Transport: Send + 'static {
     /// The kernel's, when joining or leaving the group fails; the state is then as before.
     fn set_leading(&mut self, leading: bool) -> io::Result<()>;
 
-    /// Joins the multicast groups again, where this process takes part in them: a switch or router that has forgotten it is
-    /// told so. A transport without multicast ignores it.
+    /// Joins the multicast groups again, where this process takes part in them: a switch or router that has forgotten
+    /// it is told so. A transport without multicast ignores it.
     ///
     /// # Errors
     ///
@@ -251,9 +251,9 @@ pub trait Transport: Send + 'static {
         Poll::Pending
     }
 
-    /// The next process watched whose host says that nobody listens there: told once for each attempt to connect, also of
-    /// one that was never connected. One refusal alone says little, for a queue that is full refuses, too. Otherwise as
-    /// [`poll_lost`](Self::poll_lost).
+    /// The next process watched whose host says that nobody listens there: told once for each attempt to connect, also
+    /// of one that was never connected. One refusal alone says little, for a queue that is full refuses, too. Otherwise
+    /// as [`poll_lost`](Self::poll_lost).
     fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<SocketAddr> {
         let _ = cx;
         Poll::Pending

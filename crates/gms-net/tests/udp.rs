@@ -168,8 +168,8 @@ async fn wrong_trains_are_refused_with_a_reason() {
     udp.send(train(Destination::Data, b"x", 1)).await.unwrap();
 }
 
-/// On loopback, where that carries IPv6 multicast, and on every other interface that has IPv6: with a time to live of 0,
-/// so that nothing leaves this host.
+/// On loopback, where that carries IPv6 multicast, and on every other interface that has IPv6: with a time to live of
+/// 0, so that nothing leaves this host.
 #[tokio::test]
 async fn ipv6_works_too() {
     let group = |high, low, number| {

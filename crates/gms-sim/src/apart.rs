@@ -18,10 +18,11 @@ impl World<'_> {
     /// The rules, once there are no faults any more and everybody hears everybody:
     ///
     /// - a lineage *serves* if those who live are a quorum of its last view;
-    /// - one serves: all who live are in its one view, at rest. Who is not in it hears it, and has to come, but for those
-    ///   who wait in a view of another one of whose voters nobody can know that they are dead: an operator has to;
-    /// - several serve: each has a history, and all who live are at rest in one of them. That they arose apart, P27 judges,
-    ///   as each is made to acknowledge something at last; one without a history has to give way;
+    /// - one serves: all who live are in its one view, at rest. Those outside hear it, and have to come, except for
+    ///   those that wait in a view of another lineage because nobody can know that its voters are dead: an operator has
+    ///   to say so;
+    /// - several serve: each has a history, and all who live are at rest in one of them. That they arose apart, P27
+    ///   judges, as each is made to acknowledge something at last; one without a history has to give way;
     /// - none serves, and some are in a view: they are blocked, and the others wait for them;
     /// - nobody is in a view: somebody has to create a group, if anybody may.
     pub(crate) fn come_to(&self) -> State {
@@ -86,8 +87,9 @@ impl World<'_> {
         }
     }
 
-    /// Whether nobody can know that lineage `gid` is over: a voter of its last view is dead, and no process on its host can
-    /// prove it, nor does its host refuse to connect where nobody waits in that lineage; or more vote than are named.
+    /// Whether nobody can know that lineage `gid` is over: a voter of its last view is dead, and no process on its host
+    /// can prove it, nor does its host refuse to connect where nobody waits in that lineage; or more vote than are
+    /// named.
     fn is_unaccountable(&self, gid: Gid) -> bool {
         let Some(lineages) = &self.scenario.lineages else { return false };
         let views = self.hosts.iter().flatten().filter_map(|host| host.last_view.as_ref());
@@ -121,7 +123,7 @@ impl World<'_> {
     fn may_create(&self, index: usize, living: &[usize]) -> bool {
         let node = |index: usize| self.births[index].node;
         match self.births[index].entry {
-            Entry::Auto | Entry::Found | Entry::Listed(_) => true,
+            Entry::Auto | Entry::Create | Entry::Listed(_) => true,
             Entry::Expected => {
                 let expected = self.scenario.expected();
                 expected.last() == Some(&node(index))

@@ -161,7 +161,7 @@ impl Application {
             }
         }
         if again && self.leaving {
-            // Whoever wanted to leave wants to leave in its next life, too.
+            // A process that wanted to leave wants to leave in its next life, too.
             node.handle(now, Input::Leave);
             answered = true;
         }

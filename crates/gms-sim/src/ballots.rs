@@ -32,7 +32,7 @@ impl Ballots {
                 self.bind(who, instance, *ballot);
             }
             Some(Control::Accepted { ballot }) => self.bind(who, instance, *ballot),
-            // Whoever says it may be in that view already.
+            // The one that says it may already be in that view.
             Some(Control::Install { next, .. }) => {
                 if let Some(next) = self.resolve(instance, next) {
                     self.decided.entry((next.gid, next.vid.saturating_sub(1))).or_insert(next);
@@ -42,8 +42,8 @@ impl Ballots {
         }
     }
 
-    /// The view that is told of. `instance` is of the one that ends: it was told of before, unless there were two of one
-    /// number.
+    /// The view that is told of. `instance` is of the one that ends: it was told of before, unless there were two of
+    /// one number.
     fn resolve(&self, (gid, vid): Instance, told: &Successor) -> Option<View> {
         let ends = self.decided.get(&(gid, vid.saturating_sub(1)));
         told.clone().resolve(ends).map(|next| next.view)

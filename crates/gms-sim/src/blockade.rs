@@ -13,7 +13,7 @@ pub enum Blockade {
     MajorityDead,
     /// Some of their last view are dead, and nobody proves it where that is asked for.
     DeathUnproved,
-    /// Whoever votes in their last view is dead: they were only learning.
+    /// All voters of their last view are dead: they were only learning.
     NobodyVotes,
     /// They are bound to a next view of which they are no quorum, and the dead may have decided on it.
     Bound,
@@ -75,7 +75,7 @@ pub(crate) fn blockade(hosts: &[Option<Host>], ballots: &Ballots, gid: Gid) -> O
     let in_last = inside().filter(|(_, view)| view.vid == last.vid).map(|(host, _)| host.node.uid());
     let bound: Vec<(Uid, Ballot, &View)> =
         in_last.filter_map(|uid| ballots.of(uid, last).map(|(ballot, next)| (uid, ballot, next))).collect();
-    // Whoever proposes has to take the value of the highest ballot that it hears of.
+    // A proposer has to take the value of the highest ballot that it hears of.
     let next = bound.iter().max_by_key(|(_, ballot, _)| *ballot).map(|(.., next)| *next);
     judge(
         last,
@@ -86,8 +86,8 @@ pub(crate) fn blockade(hosts: &[Option<Host>], ballots: &Ballots, gid: Gid) -> O
     )
 }
 
-/// The members of `last` that live, with those proved to be dead, have to be a quorum of it, and of the `next` view that
-/// they have to propose if some of them are bound to it, unless it cannot have been decided.
+/// The members of `last` that live, with those proved to be dead, have to be a quorum of it, and of the `next` view
+/// that they have to propose if some of them are bound to it, unless it cannot have been decided.
 fn judge(
     last: &View,
     next: Option<&View>,

@@ -170,14 +170,14 @@ fn state<'a>(
         able.iter().filter(|(index, able)| !able && gid(index).is_some()).map(|(index, _)| *index).collect();
     let up: Vec<usize> = living.iter().copied().filter(|index| !blocked.contains(index)).collect();
     let lives = |node: &u64| living.iter().any(|index| host(index).uid.node == *node);
-    let founds = |index: &usize| match entry(*index) {
+    let may_create = |index: &usize| match entry(*index) {
         Entry::Auto => true,
-        // Of those who are expected only the highest founds, and it may have come again to join only.
+        // Of those who are expected only the highest creates the group, and it may have come again to join only.
         Entry::Expected => expected.iter().all(lives) && expected.last() == Some(&host(index).uid.node),
         _ => false,
     };
     let nobody_leads = !able.iter().any(|(_, able)| *able);
-    let creates = |index: &usize| founds(index) && !waits_for_the_dead(hosts, host(index));
+    let creates = |index: &usize| may_create(index) && !waits_for_the_dead(hosts, host(index));
     if nobody_leads && (!blocked.is_empty() || !up.iter().any(creates)) {
         // Who is in no view waits for a group that will never let anybody in.
         return State::Rest { up: Vec::new(), blocked: living };
@@ -189,8 +189,8 @@ fn state<'a>(
     }
 }
 
-/// Whether a new lineage orders nothing because of another one that was heard, and in which nobody is any more: in these
-/// runs nobody refuses a connection for the dead.
+/// Whether a new lineage orders nothing because another one was heard that nobody is in any more: in these runs, no
+/// host refuses a connection for its dead.
 fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
     let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
     let is_in = |host: &Host, gid: Gid| host.node.view().is_some_and(|view| view.gid == gid);
@@ -201,8 +201,8 @@ fn waits_for_another(hosts: &[Option<Host>], gid: Gid) -> bool {
     rival.is_some_and(|rival| !living().any(|host| is_in(host, rival)))
 }
 
-/// Whether that one creates no group because it has heard of one that nobody can know to be over: nobody is in it, and a
-/// voter is dead whose place nobody has taken.
+/// Whether that process creates no group because it has heard of one that nobody can know to be over: nobody is in it,
+/// and nobody has taken the place of one of its dead voters.
 fn waits_for_the_dead(hosts: &[Option<Host>], host: &Host) -> bool {
     let Some(Blocked::Out(Out::Heard { gid, .. } | Out::Exile { gid, .. })) = host.node.blocked() else { return false };
     let living = || hosts.iter().flatten().filter(|host| host.app.end.is_none());
@@ -217,8 +217,8 @@ fn waits_for_the_dead(hosts: &[Option<Host>], host: &Host) -> bool {
 }
 
 /// Why `members` have not come to rest; `None` when they have: all are voters of one view that holds nobody else,
-/// have handled the same order to its end, say that nothing blocks them, and know the outcome of every message they sent;
-/// or they are so few that nothing is ordered.
+/// have handled the same order to its end, say that nothing blocks them, and know the outcome of every message they
+/// sent; or they are so few that nothing is ordered.
 pub(crate) fn unsettled(members: &[&Host]) -> Option<String> {
     if let Some(host) = members.iter().find(|host| host.app.leaving) {
         return Some(format!("{} has not left", host.uid));

@@ -82,7 +82,7 @@ impl Host {
             (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
         }
         (config.bootstrap, config.contacts) = match &birth.entry {
-            Entry::Found => (Bootstrap::Found, vec![]),
+            Entry::Create => (Bootstrap::Create, vec![]),
             Entry::Auto => (Bootstrap::Auto, vec![]),
             Entry::Listed(contacts) => (Bootstrap::Auto, addresses(contacts)),
             Entry::Expected => (Bootstrap::Expect(scenario.expected()), vec![]),

@@ -23,7 +23,7 @@
 //! | `situation` | what a run got into, so that a fault never met shows |
 //! | `shrink` | [`shrink`]: what is left of a scenario that fails |
 //! | [`lies`] | what nobody should say, told to groups of three |
-//! | `watch` | [`Watcher`]: whoever looks on |
+//! | `watch` | [`Watcher`]: what looks on |
 //! | `witness` | the checker and the digest of the run |
 //! | `report`, `campaign` | [`RunReport`], [`Campaign`]: what came of one run, and of many |
 #![doc = include_str!("../README.md")]

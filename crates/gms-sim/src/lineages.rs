@@ -1,5 +1,5 @@
-//! What brings lineages about: rifts of the network, standstills, kills and restarts, an operator; and what a host tells
-//! its processes of the dead.
+//! What brings lineages about: rifts of the network, standstills, kills and restarts, an operator; and what a host
+//! tells its processes of the dead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -165,14 +165,15 @@ impl World<'_> {
             // As another host that takes its place; or the same server, carried over.
             node = if place % 3 == 0 { node } else { free(&|birth| birth.node) };
         }
-        let entry = if again.found { Entry::Found } else { before.entry.clone() };
+        let entry = if again.creates { Entry::Create } else { before.entry.clone() };
         self.births.push(Birth { at: self.now + after, entry, node, place, ..before });
         self.hosts.push(None);
         self.queue.push(self.now + after, Happening::Start(self.hosts.len() - 1));
         self.network.count("restart");
     }
 
-    /// A process was told that a message of its own is ordered. If that is the first word of its lineage, the leader may die.
+    /// A process was told that a message of its own is ordered. If that is the first word of its lineage, the leader
+    /// may die.
     pub(crate) fn hear_first_words(&mut self, index: usize) {
         let spoke = self.hosts[index].as_mut().and_then(|host| host.spoke.take());
         let planned = self.scenario.lineages.as_ref().and_then(|lineages| lineages.first_words);

@@ -132,8 +132,8 @@ impl Network {
         self.faults.set_rates(FaultRates { loss, ..self.faults.rates().clone() });
     }
 
-    /// Cuts links in the way `shape` says: `picked` are two different processes of `all`. Returns the number of the cut,
-    /// and the links.
+    /// Cuts links in the way `shape` says: `picked` are two different processes of `all`. Returns the number of the
+    /// cut, and the links.
     pub(crate) fn cut(
         &mut self,
         shape: Shape,

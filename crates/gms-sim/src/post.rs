@@ -74,7 +74,7 @@ impl World<'_> {
                 self.queue.push(self.now + delay, arrival);
             }
             if let Some(after) = self.network.echo() {
-                // To whoever is there then.
+                // To the process that is there then.
                 let datagram = self.network.carry(&datagram, destination);
                 let arrival = Happening::Arrive { to: place, from: source, datagram, strike: None };
                 self.queue.push(self.now + after, arrival);
@@ -96,7 +96,7 @@ impl World<'_> {
         }
     }
 
-    /// A datagram reaches a place, and whoever is there now.
+    /// A datagram reaches a place, and the process that is there now.
     pub(crate) fn arrive(&mut self, place: usize, from: SocketAddr, datagram: Bytes, strike: Falls) {
         let there = |host: &Option<crate::host::Host>| host.as_ref().is_some_and(|h| h.place == place && !h.gone);
         let Some(to) = self.hosts.iter().position(there) else { return };

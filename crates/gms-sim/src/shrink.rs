@@ -19,7 +19,7 @@ const IMPATIENT: Duration = Duration::from_secs(12);
 /// matter. Each thing left out is tried alone and together with its neighbours, until nothing more can go.
 pub fn shrink(scenario: &Scenario, fails: &mut dyn FnMut(&Scenario) -> bool) -> Scenario {
     let mut least = scenario.clone();
-    // Whoever never comes to rest need not be waited for so long, most of the time.
+    // A run that never comes to rest need not be waited for so long, most of the time.
     attempt(&mut least, |s| s.limit = s.limit.min(IMPATIENT), fails);
     loop {
         let before = least.clone();
@@ -114,12 +114,12 @@ const LISTS: [List; 16] = [
     (|s| s.births.len(), remove_birth),
 ];
 
-/// A process less; not the one that founds, nor the anchor.
+/// A process less; not the one that creates the group, nor the anchor.
 fn remove_birth(scenario: &mut Scenario, index: usize) -> bool {
     let Birth { place, entry, .. } = scenario.births[index].clone();
     let only = scenario.births.iter().filter(|birth| birth.entry == entry).count() == 1;
     if index == scenario.anchor
-        || (only && matches!(entry, Entry::Found | Entry::Auto | Entry::Listed(_) | Entry::Expected))
+        || (only && matches!(entry, Entry::Create | Entry::Auto | Entry::Listed(_) | Entry::Expected))
     {
         return false;
     }

@@ -14,7 +14,7 @@ pub type SituationCounts = BTreeMap<Situation, u64>;
 pub enum Situation {
     /// The whole run has no fault.
     NoFault,
-    /// Several processes that may found the group start at the same time.
+    /// Several processes that may create the group start at the same time.
     Rivals,
     /// A process has a receive buffer smaller than usual.
     SmallBudget,
@@ -50,7 +50,7 @@ pub enum Situation {
     BySeniority,
     /// The group ranks by weight.
     ByWeight,
-    /// The group is founded when all who are expected are there.
+    /// The group is created when all who are expected are there.
     Expected,
     /// Half of the members or more are gone at once, and the others go on without them: deaths were proved.
     MinorityGoesOn,

@@ -1,4 +1,4 @@
-//! Whoever looks on while a run is lived through.
+//! Looking on while a run is lived through.
 
 use std::fmt::{self, Write};
 

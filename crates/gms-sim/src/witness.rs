@@ -1,4 +1,4 @@
-//! Who sees everything: the checker, the digest of the run, and whoever wants the trace.
+//! Those that see everything: the checker, the digest of the run, and the trace if it is wanted.
 
 use bytes::Bytes;
 use gms_check::{Checker, Event, Record, Report};

@@ -35,7 +35,7 @@ const CROWD: u64 = 1_000_000;
 /// What can happen. Processes are named by their place among `hosts`.
 pub(crate) enum Happening {
     Start(usize),
-    /// At a place, whoever is there by then; a strike may come with it.
+    /// At a place, for the process that is there by then; a strike may come with it.
     Arrive {
         to: usize,
         from: SocketAddr,

@@ -86,9 +86,9 @@ fn hunt_all(bugs: &[Bug], draw: fn(u64) -> Scenario) {
 
 #[test]
 fn every_planted_bug_is_found() {
-    // Theirs are moments that hardly come by chance, see tests/partitions.rs and tests/failover.rs of gms: a single deaf
-    // member and no other trouble, an old leader that orders something when it is back; a hole that nobody can fill. And
-    // tests/rules/install.rs of gms-core: a member that is more views behind than the others remember.
+    // Theirs are moments that hardly come by chance, see tests/partitions.rs and tests/failover.rs of gms: a single
+    // deaf member and no other trouble, an old leader that orders something when it is back; a hole that nobody can
+    // fill. And tests/rules/install.rs of gms-core: a member that is more views behind than the others remember.
     let rare = [Bug::NoPreVote, Bug::FrameWithoutItsView, Bug::CutAboveAHole, Bug::LaggardsAreOut];
     let bugs: Vec<Bug> = Bug::ALL.into_iter().filter(|bug| !rare.contains(bug)).collect();
     hunt_all(&bugs, Scenario::mortal);
@@ -96,7 +96,8 @@ fn every_planted_bug_is_found() {
 
 #[test]
 fn every_planted_bug_of_lineages_is_found() {
-    // Found by a schedule: tests/lineages.rs of gms. Whoever was put out hears of its lineage again before it could create.
+    // Found by a schedule: tests/lineages.rs of gms. A process that was put out hears of its lineage again before it
+    // could create one.
     let bugs = Bug::OF_LINEAGES.into_iter().filter(|bug| *bug != Bug::ExileCreates);
     hunt_all(&bugs.collect::<Vec<_>>(), Scenario::lineage);
 }

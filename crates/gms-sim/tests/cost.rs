@@ -53,7 +53,7 @@ fn sent(members: u64, change: Change) -> Cost {
     birth.traffic.count = 0;
     let mut births: Vec<Birth> = (0..members)
         .map(|index| {
-            let entry = if index == 0 { Entry::Found } else { Entry::Multicast };
+            let entry = if index == 0 { Entry::Create } else { Entry::Multicast };
             let mut birth = Birth { at: Time::ZERO, node: index + 1, place: index as usize, entry, ..birth.clone() };
             // As long as nothing was said, members report what they hear of.
             birth.traffic.count = u64::from(index == 0);

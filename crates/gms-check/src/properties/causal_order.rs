@@ -1,8 +1,8 @@
-//! **P12 Causal order.** If p delivered m before sending m', whoever delivers both delivers m first.
+//! **P12 Causal order.** If p delivered m before sending m', every process that delivers both delivers m first.
 //!
-//! In one total order (P10) this says: a message's place lies behind every place its sender had handled when it sent it.
-//! Checked at the end for all places of all messages. Exercised: messages found in the order whose sender had delivered
-//! one of another process before sending.
+//! In one total order (P10) this says: a message's place lies behind every place its sender had handled when it sent
+//! it. Checked at the end for all places of all messages. Exercised: messages found in the order whose sender had
+//! delivered one of another process before sending.
 
 use super::Invariant;
 use crate::Property;

@@ -3,13 +3,13 @@
 //!
 //! A `send` names its client. Copies of one message are those that have the same client number; their places are looked
 //! up at the end, all processes together, and those that are lost with the end of a view do not count. Per lineage and
-//! session, more than one delivered copy of a number is a breach, and so is a number behind a higher one, or one above 1
-//! without the one before it anywhere before. That is judged only where it is known what is at every place between it and
-//! the message of its session before: nobody may have come to tell of a place, and a lineage may go on from another. Whoever was
-//! told `ordered` for any copy must have been told the place of the delivered one; where none is known to be delivered, a
-//! place at which there is one of the copies, if it is known what is there. Exercised: messages of clients
-//! delivered; parts `repeats`, `gaps` and `expired` (entries passed for it, by all processes) and `resumed` (sessions that were sent
-//! through several processes).
+//! session, more than one delivered copy of a number is a breach, and so is a number behind a higher one, or one above
+//! 1 without the one before it anywhere before. That is judged only where it is known what is at every place between it
+//! and the message of its session before: nobody may have come to tell of a place, and a lineage may go on from
+//! another. A sender that was told `ordered` for any copy must have been told the place of the delivered one. Where no
+//! copy is known to be delivered, that place must hold one of the copies, if it is known what is there. Exercised:
+//! messages of clients delivered; parts `repeats`, `gaps` and `expired` (entries passed for it, by all processes) and
+//! `resumed` (sessions that were sent through several processes).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -49,7 +49,10 @@ impl Invariant for ClientSessions {
         for (client, ids) in self.sent.iter().filter(|(client, _)| is_message(client.number)) {
             let mut found: BTreeMap<u128, (Id, Placed)> = BTreeMap::new();
             for (id, placed) in ids.iter().flat_map(|id| world.places(*id).map(|placed| (*id, placed))) {
-                let Some(lineage) = world.lineage_of(placed.by).filter(|_| !world.lost(placed)) else { continue };
+                if world.lost(placed) {
+                    continue;
+                }
+                let lineage = &world.lineages()[placed.lineage];
                 out.exercised(Property::P26, 1);
                 let last = before.get(&(lineage.gid, client.session));
                 let (number, after) = last.map_or((0, 0), |(number, placed)| (*number, placed.gseq));
@@ -61,7 +64,7 @@ impl Invariant for ClientSessions {
                     }
                     None => continue,
                 };
-                breach(world, out, *client, id, placed, &what);
+                breach(world, out, *client, id, seen(placed), &what);
             }
             self.judge_places(world, out, *client, ids);
             for (gid, (_, placed)) in found {
@@ -72,7 +75,7 @@ impl Invariant for ClientSessions {
                 {
                     if (gseq, view) != (placed.gseq, placed.view) && !is_lost(world, *id, gseq, view) {
                         let what = format!("told to be at gseq {gseq} in view {view}");
-                        breach(world, out, *client, *id, placed, &what);
+                        breach(world, out, *client, *id, seen(placed), &what);
                     }
                 }
             }
@@ -91,7 +94,7 @@ impl ClientSessions {
             let Some(there) = lineage.slot(gseq, view) else { continue };
             if there.class != Class::Message || there.id.is_some_and(|there| !ids.contains(&there)) {
                 let what = "is told to be where another entry is";
-                breach(world, out, client, *id, Placed { view, gseq, by: there.by }, what);
+                breach(world, out, client, *id, (Place::Entry { gseq, view }, there.by), what);
             }
         }
     }
@@ -120,9 +123,19 @@ fn is_lost(world: &World, id: Id, gseq: u64, view: u64) -> bool {
     world.lineage_of(id.sender).is_some_and(|lineage| lineage.lost(view, gseq))
 }
 
-fn breach(world: &World, out: &mut Findings, client: SessionNumber, id: Id, placed: Placed, what: &str) {
-    let place = Place::Entry { gseq: placed.gseq, view: placed.view };
-    let processes = [world.uid(id.sender), world.uid(placed.by)];
+fn seen(Placed { view, gseq, by, .. }: Placed) -> (Place, ProcessId) {
+    (Place::Entry { gseq, view }, by)
+}
+
+fn breach(
+    world: &World,
+    out: &mut Findings,
+    client: SessionNumber,
+    id: Id,
+    (place, by): (Place, ProcessId),
+    what: &str,
+) {
+    let processes = [world.uid(id.sender), world.uid(by)];
     let what = format!("message {} of session {:032x} {what}", client.number, client.session);
     out.violated(Property::P26, &processes, place, what);
 }
@@ -257,6 +270,30 @@ mod tests {
             story.outcome(2, 1, Outcome::Ordered { gseq: told, view: 1 });
             story.caught_alone(Property::P26, &[2, 1], &format!("gseq {told} in view 1"));
         }
+    }
+
+    /// 1 is the first to tell of some places and 2 of the others. Then 1 goes on in another lineage.
+    #[test]
+    fn a_place_is_of_the_lineage_in_which_it_was_told() {
+        let mut story = opened();
+        story.outcome(1, 1, Outcome::Ordered { gseq: 2, view: 1 });
+        story.send_for((7, 2), 2, 1).deliver(&[2, 3, 1], 1, 4, (2, 1), Agreed);
+        story.go_on_alone(1, 1, 4);
+        story.send_for((7, 3), 1, 3).deliver(&[1], 2, 6, (1, 3), Agreed);
+        story.passes(Property::P26);
+    }
+
+    /// A message that is lost with the quorum of one lineage has the same place in the next one.
+    #[test]
+    fn the_same_place_in_two_lineages() {
+        let mut story = opened();
+        story.send_for((7, 2), 1, 3).deliver(&[2, 3], 1, 4, (1, 3), Agreed);
+        story.accept(&[1, 2, 3], 2).view(&[2, 3], 2, 5, 3, &[1, 2, 3]);
+        story.send_for((7, 3), 1, 4).deliver(&[2, 3], 2, 6, (1, 4), Agreed);
+        story.go_on_alone(1, 1, 3);
+        story.deliver(&[1], 2, 5, (1, 3), Agreed).deliver(&[1], 2, 6, (1, 4), Agreed);
+        story.send_for((7, 4), 1, 5).deliver(&[1], 2, 7, (1, 5), Agreed);
+        story.passes(Property::P26);
     }
 
     /// Delivered by one who is gone, at a place that the next view does not have: that is no delivery (P15).

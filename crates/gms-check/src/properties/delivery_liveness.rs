@@ -20,8 +20,8 @@ impl Invariant for DeliveryLiveness {
         let Some(rest) = world.rest() else { return };
         let up = |who| rest.up.contains(&world.uid(who));
         for (id, message) in world.messages() {
-            // One that was excluded was told before it came again; one that crashed is told nothing, and what one has sent
-            // whose lineage ended before anything was said goes on in its next life.
+            // A process that was excluded was told before it came again, and one that crashed is told nothing. Where a
+            // lineage ended before anything was said in it, the messages of its members go on in their next lives.
             let process = world.process(id.sender);
             let told = up(id.sender) || process.excluded || process.left;
             let (Some(sent), true) = (message.sent, told && !process.moved) else {

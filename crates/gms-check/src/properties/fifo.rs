@@ -1,4 +1,5 @@
-//! **P11 FIFO without holes.** The numbers of one sender are handled in order, none left out, also over a change of leader.
+//! **P11 FIFO without holes.** The numbers of one sender are handled in order, none left out, also over a change of
+//! leader.
 //!
 //! For each process and sender, every `deliver` and every `pass` that names a number of the sender must have the number
 //! after the one before; fragments do not count. The first one must be 1, unless the sender was already in the view

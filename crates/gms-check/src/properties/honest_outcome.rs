@@ -2,11 +2,12 @@
 //!
 //! An `outcome` needs a `send` before it, and no other outcome. At the end: `ordered` must name the place where the
 //! history has that message; where nobody handled that place, it must at least lie inside its view, and the message
-//! nowhere else. If the place is behind the end of its view, that is honest only for an agreed message whose sender never
-//! came past that view. `not_ordered` needs a message that is nowhere in the history (a lost place does not count),
-//! and that is bound to a view or a client's, or whose sender left. `unknown` is the last that a sender hears before its
-//! end: no `send`, `deliver`, `pass` or `view` of its may follow, however it ends, and it must not be `up` at `rest`.
-//! A message passed as a repeat is reported at the place of the first one, which is not compared. Who left must have an
+//! nowhere else. The history is that of the sender's lineage, including what that lineage began with. If the place is
+//! behind the end of its view, that is honest only for an agreed message whose sender never came past that view.
+//! `not_ordered` needs a message that is nowhere in the history (a lost place does not count), and that is bound to a
+//! view or a client's, or whose sender left. `unknown` is the last that a sender hears before its end: it may record no
+//! `send`, `deliver`, `pass` or `view` after that, however it ends, and it must not be `up` at `rest`. A message passed
+//! as a repeat is reported at the place of the first one, which is not compared. A process that left must have an
 //! outcome for every send; other sends without one are counted. Exercised: outcomes; parts `ordered`, `not ordered`,
 //! `unknown`, `open` (sends without).
 
@@ -76,7 +77,7 @@ fn judge(world: &World, id: Id, message: &Message, out: &mut Findings) -> Option
     match message.outcome {
         Some(Outcome::Ordered { gseq, view }) if !message.duplicate => ordered(world, id, message, gseq, view),
         Some(Outcome::NotOrdered) => {
-            let Some(kept) = world.places(id).find(|placed| !world.lost(*placed)) else {
+            let Some(kept) = kept(world, id) else {
                 let may_be = message.sent.is_none_or(|sent| sent.only_in_view.is_some() || sent.of_client);
                 let gone = world.process(id.sender).left;
                 return (!may_be && !gone).then(|| "reported as not ordered, for no reason".to_owned());
@@ -120,10 +121,17 @@ fn ordered(world: &World, id: Id, message: &Message, gseq: u64, view: u64) -> Op
             Some(format!("{told}, which is before that view"))
         }
         None => {
-            let elsewhere: Placed = world.places(id).find(|placed| !world.lost(*placed))?;
+            let elsewhere = kept(world, id)?;
             Some(format!("{told}, but it is at gseq {} in view {}", elsewhere.gseq, elsewhere.view))
         }
     }
+}
+
+/// Where the history that the sender of a message goes on with has it.
+fn kept(world: &World, id: Id) -> Option<Placed> {
+    let lineage = world.process(id.sender).lineage;
+    let has = |placed: Placed| !world.lost(placed) && lineage.is_none_or(|lineage| world.holds(lineage, placed));
+    world.places(id).find(|placed| has(*placed))
 }
 
 #[cfg(test)]
@@ -241,6 +249,21 @@ mod tests {
         story.outcome(1, 1, Outcome::NotOrdered).caught_alone(Property::P16, &[1], "send 1");
         story.add(1, Event::Fault { kind: "cut".into() });
         story.accept(&[2, 3], 2).view(&[2, 3], 2, 2, 3, &[2, 3]).add(1, Event::Excluded).passes(Property::P16);
+    }
+
+    /// Others have it, and die with the quorum of their lineage: one that goes on from before that does not order it.
+    #[test]
+    fn not_ordered_in_the_lineage_that_goes_on() {
+        for (upto, honest) in [(1, true), (2, false)] {
+            let mut story = three();
+            story.send_for((7, 1), 1, 1).deliver(&[2, 3], 1, 2, (1, 1), Level::Agreed);
+            story.go_on_alone(1, 1, upto).outcome(1, 1, Outcome::NotOrdered);
+            if honest {
+                story.passes(Property::P16);
+            } else {
+                story.caught_alone(Property::P16, &[1], "send 1");
+            }
+        }
     }
 
     #[test]

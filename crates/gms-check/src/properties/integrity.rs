@@ -2,8 +2,8 @@
 //!
 //! Every `deliver` record is compared with the `send` record of its id, which may come later in the stream if it is of
 //! another process; a process's own message must have been sent before it is delivered. An id is sent once. Exercised:
-//! deliveries. Of traces, a message
-//! whose sending may be missing because a trace just ends, or is not there, is not judged.
+//! deliveries. In traces of processes, a message is not judged if its `send` may be missing because a trace just ends
+//! or is not there.
 
 use super::Invariant;
 use crate::findings::{Findings, Place};

@@ -1,8 +1,9 @@
 //! **P3 Local monotony.** View numbers at a Uid are consecutive; after `excluded` or `left` it delivers nothing more.
 //!
-//! Every `view` record but the first of a Uid must have the number of the one before plus one, and the same gid, unless the Uid
-//! has `created` the other one with its history. After `excluded`, `left` or `dissolved` no `deliver` and no `view` may follow (a `pass` does nothing for the application). Exercised:
-//! steps from view to view; part `ends`: processes excluded or left.
+//! Every `view` record but the first of a Uid must have the number of the one before plus one, and the same gid, unless
+//! the Uid has `created` the other one with its history. After `excluded`, `left` or `dissolved` no `deliver` and no
+//! `view` may follow (a `pass` does nothing for the application). Exercised: steps from view to view; part `ends`:
+//! processes excluded or left.
 
 use super::Invariant;
 use crate::findings::{Findings, Place};

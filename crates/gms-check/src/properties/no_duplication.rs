@@ -2,8 +2,8 @@
 //!
 //! Each process keeps for each sender how far it came and what it left out: a `deliver` record of a number that is
 //! neither new nor left out was there before. Exercised: deliveries; part `over views`: the first of a sender after a
-//! delivery of the same sender in an earlier view, where forwarding it again could have made a second one; part `repeats left out`: what a leader
-//! was sent once more and found in the order.
+//! delivery of the same sender in an earlier view, where forwarding it again could have made a second one; part
+//! `repeats left out`: what a leader was sent once more and found in the order.
 
 use super::Invariant;
 use crate::findings::{Findings, Place};

@@ -1,8 +1,9 @@
 //! **P25 No needless change.** With no fault injected nobody is ever excluded.
 //!
-//! Of the traces of processes it is judged only on demand, for nobody records in them that one was killed. Judged only where no `crash`, `cut_link` or `fault` is in any trace: no process records `excluded`, and a member of a
-//! view that is not in the next one must have recorded `left`. Exercised: steps from one view to the next, and processes
-//! that ended; 0 with a fault.
+//! Of the traces of processes it is judged only on demand, for nobody records in them that one was killed. Judged only
+//! where no `crash`, `cut_link` or `fault` is in any trace: no process records `excluded`, and a member of a view that
+//! is not in the next one must have recorded `left`. Exercised: steps from one view to the next, and processes that
+//! ended; 0 with a fault.
 
 use std::collections::BTreeSet;
 

@@ -1,22 +1,23 @@
-//! **P27 One history per name.** What one lineage has acknowledged stands in every lineage of the name that serves later.
+//! **P27 One history per name.** What one lineage has acknowledged stands in every lineage of the name that serves
+//! later.
 //!
-//! Acknowledged is a message whose sender was told `ordered`, if it was sent at a uniform level or is a client's. A lineage
-//! serves at each record in which a process in a view of it delivers a message or is told `ordered`. Its history
-//! is its own, with what it was `created` `from`, and so on back. It may lack what another lineage acknowledged before only
-//! if that one (a) was `discarded`; (b) has lost its quorum: those voters of its last view whose process has neither crashed
-//! nor left for good are too few (in a fail-stop group: none); or if (c) the two were created apart: the process that
-//! created the later one, and the one that made its first stamp, had until that stamp neither `heard` of the other nor
-//! been in it, in this life or an earlier one; a returned lineage is as far apart from others as the one that it goes on
-//! from. One breach is reported for each pair of lineages.
+//! Acknowledged is a message whose sender was told `ordered`, if it was sent at a uniform level or is a client's. A
+//! lineage serves at each record in which a process in a view of it delivers a message or is told `ordered`. Its
+//! history is its own, with what it was `created` `from`, and so on back. It may lack what another lineage acknowledged
+//! before only if that one (a) was `discarded`; (b) has lost its quorum: those voters of its last view whose process
+//! has neither crashed nor left for good are too few (in a fail-stop group: none); or if (c) the two were created
+//! apart: the process that created the later one, and the one that made its first stamp, had until that stamp neither
+//! `heard` of the other nor been in it, in this life or an earlier one; a returned lineage is as far apart from others
+//! as the one that it goes on from. One breach is reported for each pair of lineages.
 //!
 //! What is later is known where the records come in the order of time ([`Checker::of_one_clock`](crate::Checker)).
-//! Elsewhere a pair is judged at the end, and by what holds in any order: each has acknowledged something that the other
-//! lacks, neither is excused by (a) or (b), nor both by (c). A process whose trace just ends may be dead then, unless it is
-//! there at `rest` or goes on as another.
+//! Elsewhere a pair is judged at the end, and by what holds in any order: each has acknowledged something that the
+//! other lacks, neither is excused by (a) or (b), nor both by (c). A process whose trace just ends may be dead then,
+//! unless it is there at `rest` or goes on as another.
 //!
-//! Exercised: ordered pairs of lineages of which the second served after the first had acknowledged something; parts `messages`:
-//! acknowledged by the first of such a pair; `returned`, `discarded`, `quorum lost`, `created apart`: pairs that are sound for
-//! that reason.
+//! Exercised: ordered pairs of lineages where the second served after the first had acknowledged something; parts
+//! `messages`: acknowledged by the first of such a pair; `returned`, `discarded`, `quorum lost`, `created apart`: pairs
+//! that are sound for that reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,10 +38,9 @@ pub(crate) struct OneHistory {
 /// A lineage.
 #[derive(Debug, Default)]
 struct History {
-    from: Option<Origin>,
-    creator: Option<Founder>,
+    creator: Option<Initiator>,
     /// Who made the first stamp, and the place of it.
-    stamper: Option<(u64, Founder)>,
+    stamper: Option<(u64, Initiator)>,
     acknowledged: u64,
     first: Option<Acknowledged>,
     /// The one furthest in the order.
@@ -51,7 +51,7 @@ struct History {
 
 /// Who began a lineage, and what it had heard of by then in that life.
 #[derive(Debug)]
-struct Founder {
+struct Initiator {
     uid: Uid,
     heard: BTreeSet<u128>,
 }
@@ -86,10 +86,9 @@ enum Verdict {
 impl Invariant for OneHistory {
     fn observe(&mut self, step: &Step<'_>, out: &mut Findings) {
         match step.event {
-            Event::Created { gid, from } => {
-                let founder = self.founder(step.uid());
-                let history = self.histories.entry(*gid).or_default();
-                (history.from, history.creator) = (*from, Some(founder));
+            Event::Created { gid, .. } => {
+                let creator = self.initiator(step.uid());
+                self.histories.entry(*gid).or_default().creator = Some(creator);
             }
             Event::Stamp { gid, gseq, .. } => self.stamped(step, *gid, *gseq),
             Event::Heard { gid } | Event::View { gid, .. } => {
@@ -135,8 +134,8 @@ impl Invariant for OneHistory {
 
 /// Taking in.
 impl OneHistory {
-    fn founder(&self, uid: Uid) -> Founder {
-        Founder { uid, heard: self.lives.get(&uid).map(|life| life.heard.clone()).unwrap_or_default() }
+    fn initiator(&self, uid: Uid) -> Initiator {
+        Initiator { uid, heard: self.lives.get(&uid).map(|life| life.heard.clone()).unwrap_or_default() }
     }
 
     fn stamped(&mut self, step: &Step<'_>, gid: u128, gseq: u64) {
@@ -145,7 +144,7 @@ impl OneHistory {
             return;
         }
         let creator = history.creator.as_ref().map(|creator| creator.uid).filter(|_| step.world.has_one_clock());
-        let (stamper, creator) = (self.founder(step.uid()), creator.map(|uid| self.founder(uid)));
+        let (stamper, creator) = (self.initiator(step.uid()), creator.map(|uid| self.initiator(uid)));
         let history = self.histories.entry(gid).or_default();
         history.stamper = Some((gseq, stamper));
         // It may have heard of others meanwhile.
@@ -214,7 +213,7 @@ impl OneHistory {
     /// What becomes, where `by` serves, of what `of` has acknowledged; `None` if that is nothing.
     fn judge(&self, world: &World, of: u128, by: u128) -> Option<Verdict> {
         let History { first: Some(first), last: Some(last), .. } = self.histories.get(&of)? else { return None };
-        let lacking = match self.origins(by).find(|origin| origin.gid == of) {
+        let lacking = match world.origins(by).find(|origin| origin.gid == of) {
             Some(Origin { view, upto, .. }) if last.view <= view && last.gseq <= upto => {
                 return Some(Verdict::Returned);
             }
@@ -225,31 +224,24 @@ impl OneHistory {
             Verdict::Discarded
         } else if self.quorum_lost(world, of) {
             Verdict::QuorumLost
-        } else if self.created_apart(of, by) {
+        } else if self.created_apart(world, of, by) {
             Verdict::CreatedApart
         } else {
             Verdict::Lost(*lacking)
         })
     }
 
-    /// What a lineage goes on from, and what that went on from.
-    fn origins(&self, gid: u128) -> impl Iterator<Item = Origin> {
-        let origin = |gid: &u128| self.histories.get(gid).and_then(|history| history.from);
-        // There are no more than lineages, unless a trace makes a ring of them.
-        std::iter::successors(origin(&gid), move |before| origin(&before.gid)).take(self.histories.len())
-    }
-
     /// Whether those who began `by` knew nothing of `of`.
-    fn created_apart(&self, of: u128, by: u128) -> bool {
-        if self.origins(by).any(|origin| origin.gid == of) {
+    fn created_apart(&self, world: &World, of: u128, by: u128) -> bool {
+        if world.origins(by).any(|origin| origin.gid == of) {
             return false;
         }
-        let first = self.origins(by).last().map_or(by, |origin| origin.gid);
+        let first = world.origins(by).last().map_or(by, |origin| origin.gid);
         let Some(first) = self.histories.get(&first) else { return false };
         let stamper = first.stamper.as_ref().map(|(_, stamper)| stamper);
-        let mut founders = first.creator.iter().chain(stamper).peekable();
-        founders.peek().is_some()
-            && founders.all(|Founder { uid, heard }| {
+        let mut initiators = first.creator.iter().chain(stamper).peekable();
+        initiators.peek().is_some()
+            && initiators.all(|Initiator { uid, heard }| {
                 let earlier = std::iter::successors(self.lives.get(uid), |life| self.lives.get(&life.before?));
                 !heard.contains(&of) && earlier.skip(1).take(self.lives.len()).all(|life| !life.heard.contains(&of))
             })
@@ -264,8 +256,8 @@ impl OneHistory {
         if last.fail_stop { !last.voters().any(goes_on) } else { !last.is_quorum(goes_on) }
     }
 
-    /// Whether the process that was once called `uid` has neither crashed nor left. A life that left, and goes on as another,
-    /// has only given its lineage up.
+    /// Whether the process that was once called `uid` has neither crashed nor left. A life that left, and goes on as
+    /// another, has only given its lineage up.
     fn goes_on(&self, world: &World, uid: Uid) -> bool {
         let later = |uid: &Uid| self.lives.get(uid).and_then(|life| life.after);
         let lives = std::iter::successors(Some(uid), later).take(self.lives.len() + 1);
@@ -287,8 +279,8 @@ mod tests {
 
     const OTHER: u128 = GID + 1;
 
-    /// A message of `node` at `gseq` of view 1, stamped by the first of `at` and delivered by all of them; its sender is
-    /// told.
+    /// A message of `node` at `gseq` of view 1, stamped by the first of `at` and delivered by all of them; its sender
+    /// is told.
     fn acknowledge(story: &mut Story, at: &[u64], (node, sseq): (u64, u64), gseq: u64) {
         say(story, at, (node, sseq), gseq, Level::Uniform);
         story.outcome(node, sseq, Outcome::Ordered { gseq, view: 1 });
@@ -369,9 +361,9 @@ mod tests {
         story.deliver(&[4], 1, 3, (4, 2), Level::Agreed).passes(Property::P27);
     }
 
-    /// The one who created it knows nothing, the one who stamps first does; or the other way round.
+    /// Its creator knows nothing of the other lineage and its first stamper does, or the other way round.
     #[test]
-    fn both_founders_count() {
+    fn both_initiators_count() {
         for heard in [4, 5] {
             let mut story = began();
             story.in_lineage(OTHER).create(5, None).accept(&[5], 2).view(&[4, 5], 2, 2, 5, &[4, 5]);
@@ -408,7 +400,7 @@ mod tests {
             gone.iter().for_each(|(node, how)| _ = story.add(*node, how.clone()));
             story.add(4, Event::Heard { gid: GID }).in_lineage(OTHER).create(4, None);
             if gone[0].0 == 4 {
-                // Whoever is meant, it is nobody of the first.
+                // The one that is gone was not in the first lineage.
                 story.records.retain(|record| record.event != Crash);
             }
             if sound { excused(&story, "quorum lost") } else { lost(&story) }
@@ -440,7 +432,7 @@ mod tests {
         }
     }
 
-    /// Whoever goes on as another has not died, however it ended; until that other does.
+    /// A process that goes on as another life has not died, however it ended, until that life dies.
     #[test]
     fn a_voter_that_goes_on_as_another_is_there() {
         use Event::{Crash, Excluded, Left};
@@ -485,7 +477,8 @@ mod tests {
         assert_eq!(part(&story.passes(Property::P27), "returned"), 2);
     }
 
-    /// What was created apart stays so when it is returned to, and the other way round.
+    /// A lineage created apart from another stays apart from the one that goes on from that other, and the other way
+    /// round.
     #[test]
     fn a_returned_lineage_is_as_far_apart_as_what_it_goes_on_from() {
         for heard in [false, true] {
@@ -553,7 +546,7 @@ mod tests {
                 true => acknowledge(&mut story, &[11], (11, 1), 2),
                 false => say(&mut story, &[11], (11, 1), 2, Level::Agreed),
             }
-            // It, too, is given up: it did not end with all that were in it.
+            // It, too, is given up, but not because all its members are gone.
             story.add(11, Event::Excluded).add(21, Event::Lives { before: uid(11) });
             crash.into_iter().for_each(|node| _ = story.add(node, Event::Crash));
             story
@@ -568,7 +561,7 @@ mod tests {
         let mut story = given_up(true, None);
         story.add(5, Event::Discarded { gid: GID });
         assert_eq!(part(&story.passes(Property::P27), "discarded"), 1);
-        // Not by a later life of one that was in it, but by one that was started again: created apart, both of them.
+        // Created by a process that was started again, not by a later life of a member: the two were created apart.
         let mut story = given_up(true, None);
         story.records.retain(|record| record.event != Event::Lives { before: uid(1) });
         story.add(41, Event::Lives { before: uid(1) });

@@ -1,9 +1,10 @@
 //! **P8 Same-view delivery.** All who deliver a message deliver it with the same (view, gseq).
 //!
-//! The places of every message are collected; two that differ are a breach, except that a place behind the end of its
-//! view (the entry of the next view is at or before it) is a lost one, if the process that has the message there never
-//! came past that view: P15 and P13 judge those. A delivery that names a view above the one its process is in is a breach
-//! by itself; one below is P4's. Exercised: deliveries of a message that another process has, too.
+//! The places of every message are collected; two that differ are a breach if they are in one history: in one lineage,
+//! or one of them in what the other's lineage began with. A place behind the end of its view (the entry of the next
+//! view is at or before it) is a lost one, if the process that has the message there never came past that view: P15 and
+//! P13 judge those. A delivery that names a view above the one its process is in is a breach by itself; one below is
+//! P4's. Exercised: deliveries of a message that another process has, too.
 
 use super::Invariant;
 use crate::Property;
@@ -32,11 +33,11 @@ impl Invariant for SameViewDelivery {
 
     fn finish(&mut self, world: &World, out: &mut Findings) {
         for id in world.scattered() {
-            let mut kept = world.places(id).filter(|placed| !excused(world, *placed));
-            let Some(first) = kept.next() else {
-                continue;
-            };
-            for other in kept {
+            let kept: Vec<Placed> = world.places(id).filter(|placed| !excused(world, *placed)).collect();
+            for (before, other) in kept.iter().enumerate() {
+                let Some(first) = kept[..before].iter().find(|first| in_one_history(world, **first, *other)) else {
+                    continue;
+                };
                 let (sender, by, and) = (world.uid(id.sender), world.uid(other.by), world.uid(first.by));
                 let what = format!(
                     "message {} of {sender} is here, and at gseq {} in view {} at {and}",
@@ -46,6 +47,11 @@ impl Invariant for SameViewDelivery {
             }
         }
     }
+}
+
+/// Whether some lineage has both places. What was lost with an older lineage may stand elsewhere in the newer one.
+fn in_one_history(world: &World, one: Placed, other: Placed) -> bool {
+    world.holds(one.lineage, other) || world.holds(other.lineage, one)
 }
 
 /// A lost place at a process that is gone.
@@ -80,5 +86,20 @@ mod tests {
         story.deliver(&[3], 1, 2, (1, 1), Level::Agreed).deliver(&[3], 1, 3, (2, 1), Level::Agreed);
         story.deliver(&[2], 1, 2, (2, 1), Level::Agreed).deliver(&[2], 1, 3, (1, 1), Level::Agreed);
         story.caught(Property::P8, &[2, 3], "gseq 3 in view 1");
+    }
+
+    /// 1 goes on alone from what it holds, which is all up to gseq 2, or not the message there.
+    #[test]
+    fn at_another_place_of_a_lineage_that_goes_on() {
+        for (upto, sound) in [(2, false), (1, true)] {
+            let mut story = three();
+            story.send(1, 1, Level::Agreed).deliver(&[2, 3], 1, 2, (1, 1), Level::Agreed);
+            story.go_on_alone(1, 1, upto).deliver(&[1], 2, upto + 2, (1, 1), Level::Agreed);
+            if sound {
+                story.passes(Property::P8);
+            } else {
+                story.caught(Property::P8, &[1, 2], "gseq 4 in view 2");
+            }
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! **P10 Total order, no gaps.** In a view a process handles places densely, and places hold the same for all.
 //!
-//! After its first view, whose place is where it starts, every `deliver`, `pass` and `view` record of a process must have
-//! the place after the one before. A place of a view must hold what the first process seen there had: the same message,
-//! whether delivered or for others, or the same kind of entry. Density and equal places make one process's deliveries a
-//! prefix of another's. Exercised: places handled; part `compared`: those another process had handled, too.
+//! After its first view, whose place is where it starts, every `deliver`, `pass` and `view` record of a process must
+//! have the place after the one before. A place of a view must hold what the first process seen there had: the same
+//! message, whether delivered or for others, or the same kind of entry. Density and equal places make one process's
+//! deliveries a prefix of another's. Exercised: places handled; part `compared`: those another process had handled,
+//! too.
 
 use super::Invariant;
 use crate::findings::{Findings, Place};

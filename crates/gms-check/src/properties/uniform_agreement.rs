@@ -1,12 +1,12 @@
 //! **P13 Uniform agreement.** What any process delivers at a uniform level is in the one history, at its place.
 //!
-//! An entry counts as uniform once anybody, also a process that crashed right after, delivered it and its delivery or its
-//! sending says uniform or stable. Such an entry must not lie behind the end of its view, which is the place of the next
-//! view anybody installed; and every process that installed a later view must not have left that place out, unless its
-//! first view came after it. What it has there is compared by P10 and P14. Exercised: uniform entries; parts `views
-//! later`: those with a later view, `by the gone`: those of them first delivered so by a process not in a later view,
-//! `crashed first`: deaths of a process that had delivered one which a member of its view had not handled by then (as
-//! far as the records of all come in the order of time).
+//! An entry counts as uniform once anybody, also a process that crashed right after, delivered it and its delivery or
+//! its sending says uniform or stable. Such an entry must not lie behind the end of its view, which is the place of the
+//! next view anybody installed; and every process that installed a later view must not have left that place out, unless
+//! its first view came after it. What it has there is compared by P10 and P14. Exercised: uniform entries; parts
+//! `views later`: those with a later view, `by the gone`: those of them first delivered so by a process not in a later
+//! view, `crashed first`: deaths of a process that had delivered one which a member of its view had not handled by then
+//! (as far as the records of all come in the order of time).
 
 use std::collections::BTreeMap;
 

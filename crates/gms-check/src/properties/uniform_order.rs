@@ -1,9 +1,9 @@
 //! **P14 Uniform order.** Over all uniform deliveries by all processes ever, a place holds one message, the one the
 //! history has there.
 //!
-//! Within a view: a `deliver` or `pass` record that differs from what is known at its place is a breach if either is uniform. Over
-//! views: at a place with a uniform entry no other view may have a uniform entry or one that is in the history.
-//! Exercised: uniform deliveries of an entry another process handled, too.
+//! Within a view: a `deliver` or `pass` record that differs from what is known at its place is a breach if either is
+//! uniform. Over views: at a place with a uniform entry no other view may have a uniform entry or one that is in the
+//! history. Exercised: uniform deliveries of an entry another process handled, too.
 
 use super::Invariant;
 use super::uniform_agreement::uniform_by;

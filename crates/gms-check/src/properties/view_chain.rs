@@ -1,15 +1,15 @@
 //! **P1 View chain.** Per lineage and number one view, accepted by a quorum of the view before it.
 //!
 //! Every `view` record is compared with the first one seen of that gid and number: fseq, gseq, leader and the list of
-//! members with their roles must be the same. A ballot must have one value wherever it is accepted. At the end, for every
-//! view whose predecessor V was also seen, the voters of V with an `accepted` record for that very view in one and the
-//! same ballot must be more than half of V's voters, or exactly half with V's leader among them, and so must its own
-//! voters (5.1, 5.2); in a fail-stop group, all of them but those whose death was `proved` before anybody came to
-//! the view. Where the records tell of no proof, all of them that show a sign of life after, by a later view, by their
-//! exclusion or by being there at `rest`, for the others have to be dead. Acceptances of processes that crashed count.
-//! Exercised: views compared with those of another process; part `quorums`: views whose acceptance was counted; part
-//! `ballots`: those of them proposed by another than the leader, in a round of its own; part `rejected`: acceptances of
-//! what did not become the view; part `proved`: views accepted without voters whose death was proved.
+//! members with their roles must be the same. A ballot must have one value wherever it is accepted. At the end, for
+//! every view whose predecessor V was also seen, the voters of V with an `accepted` record for that very view in one
+//! and the same ballot must be more than half of V's voters, or exactly half with V's leader among them, and so must
+//! its own voters (5.1, 5.2); in a fail-stop group, all of them but those whose death was `proved` before anybody came
+//! to the view. Where the records tell of no proof, all of them that show a sign of life after, by a later view, by
+//! their exclusion or by being there at `rest`, for the others have to be dead. Acceptances of processes that crashed
+//! count. Exercised: views compared with those of another process; part `quorums`: views whose acceptance was counted;
+//! part `ballots`: those of them proposed by another than the leader, in a round of its own; part `rejected`:
+//! acceptances of what did not become the view; part `proved`: views accepted without voters whose death was proved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +91,7 @@ impl Invariant for ViewChain {
                 let proved = |uid: &Uid| {
                     self.proved.get(uid).and_then(|of| of.get(&lineage.gid)).is_some_and(|before| before < view)
                 };
-                // Whoever came past a view was not dead when the next one was decided.
+                // A process that came past a view was not dead when the next one was decided.
                 let lives_on = |uid: &Uid, past: u64| {
                     at_rest(uid) || world.find(*uid).is_some_and(|p| p.came_past(past) || p.excluded)
                 };
@@ -103,7 +103,7 @@ impl Invariant for ViewChain {
                     true => of.voters().filter(|voter| needed(voter, past)).all(|voter| accepted.contains(&voter)),
                     false => of.is_quorum(|voter| accepted.contains(&voter)),
                 };
-                // Those of whom nothing is recorded may have accepted anything.
+                // A process without any record may have accepted anything.
                 let untold: Vec<Uid> =
                     before.voters().chain(info.voters()).filter(|uid| world.is_untold(*uid)).collect();
                 let (mut old, mut own, mut balloted, mut without, mut most) = (false, false, false, false, 0);
@@ -123,7 +123,7 @@ impl Invariant for ViewChain {
                 }
                 out.part(Property::P1, "ballots", u64::from(balloted));
                 out.part(Property::P1, "proved", u64::from(without));
-                // Or nobody whose records are there has.
+                // Or no process with records has accepted anything.
                 let (nobody, untold) = (most == 0, untold.into_iter().collect::<BTreeSet<Uid>>());
                 if nobody && enough(before, view - 1, &untold) && enough(info, *view, &untold) {
                     continue;
@@ -202,7 +202,7 @@ mod tests {
         assert!(story.report().of(Property::P1).next().is_some());
     }
 
-    /// A harness that tells of proofs: whoever does not accept has to be one of those, and in time.
+    /// A harness reports proofs: a voter that does not accept must have been proved dead, and in time.
     #[test]
     fn without_a_proof_nobody_is_dead_in_a_fail_stop_group() {
         // Of whom there is a proof, and since the end of which view of which lineage; what 3 does.
@@ -348,9 +348,9 @@ mod tests {
             let report = story.report_of_traces(Unknown);
             assert_eq!(report.of(Property::P1).next().is_none(), sound, "{:#?}", report.violations);
         }
-        let mut founder = Story::default();
-        founder.view(&[2], 2, 2, 1, &[1, 2]).view(&[2], 3, 3, 1, &[1, 2]).accept(&[2], 3);
-        assert!(founder.report_of_traces(Unknown).passed());
+        let mut created = Story::default();
+        created.view(&[2], 2, 2, 1, &[1, 2]).view(&[2], 3, 3, 1, &[1, 2]).accept(&[2], 3);
+        assert!(created.report_of_traces(Unknown).passed());
         let mut alone = Story::default();
         alone.view(&[2], 1, 1, 1, &[1]).view(&[2], 2, 2, 2, &[1, 2]);
         assert!(alone.report_of_traces(Unknown).of(Property::P1).next().is_some(), "2 accepted nothing");

@@ -1,11 +1,12 @@
-//! **P9 Virtual synchrony.** Two processes that install V and then V+1 deliver the same messages in V, in the same order,
-//! ending at the cut.
+//! **P9 Virtual synchrony.** Two processes that install V and then V+1 deliver the same messages in V, in the same
+//! order, ending at the cut.
 //!
-//! Each process sums up what it handled in each view: how many entries, the last place, and a hash over places, kinds and
-//! ids in its order, where a message passed because it is for others counts like one delivered. When it installs V+1 right
-//! after V, its sum of V must equal that of the first process seen to do so. Where a pass does not name its message, ids
-//! are not compared for that view. Exercised: pairs of processes for each view with at least one message; parts `views`,
-//! `unstable`: those of them that ended when nobody who accepted the end knew all members to have everything.
+//! Each process sums up what it handled in each view: how many entries, the last place, and a hash over places, kinds
+//! and ids in its order, where a message passed because it is for others counts like one delivered. When it installs
+//! V+1 right after V, its sum of V must equal that of the first process seen to do so. Where a pass does not name its
+//! message, ids are not compared for that view. Exercised: pairs of processes for each view with at least one message;
+//! parts `views`, `unstable`: those of them that ended when nobody who accepted the end knew all members to have
+//! everything.
 
 use std::collections::BTreeMap;
 

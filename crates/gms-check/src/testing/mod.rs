@@ -62,6 +62,16 @@ impl Story {
         self.add(node, Event::Created { gid, from }).view(&[node], 1, first, node, &[node])
     }
 
+    /// The others of three die, and a process goes on alone, in another lineage, from what it holds.
+    pub(crate) fn go_on_alone(&mut self, node: u64, view: u64, upto: u64) -> &mut Story {
+        for other in (1..=3).filter(|other| *other != node) {
+            self.add(other, Event::Crash);
+        }
+        let from = Some(Origin { gid: self.gid, view, upto });
+        let gid = self.gid + 1;
+        self.in_lineage(gid).add(node, Event::Created { gid, from }).view(&[node], view + 1, upto + 1, node, &[node])
+    }
+
     pub(crate) fn add(&mut self, node: u64, event: Event) -> &mut Story {
         let at_us = self.records.len() as u64;
         self.records.push(Record { at_us, process: uid(node), event });
@@ -239,7 +249,8 @@ pub(crate) fn three() -> Story {
     story
 }
 
-/// Three processes; 4 joins; the leader crashes; 4 leaves. Messages of all levels in every view; ends at gseq 12 in view 4.
+/// Three processes; 4 joins; the leader crashes; 4 leaves. Messages of all levels in every view; ends at gseq 12 in
+/// view 4.
 pub(crate) fn good() -> Story {
     use Level::{Agreed, Stable, Uniform};
     let mut story = three();

@@ -157,7 +157,8 @@ pub enum Event {
         gseq: u64,
         /// Why it is not for the application.
         why: PassReason,
-        /// Whose entry it is. With `sseq`, for every entry but a fragment that takes up a number of its sender: P11 sees a hole otherwise.
+        /// Whose entry it is. With `sseq`, for every entry but a fragment that takes up a number of its sender: P11
+        /// sees a hole otherwise.
         #[serde(default)]
         sender: Option<Uid>,
         /// The sender's number of it.
@@ -245,22 +246,22 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Origin>,
     },
-    /// For the first time since it started, in any of its lives, a datagram of a lineage that it was not in reached this
-    /// process: from a member, or from one that was put out of it (P27). A datagram of the protocol names its lineage and
-    /// not its group, so it counts whatever group it is of.
+    /// For the first time since it started, in any of its lives, a datagram of a lineage that it was not in reached
+    /// this process: from a member, or from one that was put out of it (P27). A datagram of the protocol names its
+    /// lineage and not its group, so it counts whatever group it is of.
     Heard {
         /// The lineage.
         #[serde(with = "hex")]
         gid: u128,
     },
-    /// This process goes on as another incarnation, the first record of which this is: what it heard and was in before,
-    /// it knows (P27).
+    /// This process goes on as another incarnation, and this is the first record of that one. It still knows what it
+    /// heard and was in before (P27).
     Lives {
         /// Who it was.
         before: Uid,
     },
-    /// This process gave its lineage up by itself, and goes on as if it had been excluded: its quorum is lost for good and
-    /// another one goes on, or nothing was said in it yet and nobody is left.
+    /// This process gave its lineage up by itself, and goes on as if it had been excluded: its quorum is lost for good
+    /// and another one goes on, or nothing was said in it yet and nobody is left.
     GaveUp {
         /// The lineage.
         #[serde(with = "hex")]
@@ -276,8 +277,8 @@ pub enum Event {
     Excluded,
     /// This process left of its own will (P3, P16, P25).
     Left,
-    /// The lineage of this process ended before anything was said in it, in favour of another one. What it had sent goes on
-    /// in its next life (P3, P16).
+    /// The lineage of this process ended before anything was said in it, in favour of another one. What it had sent
+    /// goes on in its next life (P3, P16).
     Dissolved {
         /// The one that goes on.
         #[serde(with = "hex")]
@@ -337,7 +338,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// What tells a view from all others of its number: a digest of what a `view` record says. `None` for other records.
+    /// What tells a view from all others of its number: a digest of what a `view` record says. `None` for other
+    /// records.
     pub fn value(&self) -> Option<u64> {
         matches!(self, Event::View { .. }).then(|| digest(&serde_json::to_vec(self).expect("plain data")))
     }

@@ -31,8 +31,8 @@ pub enum TraceError {
 }
 
 /// Reads JSON Lines files one after the other. A last line that lacks its newline and is no record was cut off by a
-/// crash, or by a full disk: the record [`Event::Incomplete`] of the process of the one before takes its place. Empty lines
-/// are left out.
+/// crash, or by a full disk: the record [`Event::Incomplete`] of the process of the one before takes its place. Empty
+/// lines are left out.
 pub fn read_traces<P: AsRef<Path>>(paths: &[P]) -> Traces {
     let mut rest: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
     rest.reverse();

@@ -13,6 +13,8 @@ pub(crate) struct Id {
 /// Where a message was found, and by whom first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
+    /// Number of the lineage that the process was in then: it may be in another one later.
+    pub(crate) lineage: usize,
     pub(crate) view: u64,
     pub(crate) gseq: u64,
     pub(crate) by: ProcessId,
@@ -20,7 +22,7 @@ pub(crate) struct Placed {
 
 impl Placed {
     pub(crate) fn same(self, other: Placed) -> bool {
-        (self.view, self.gseq) == (other.view, other.gseq)
+        (self.lineage, self.view, self.gseq) == (other.lineage, other.view, other.gseq)
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use process::{Number, Process};
 pub(crate) use ranges::Ranges;
 pub(crate) use step::{Key, Step};
 
-use crate::{Event, Outcome, PassReason, Record, Uid};
+use crate::{Event, Origin, Outcome, PassReason, Record, Uid};
 
 /// Number of a process in the tables here.
 pub(crate) type ProcessId = u32;
@@ -32,6 +32,8 @@ pub(crate) struct World {
     processes: Vec<Process>,
     gids: BTreeMap<u128, usize>,
     lineages: Vec<Lineage>,
+    /// What lineages that were created with a history go on from.
+    origins: BTreeMap<u128, Origin>,
     messages: BTreeMap<Id, Message>,
     /// Further places of messages, beside `Message::place`: few.
     elsewhere: BTreeMap<Id, Vec<Placed>>,
@@ -118,11 +120,25 @@ impl World {
 
     /// Whether a place is behind the end of its view: what was there is not in the history.
     pub(crate) fn lost(&self, placed: Placed) -> bool {
-        self.lineage_of(placed.by).is_some_and(|lineage| lineage.lost(placed.view, placed.gseq))
+        self.lineages[placed.lineage].lost(placed.view, placed.gseq)
     }
 
-    /// Whether the sending of a message may be missing because records of its sender are: there is no trace of it, or one
-    /// that just ends.
+    /// What a lineage goes on from, and what that went on from.
+    pub(crate) fn origins(&self, gid: u128) -> impl Iterator<Item = Origin> {
+        let origin = |gid: u128| self.origins.get(&gid).copied();
+        // There are no more than these, unless a trace makes a ring of them.
+        std::iter::successors(origin(gid), move |before| origin(before.gid)).take(self.origins.len())
+    }
+
+    /// Whether a place is one of a lineage: its own, or one of those that it began with.
+    pub(crate) fn holds(&self, lineage: usize, placed: Placed) -> bool {
+        let of = self.lineages[placed.lineage].gid;
+        let began_with = |origin: Origin| origin.gid == of && placed.view <= origin.view && placed.gseq <= origin.upto;
+        lineage == placed.lineage || self.origins(self.lineages[lineage].gid).any(began_with)
+    }
+
+    /// Whether the sending of a message may be missing because records of its sender are: there is no trace of it, or
+    /// one that just ends.
     pub(crate) fn may_be_untold(&self, id: Id) -> bool {
         let sender = self.process(id.sender);
         let just_ends = sender.incomplete || !(sender.left || sender.excluded);
@@ -225,7 +241,10 @@ impl World {
                 let process = &mut self.processes[key.who as usize];
                 (process.left, process.moved) = (true, true);
             }
-            Event::Created { gid, from: Some(_) } => self.processes[key.who as usize].returned = Some(*gid),
+            Event::Created { gid, from: Some(origin) } => {
+                self.processes[key.who as usize].returned = Some(*gid);
+                self.origins.insert(*gid, *origin);
+            }
             Event::Crash => {
                 self.processes[key.who as usize].crashed = true;
                 self.faulty = true;
@@ -271,7 +290,7 @@ impl World {
         if let (Class::Message, Some(id)) = (handled.class, handled.id)
             && handled.view <= current
         {
-            self.place(id, Placed { view: handled.view, gseq: handled.gseq, by: key.who });
+            self.place(id, Placed { lineage, view: handled.view, gseq: handled.gseq, by: key.who });
         }
     }
 

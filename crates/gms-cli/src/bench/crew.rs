@@ -17,8 +17,8 @@ const KILL: &str = "kill";
 
 /// Name of the command that runs one member.
 pub(super) const MEMBER: &str = "bench-member";
-/// How much longer than planned anything may take: what many members have under way takes long to be delivered. That one
-/// has ended is known at once.
+/// How much longer than planned anything may take: what many members have under way takes long to be delivered. That
+/// one has ended is known at once.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// All members, by number.

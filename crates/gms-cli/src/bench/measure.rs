@@ -17,7 +17,7 @@ use super::progress::Progress;
 const JOIN: Duration = Duration::from_secs(5);
 /// The follower that sends when only one does, and who measures the idle group.
 const FOLLOWER: u64 = 1;
-/// The member that founds the group, leads it, and sends what belongs to no group.
+/// The member that creates the group, leads it, and sends what belongs to no group.
 const LEADER: u64 = 0;
 
 /// A group that waits to be measured.

@@ -39,7 +39,7 @@ pub(super) enum Order {
 /// How to become a member.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Entrance {
-    /// Number of this member; 0 founds the group and leads it.
+    /// Number of this member; 0 creates the group and leads it.
     pub(super) id: u64,
     /// Members there will be.
     pub(super) members: u64,

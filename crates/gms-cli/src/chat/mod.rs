@@ -143,7 +143,7 @@ impl Screen {
             let place = match update {
                 gms::Update::Message(message) => message.gseq,
                 gms::Update::View(view) => view.gseq,
-                // What was said before a group was founded anew will not be shown any more.
+                // What was said before a group was created anew will not be shown any more.
                 gms::Update::Gap(gap) if gap.from == 0 => u64::MAX,
                 gms::Update::Dissolved(_) => u64::MAX,
                 gms::Update::Gap(gap) => gap.to,

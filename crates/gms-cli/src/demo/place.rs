@@ -39,7 +39,7 @@ impl Place {
     pub(super) async fn join(&self, id: u64) -> Result<(Group, Events), JoinError> {
         let mut config = Config::new(self.group.clone());
         config.id = Some(id);
-        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
         // The name is this run's own: nobody else can have created the group.
         (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
         config.params.quorum = self.settings.quorum;

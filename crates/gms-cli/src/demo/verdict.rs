@@ -15,8 +15,8 @@ pub(super) struct Agreement {
 }
 
 /// Compares every member with the one that was there longest, on the part of the order in which both were members;
-/// `sent` says how many messages each member sent. Nobody is left out alive, unless the network is `lossy`. The error says
-/// where they part.
+/// `sent` says how many messages each member sent. Nobody is left out alive, unless the network is `lossy`. The error
+/// says where they part.
 pub(super) fn judge(
     records: &BTreeMap<u64, Record>,
     sent: &BTreeMap<u64, u64>,

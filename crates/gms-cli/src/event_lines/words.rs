@@ -51,7 +51,7 @@ pub(crate) fn update_in_words(update: &Update, palette: Palette) -> String {
             let line = palette.strong(parts_in_words(v.view, v.leader, lists)).to_string();
             with_reasons(line, v.why.iter().map(|(id, why)| (*id, why.clone())))
         }
-        Update::Gap(Gap { from: 0, .. }) => palette.strong("the group was founded anew").to_string(),
+        Update::Gap(Gap { from: 0, .. }) => palette.strong("the group was created anew").to_string(),
         Update::Gap(gap) => {
             palette.strong(format_args!("{} to {} are not known any more", gap.from, gap.to)).to_string()
         }

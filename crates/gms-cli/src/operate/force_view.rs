@@ -19,8 +19,8 @@ const NOT_TOGETHER: &str = "all survivors have to reach each other: order it aga
 /// What was typed after `force-view`.
 #[derive(Debug, Args)]
 pub(crate) struct ForceFlags {
-    /// Ids of those that go on: all that are left of the group. The one furthest ahead creates the new lineage, with its
-    /// history, and has to be on this host; the others join it
+    /// Ids of those that go on: all that are left of the group. The one furthest ahead creates the new lineage, with
+    /// its history, and has to be on this host; the others join it
     #[arg(long, value_name = "ID", value_delimiter = ',', required = true)]
     survivors: Vec<u64>,
 
@@ -52,7 +52,7 @@ pub(crate) fn force_view(flags: &ForceFlags) -> Outcome {
                 Err(not_ready) => return Err(not_ready.into_failure()),
             }
         };
-        order(&heir, Operation::ForceView { part: Part::Found, discard: *discard }).await?;
+        order(&heir, Operation::ForceView { part: Part::Create, discard: *discard }).await?;
         let leads = |row: &&Row| row.id == heir.id && row.role == "leader" && row.gid != heir.gid;
         let (start, mut reasons) = (Instant::now(), Vec::new());
         let others = loop {

@@ -39,7 +39,7 @@ pub(crate) struct RecvFlags {
 /// Prints until there have been enough messages.
 pub(crate) fn run(flags: &RecvFlags) -> Outcome {
     match runtime()?.block_on(receive(flags)) {
-        // Whoever stopped reading had enough, and nothing else was to be done.
+        // The reader had enough, and there was nothing else to do.
         Err(failure) if failure.is_unread() => Ok(ExitCode::SUCCESS),
         outcome => outcome,
     }

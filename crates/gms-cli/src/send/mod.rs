@@ -120,7 +120,7 @@ async fn send(flags: SendFlags) -> Outcome {
             reporting.await
         }
     };
-    // Whoever stopped reading what is printed does not want the rest sent either.
+    // A user who stopped reading the output does not want the rest sent either.
     sending.abort();
     match sending.await {
         Err(_) if outcome.is_ok() => {

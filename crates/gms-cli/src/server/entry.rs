@@ -106,7 +106,7 @@ impl Entrance {
         self.listeners.endpoints()
     }
 
-    /// Joins or founds the group, and lets clients in.
+    /// Joins or creates the group, and lets clients in.
     pub(super) async fn enter(self) -> Result<Entered, Failure> {
         let joined = match self.loss {
             None => Group::join_over(self.config, self.udp).await,
@@ -120,7 +120,7 @@ impl Entrance {
     }
 }
 
-/// Creates the file. A pipe that nobody reads would keep whoever opens it waiting for ever.
+/// Creates the file. Opening a pipe that nobody reads would block for ever.
 async fn create_trace(path: PathBuf) -> Result<File, Failure> {
     let what = format!("cannot write the trace {}", path.display());
     match timeout(OPEN_WITHIN, spawn_blocking(move || File::create(path))).await {

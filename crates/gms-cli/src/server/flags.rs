@@ -53,12 +53,12 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_NAME", value_name = "NAME")]
     pub(super) name: Option<String>,
 
-    /// Looks for the group; it is founded once all servers with these ids are there. Default is to look for it and
-    /// let the highest id found it after 0.3 s
+    /// Looks for the group; it is created once all servers with these ids are there. Default is to look for it and
+    /// let the highest id create it after 0.3 s
     #[arg(long, env = "GMS_EXPECT", value_name = "ID", num_args = 1.., value_delimiter = ',')]
     pub(super) expect: Option<Vec<u64>>,
 
-    /// Founds the group at once
+    /// Creates the group at once
     #[arg(long, env = "GMS_BOOTSTRAP", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) bootstrap: Option<bool>,
 
@@ -112,8 +112,8 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_PROFILE", value_enum, value_name = "NETWORK")]
     pub(super) profile: Option<ProfileName>,
 
-    /// What becomes of messages while this server is cut off from a quorum: they wait, or are refused, and clients go to
-    /// another server [default: hold]
+    /// What becomes of messages while this server is cut off from a quorum: they wait, or are refused, and clients go
+    /// to another server [default: hold]
     #[arg(long, env = "GMS_WHEN_BLOCKED", value_enum, value_name = "WHAT")]
     pub(super) when_blocked: Option<WhenBlockedName>,
 

@@ -1,8 +1,8 @@
 //! `gms-cli server`: runs a member.
 //!
-//! The main thread prints, and may block on a slow reader. The member lives on the runtime's threads, with the tasks that
-//! tell its clients what happens, send what was typed and wait for signals. What is not printed yet is bounded: a reader
-//! that is too slow holds the group back in the end, for nothing may be left out.
+//! The main thread prints, and may block on a slow reader. The member lives on the runtime's threads, with the tasks
+//! that tell its clients what happens, send what was typed and wait for signals. What is not printed yet is bounded: a
+//! reader that is too slow holds the group back in the end, for nothing may be left out.
 
 mod departure;
 mod entry;

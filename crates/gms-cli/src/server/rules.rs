@@ -14,7 +14,7 @@ use super::flags::ServerFlags;
 pub(super) enum ElectionName {
     /// The highest id
     Bully,
-    /// Whoever has been a member longest
+    /// The oldest member
     Seniority,
     /// The highest --weight, and of equal weights the highest id
     Priority,

@@ -70,8 +70,8 @@ impl ServerSettings {
         let expect: BTreeSet<u64> = flags.expect.or(file.expect).unwrap_or_default().into_iter().collect();
         let id = flags.id.or(file.id);
         let bootstrap = match (flags.bootstrap.or(file.bootstrap).unwrap_or(false), expect.is_empty()) {
-            (true, false) => bail!("bootstrap founds the group at once and expect waits for others: give only one"),
-            (true, true) => Bootstrap::Found,
+            (true, false) => bail!("bootstrap creates the group at once and expect waits for others: give only one"),
+            (true, true) => Bootstrap::Create,
             (false, false) if id.is_none() => {
                 bail!("expect names servers by their ids: give this one its own with --id")
             }
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!((settings.group.as_str(), settings.id), ("orders", Some(7)));
         assert_eq!(settings.rules.params(), gms::Params::default());
         assert_eq!(settings.when_blocked, WhenBlocked::Hold);
-        assert_eq!(settings.bootstrap, Bootstrap::Found);
+        assert_eq!(settings.bootstrap, Bootstrap::Create);
         let settings = resolve(&["--config", path, "--bootstrap=false"]).expect("resolves");
         assert_eq!(settings.bootstrap, Bootstrap::Auto);
     }

@@ -45,8 +45,9 @@ struct What {
     seeds: Option<Seeds>,
 
     /// Runs one again and prints what it is and everything that happens. NAME is a seed, as 17; with an m before it
-    /// processes may die, with an i none does, with an l more than one lineage may arise; behind it -followers leaves out what happens to a leader, -plain
-    /// what operators choose and order and the newest faults, -unwatched the directory
+    /// processes may die, with an i none does, with an l more than one lineage may arise; behind it -followers leaves
+    /// out what happens to a leader, -plain what operators choose and order and the newest faults, -unwatched the
+    /// directory
     #[arg(long, value_name = "NAME")]
     replay: Option<RunName>,
 

@@ -167,10 +167,10 @@ fn lineage_happenings(lineages: &Lineages) -> Vec<(Time, String)> {
 }
 
 fn again(again: Again) -> String {
-    let Again { first, apart, elsewhere, found } = again;
-    let (place, founds) =
-        (if elsewhere { " elsewhere" } else { "" }, if found { ", each to found the group" } else { "" });
-    format!(" and started again{place} after {}, {} apart{founds}", time(first), time(apart))
+    let Again { first, apart, elsewhere, creates } = again;
+    let place = if elsewhere { " elsewhere" } else { "" };
+    let told = if creates { ", each to create the group" } else { "" };
+    format!(" and started again{place} after {}, {} apart{told}", time(first), time(apart))
 }
 
 fn passes(passes: Passes) -> &'static str {
@@ -189,14 +189,14 @@ fn birth_in_words(birth: &Birth, scenario: &Scenario) -> String {
     let nodes =
         |nodes: &mut dyn Iterator<Item = u64>| nodes.map(|node| node.to_string()).collect::<Vec<_>>().join(", ");
     let how = match &birth.entry {
-        Entry::Found => "founds the group".to_owned(),
-        Entry::Auto => "joins, or founds the group if there is none".to_owned(),
+        Entry::Create => "creates the group".to_owned(),
+        Entry::Auto => "joins, or creates the group if there is none".to_owned(),
         Entry::Listed(contacts) => {
             let places: Vec<String> = contacts.iter().map(|place| format!("10.0.0.{}", place + 1)).collect();
-            format!("joins, or founds the group if there is none, and asks {}", places.join(", "))
+            format!("joins, or creates the group if there is none, and asks {}", places.join(", "))
         }
         Entry::Expected => {
-            format!("joins, or founds the group with {}", nodes(&mut scenario.expected().into_iter()))
+            format!("joins, or creates the group with {}", nodes(&mut scenario.expected().into_iter()))
         }
         Entry::Multicast => "joins by multicast".to_owned(),
         Entry::Through(contacts) => {
@@ -288,9 +288,15 @@ mod tests {
     #[test]
     fn every_scenario_can_be_told() {
         let words: Vec<String> = (1..300).flat_map(|seed| scenario_in_words(&Scenario::draw(seed))).collect();
-        for said in
-            ["dies", "an operator", "stands still", "are lost", "no Install", "before sending", "founds the group with"]
-        {
+        for said in [
+            "dies",
+            "an operator",
+            "stands still",
+            "are lost",
+            "no Install",
+            "before sending",
+            "creates the group with",
+        ] {
             assert!(words.iter().any(|line| line.contains(said)), "{said}");
         }
         let words: Vec<String> = (1..300).flat_map(|seed| scenario_in_words(&Scenario::lineage(seed))).collect();

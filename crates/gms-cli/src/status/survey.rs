@@ -147,7 +147,7 @@ async fn find_within(find: &FindConfig, wait: Duration) -> Result<Vec<FoundServe
     }
 }
 
-/// What the server says whose address this is, one or the other, and whom it has seen.
+/// What the server at this address, for members or for clients, says of itself and of the servers that it has seen.
 async fn ask(endpoint: &Endpoint) -> Result<(Row, Vec<ServerSeen>), String> {
     let mut config = ClientConfig::at([endpoint.clone()]);
     (config.name, config.give_up) = (Some("gms-cli status".to_owned()), Duration::ZERO);

@@ -46,9 +46,9 @@ pub(crate) enum Fault {
 
 /// How many servers faults may still take, so that what is left when they are over is a quorum.
 ///
-/// Those killed are gone for good, for a server that is started again is a new member. Those that others cannot hear may
-/// be excluded in the meantime; whoever is left decides. So the killed must be fewer than half of those that were never
-/// out of reach; or none is killed, and all who went on without a quorum find each other again.
+/// Those killed are gone for good, for a server that is started again is a new member. Those that others cannot hear
+/// may be excluded in the meantime, and the rest decides. So the killed must be fewer than half of those that were
+/// never out of reach; or none is killed, and all who went on without a quorum find each other again.
 struct Budget {
     servers: usize,
     killed: usize,

@@ -132,7 +132,7 @@ impl View {
     }
 }
 
-/// Whoever panicked holding it has said so.
+/// A thread that panicked while it held the lock has said so.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

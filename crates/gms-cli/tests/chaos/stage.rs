@@ -209,7 +209,7 @@ impl Stage {
         self.start(server);
     }
 
-    /// Whoever ended without being told to has to be looked at.
+    /// Reports servers that ended without being told to.
     pub(crate) fn look_after_servers(&mut self) {
         for server in 0..self.servers.len() {
             let Some(end) = self.servers[server].ended() else { continue };

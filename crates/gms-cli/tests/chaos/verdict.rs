@@ -21,7 +21,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Keeps it for whoever wants to know.
+    /// Keeps it for later.
     pub(crate) fn write(&self, folder: &Path) {
         let told = self.told.iter().enumerate().map(|(number, told)| format!("{number} {told:?}\n"));
         let path = folder.join(format!("client-{}-{}.told", self.client, self.level));
@@ -43,8 +43,8 @@ pub(crate) fn of_traces(mut traces: Vec<PathBuf>, folder: &Path) -> (Vec<String>
     }
 }
 
-/// Where the lives of the servers and the accounts of the clients differ, or either from itself; `present` are the lives
-/// that went on to the end.
+/// Where the lives of the servers and the accounts of the clients differ, or either from itself; `present` are the
+/// lives that went on to the end.
 pub(crate) fn of_accounts(lives: &[Life], present: &[Life], accounts: &[Account]) -> Vec<String> {
     let mut wrong = Vec::new();
     let (mut places, mut entries) = (HashMap::new(), HashMap::new());

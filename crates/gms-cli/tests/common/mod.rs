@@ -17,7 +17,7 @@ use serde_json::Value;
 /// Longest wait for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// The program, without anything from the environment of whoever runs the tests.
+/// The program, without anything from the caller's environment.
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gms-cli"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GMS_")) {
@@ -180,7 +180,7 @@ impl Server {
         self.wait_until(words, |lines| lines.iter().any(|line| line.contains(&said)));
     }
 
-    /// What it complained about so far; that it waits for others to create the group is no complaint.
+    /// What it complained about so far. Waiting for others to create the group does not count.
     pub(crate) fn complaints(&self) -> String {
         let warnings = self.warnings.all.lock().unwrap();
         let complaints = warnings.0.iter().filter(|line| !line.starts_with("the group is created once"));
@@ -326,7 +326,7 @@ pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more
     let start = |id: u64| {
         let (id, trace) = (id.to_string(), trace.map(|dir| dir.join(format!("{id}.jsonl"))));
         let mut arguments = vec!["--multicast", multicast, "--id", &id];
-        // Only one founds, however long the others hear nothing of it on a busy machine.
+        // Only one creates the group, however long the others hear nothing of it on a busy machine.
         arguments.extend(if id == "0" { &["--bootstrap"][..] } else { &["--expect", "0"] });
         arguments.extend(more);
         if let Some(trace) = &trace {
@@ -343,7 +343,8 @@ pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more
     servers
 }
 
-/// Stops all of them. Of a process with threads the others run on until one has seen the signal, so this waits for that.
+/// Stops all of them. Of a process with threads the others run on until one has seen the signal, so this waits for
+/// that.
 pub(crate) fn stop_all(servers: &[&Server]) {
     servers.iter().for_each(|server| server.signal("-STOP"));
     for server in servers {
@@ -355,8 +356,9 @@ pub(crate) fn stop_all(servers: &[&Server]) {
     }
 }
 
-/// Waits until all of them follow one leader, one of them; returns its place among them. Who founds a group is the highest
-/// of those that have found each other by then: when datagrams are lost, or a server starts late, that may be any.
+/// Waits until all of them follow one leader, one of them; returns its place among them. Who creates a group is the
+/// highest of those that have found each other by then: when datagrams are lost, or a server starts late, that may be
+/// any.
 pub(crate) fn one_leader(servers: &[Server]) -> usize {
     let leaders: Vec<u64> = servers.iter().map(|server| server.wait_for_followers(servers.len() - 1)).collect();
     assert!(leaders.iter().all(|leader| *leader == leaders[0]), "{leaders:?}");

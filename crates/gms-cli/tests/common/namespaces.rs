@@ -52,7 +52,7 @@ impl Hosts {
         &self.names[index]
     }
 
-    /// Cuts these hosts off from the others, together; whoever is not named is with the others again.
+    /// Cuts these hosts off from the others, together; hosts that are not named are with the others again.
     pub(crate) fn split(&self, apart: &[usize]) {
         for index in 0..self.names.len() {
             let side = if apart.contains(&index) { "br1" } else { "br0" };

@@ -23,8 +23,8 @@ pub(crate) struct Candidate {
     asked: Time,
 }
 
-/// One that was let in and given up without ever having arrived: it hears of the group, and what lets it in does not reach
-/// it. As long as it is in, it holds up the others.
+/// One that was let in and given up without ever having arrived: it hears of the group, and what lets it in does not
+/// reach it. As long as it is in, it holds up the others.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Unreached {
     uid: Uid,

@@ -1,5 +1,5 @@
-//! Whom a leader may blame. A member that is heard and stores nothing is given up, but not so many that the leader itself
-//! is the likelier cause: then it is the one that goes (docs/correctness.md, *Blame*).
+//! Whom a leader may blame. A member that is heard and stores nothing is given up, but not so many that the leader
+//! itself is the likelier cause: then it is the one that goes (docs/correctness.md, *Blame*).
 
 use std::time::Duration;
 
@@ -65,7 +65,8 @@ impl Blame {
 }
 
 impl Membership {
-    /// These are heard, were sent everything by unicast, too, and store nothing. Either they are given up, or this leader is.
+    /// These are heard, were sent everything by unicast, too, and store nothing. Either they are given up, or this
+    /// leader is.
     pub(crate) fn blame(&mut self, cx: &mut Context, deaf: Vec<Uid>) {
         self.blame.put_out.retain(|(at, _)| cx.now - *at <= REMEMBERED);
         self.look_at_interface(cx);
@@ -87,8 +88,8 @@ impl Membership {
         self.blame.put_out.extend(blamed.into_iter().map(|uid| (cx.now, uid)));
     }
 
-    /// Whether more than half of those who vote, or did until they were blamed, are beyond blame. A tie is no majority,
-    /// whoever leads: of two, either may be the cause.
+    /// Whether more than half of those who vote, or did until they were blamed, are beyond blame. A tie is not a majority,
+    /// no matter who leads: either of two may be the cause.
     fn leaves_a_majority(&self, deaf: &[Uid]) -> bool {
         let deaf = self.view.voters().filter(|m| deaf.contains(&m.uid)).count();
         let gone = self.blame.put_out.iter().filter(|(_, uid)| !self.view.contains(*uid)).count();
@@ -118,8 +119,8 @@ impl Membership {
         self.blame.resigned.is_some()
     }
 
-    /// Whether this process can send, as far as it knows itself. One that cannot accuses nobody, for it would blame others
-    /// for what is its own; it does not stand, and does not go on leading.
+    /// Whether this process can send, as far as it knows itself. One that cannot accuses nobody, for it would blame
+    /// others for what is its own; it does not stand, and does not go on leading.
     pub(crate) fn note_cannot_send(&mut self, cx: &mut Context, cannot: bool) {
         self.blame.cannot_send = cannot;
         self.look_at_interface(cx);
@@ -165,8 +166,8 @@ impl Membership {
         self.blame.checking.is_some_and(|(since, answered)| cx.now - answered.unwrap_or(since) > patience)
     }
 
-    /// An attempt to end the view has failed. If it has failed for long because of the same frame, which only these hold, and
-    /// which does not come from them, the next one goes without them; if that was tried, they are needed.
+    /// An attempt to end the view has failed. If it has failed for long because of the same frame, which only these
+    /// hold, and which does not come from them, the next one goes without them; if that was tried, they are needed.
     pub(super) fn note_failed_attempt(&mut self, cx: &Context, lacking: Option<(Fseq, Vec<Uid>)>) {
         let Some((fseq, holders)) = lacking else {
             self.blame.withholding.clear();

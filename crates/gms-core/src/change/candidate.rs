@@ -155,7 +155,7 @@ impl Membership {
         let pause = BACKOFF * slots * (1 << self.attempts_failed.min(LONGEST_BACKOFF));
         self.attempts_failed += 1;
         self.stand_at = cx.now + cx.random.stretched(pause);
-        // Whoever is bound to a ballot waits for its owner; I am that, and have nothing to wait for.
+        // A member that is bound to a ballot waits for its owner. I am the owner, and have nothing to wait for.
         self.attempt_at = Time::ZERO;
     }
 
@@ -199,8 +199,8 @@ impl Membership {
         self.propose_at_cut(cx);
     }
 
-    /// Promises from a quorum, and from all who may still answer, as far as one can wait for them: where the others were
-    /// not reached before, they answer about when the last of the quorum does.
+    /// Promises from a quorum, and from all who may still answer, as far as one can wait for them: where the others
+    /// were not reached before, they answer about when the last of the quorum does.
     fn enough_promised(&self, cx: &Context, candidacy: &Candidacy) -> bool {
         let Some(carried) = candidacy.carried_since else { return false };
         let waited = cx.now - candidacy.since;
@@ -217,9 +217,9 @@ impl Membership {
     }
 
     /// The value of the highest ballot that somebody who promised has accepted, if it may be decided. It is not, if too
-    /// few may be bound to it: those who say so, and those who say nothing. (With fail-stop it always may be: whoever says
-    /// no may die, and count no longer, before its proposer asks who is left.) Nor is the leader's plan once the leader
-    /// itself is bound to this ballot, for nobody else decides that.
+    /// few may be bound to it: those who say so, and those who say nothing. (With fail-stop it always may be: a member
+    /// that says no may die, and no longer count, before its proposer asks those that are left.) Nor is the leader's
+    /// plan once the leader itself is bound to this ballot, for nobody else decides that.
     fn bound_to<'a>(&self, candidacy: &'a Candidacy) -> Option<&'a Next> {
         let (ballot, next) = candidacy.accepted()?;
         let promise = |uid: Uid| self.view.index_of(uid).and_then(|index| candidacy.promise(index));

@@ -92,8 +92,8 @@ impl Membership {
         }
     }
 
-    /// Tells one outside of this view, who is in an older one, what ended that, or, if it is in none that is remembered, that
-    /// it is out. All of those together are told no more often than one member: anybody can be one.
+    /// Answers a process outside of this view: if it is in an older one that is remembered, what ended that one;
+    /// otherwise, that it is out. All of those together are told no more often than one member, for anybody can be one.
     pub(crate) fn tell_one_outside(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, vid: Vid) {
         if cx.now - self.told_outside < REPEAT {
             return;

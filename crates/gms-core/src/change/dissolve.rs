@@ -1,5 +1,5 @@
-//! The end of a lineage in which nothing was ordered, in favour of another one: a *Next with `into`*. It has no members,
-//! is decided by a quorum of the view that it ends alone, and any candidate completes it.
+//! The end of a lineage in which nothing was ordered, in favour of another one: a *Next with `into`*. It has no
+//! members, is decided by a quorum of the view that it ends alone, and any candidate completes it.
 
 use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};
@@ -17,13 +17,13 @@ pub struct Unordered {
     pub payload: bytes::Bytes,
     /// Its level.
     pub level: crate::wire::Level,
-    /// To whom, and of whose session.
+    /// Its receivers, and the session that it belongs to.
     pub addressing: crate::wire::Addressing,
 }
 
 impl Membership {
     /// This lineage is to end in favour of another one. Only the leader can see to it, and only while nothing was
-    /// ordered; who wishes it repeats it.
+    /// ordered. The caller repeats the request.
     pub(crate) fn on_dissolve(&mut self, cx: &mut Context, into: Gid) {
         let busy = self.proposal.is_some() || self.candidacy.is_some() || self.ending.is_some();
         let free = self.stage == Stage::Member && !busy && !self.is_wedged() && !self.blocked_by_quorum();

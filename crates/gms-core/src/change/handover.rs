@@ -45,7 +45,7 @@ struct Leaver {
 }
 
 impl Membership {
-    /// A view begins: whoever was in the last one, and is not in this one, is seen off.
+    /// A view begins: members of the last one that are not in this one are seen off.
     pub(super) fn see_off(&mut self, cx: &Context, before: &View, suspects: &[bool], planned: bool) {
         let (vid, since) = (self.view.vid, cx.now);
         let gone = before.members.iter().enumerate().filter(|(_, m)| !self.view.contains(m.uid));

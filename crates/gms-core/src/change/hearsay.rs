@@ -1,6 +1,6 @@
-//! What others say has ended my view, and when that is believed. One member may be wrong, and lie; somebody who is in no
-//! view that I know may be anybody. So what was not accepted here before is believed of a quorum of my view only, each of
-//! whom says the same, or when those who are still in my view are too few to go on in it.
+//! What others say has ended my view, and when that is believed. One member may be wrong, and lie; somebody who is in
+//! no view that I know may be anybody. So what was not accepted here before is believed only if a quorum of my view
+//! says the same, or if those who are still in my view are too few to go on in it.
 
 use std::net::SocketAddr;
 
@@ -56,8 +56,8 @@ pub(crate) enum Says {
 }
 
 impl Membership {
-    /// `who` is in a later view. One that was ever in a view with me is asked what ended mine; of all others it is a reason
-    /// to ask the members, as long as they are heard.
+    /// `who` is in a later view. One that was ever in a view with me is asked what ended mine; of all others it is a
+    /// reason to ask the members, as long as they are heard.
     pub(crate) fn seek_after(&mut self, cx: &mut Context, who: Uid, from: SocketAddr) {
         if self.address_of(who).is_some() || self.is_cut_off(cx) {
             self.seek_successor(cx, from);

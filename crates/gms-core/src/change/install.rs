@@ -1,4 +1,4 @@
-//! What a decided value does: deliver up to the cut, then the view; and telling whoever asks.
+//! What a decided value does: deliver up to the cut, then the view; and telling those who ask.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -2,12 +2,12 @@
 //!
 //! Planned (5.1): `admission` is who may come in, `planned` the leader's own proposal for joins, leaves and
 //! hand-over. `settling` is how long a new lineage waits before it orders anything, `dissolve` the end of one in which
-//! nothing was ordered, `returning` how one goes on whose quorum is lost for good. Unplanned (5.2): `suspicion` is who is
-//! taken to be dead, `blame` whom a leader may give up although it is heard, `candidate` the attempt of one who is elected
-//! to propose. `proposal` is how either is decided, `voter` a member's part in it, `hearsay` when a member believes that
-//! something is decided, `install` what every process does with a decided value, `handover` how the leader of the new view
-//! brings in all who are in it and lets the others go, `departure` the last steps of one who is left out (5.3). `reasons`
-//! is why each of those goes.
+//! nothing was ordered, `returning` how a lineage goes on when its quorum is lost for good. Unplanned (5.2):
+//! `suspicion` is who is taken to be dead, `blame` whom a leader may give up although it is heard, `candidate` the
+//! attempt of a member that is elected to propose. `proposal` is how either is decided, `voter` a member's part in it,
+//! `hearsay` when a member believes that something is decided, `install` what every process does with a decided value,
+//! `handover` how the leader of the new view brings in all who are in it and lets the others go, `departure` the last
+//! steps of a member that is left out (5.3). `reasons` is why each of those goes.
 
 mod admission;
 mod blame;

@@ -314,8 +314,8 @@ impl Membership {
     pub(super) fn may_propose(&self, cx: &Context, view: &View) -> bool {
         let me = cx.config.uid;
         let index = |uid| self.view.index_of(uid);
-        // Nobody is left two views behind: whoever is to vote has confirmed the present view, and
-        // learners who have not are given up when they stay silent.
+        // Nobody is left two views behind: all who are to vote have confirmed the present view, and learners that have
+        // not are given up when they stay silent.
         let here = |i: usize| self.present(cx, i) && self.peers[i].arrived;
         let heard = view.voters().all(|m| m.uid == me || index(m.uid).is_some_and(here));
         heard

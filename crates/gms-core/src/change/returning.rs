@@ -1,6 +1,6 @@
-//! Going on without a quorum that is lost for good: where nobody of the last view can decide anything any more, and all its
-//! voters are accounted for, one of those who are left creates a lineage that begins with the history of the old one
-//! (docs/lineages.md, *Returning*). When that is so is found out by the layers around this one.
+//! Going on without a quorum that is lost for good: where nobody of the last view can decide anything any more, and all
+//! its voters are accounted for, one of those who are left creates a lineage that begins with the history of the old
+//! one (docs/lineages.md, *Returning*). When that is so is found out by the layers around this one.
 
 use crate::context::Context;
 use crate::event::Trace;
@@ -22,8 +22,8 @@ pub struct Origin {
 }
 
 impl Membership {
-    /// Creates another lineage, alone, with everything that is stored here: all of it is delivered, whatever its level, then
-    /// the first view of the new lineage.
+    /// Creates another lineage, alone, with everything that is stored here: all of it is delivered, whatever its level,
+    /// then the first view of the new lineage.
     pub(crate) fn on_return(&mut self, cx: &mut Context) {
         if self.stage != Stage::Member || !self.has_history() {
             return;

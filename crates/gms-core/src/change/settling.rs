@@ -30,7 +30,7 @@ impl Settling {
 
 impl Membership {
     /// Whether anything but views was ordered in this lineage, as far as this process knows: its views alone take one
-    /// place each. What did not survive a cut is no history.
+    /// place each. What did not survive a cut does not count.
     pub(crate) fn has_history(&self) -> bool {
         self.view.gseq > self.view.vid || self.log.top() > self.view.at
     }

@@ -17,8 +17,8 @@ use crate::wire::Control;
 /// What is heard for so long after a connection was closed and refused was still on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
-/// So many times as long as for an own message to be ordered a follower waits for a frame that it asks for, first of the
-/// leader and then of everybody.
+/// So many times as long as for an own message to be ordered a follower waits for a frame that it asks for, first of
+/// the leader and then of everybody.
 const UNREPAIRED_FLOWS: u32 = 3;
 
 /// Why a member is taken to be dead, and since when.
@@ -94,8 +94,8 @@ impl Membership {
         }
     }
 
-    /// Tells the leader of deaths that it may have no proof of: without one it can neither go on nor remove the dead, and
-    /// it lives, so that nobody else can.
+    /// Tells the leader of deaths that it may have no proof of: without one it can neither go on nor remove the dead,
+    /// and it lives, so that nobody else can.
     pub(crate) fn report_deaths(&self, cx: &mut Context) {
         let fail_stop = self.view.params.quorum == QuorumMode::FailStop;
         if let Some(who) = self.dead.first().filter(|_| fail_stop && !self.is_leader() && self.stage != Stage::Gone) {
@@ -161,8 +161,8 @@ impl Membership {
         !self.is_leader() && (self.gray || self.is_suspect(cx, leader) || self.accuses(cx, self.view.leader))
     }
 
-    /// Whether the leader orders nothing of mine although it is heard, and does not say why, or cannot send me what it has
-    /// ordered. Once a ballot keeps what is forwarded from being ordered, the answer stays what it was.
+    /// Whether the leader orders nothing of mine although it is heard, and does not say why, or cannot send me what it
+    /// has ordered. Once a ballot keeps what is forwarded from being ordered, the answer stays what it was.
     pub(crate) fn judge_leader(&mut self, cx: &Context) {
         if !self.is_wedged() {
             let since = self.progress.max(self.excused);
@@ -175,8 +175,8 @@ impl Membership {
     }
 
     /// Tells everybody, as long as it lasts, that the leader is taken to be dead. A leader that is bound to another's
-    /// ballot says it of itself, and so does one that has resigned: members that still hear it need not defend it, and are
-    /// not left out for that.
+    /// ballot says it of itself, and so does one that has resigned: members that still hear it need not defend it, and
+    /// are not left out for that.
     pub(crate) fn accuse(&mut self, cx: &mut Context) {
         self.judge_leader(cx);
         let bound = self.is_wedged() && self.promised.node != cx.config.uid.node;

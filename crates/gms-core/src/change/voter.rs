@@ -98,7 +98,8 @@ impl Membership {
             let no = Control::PromiseNo { ballot, promised: Some(self.promised) };
             return cx.tell(from, self.view.gid, self.view.vid, &no);
         }
-        // Who proposes something has been promised, by a quorum, that it may; if not by this process, nobody waits for it.
+        // Who proposes something has been promised, by a quorum, that it may; if not by this process, nobody waits for
+        // it.
         let is_promised = ballot.round == 0 || ballot == self.promised;
         if !is_promised && self.defends_leader_against(cx, who) {
             return;
@@ -150,7 +151,7 @@ impl Membership {
         cx.tell(from, self.view.gid, self.view.vid, &Control::Accepted { ballot });
     }
 
-    /// Whether the order up to the cut is the same as here. One who is left out may have more than the cut.
+    /// Whether the order up to the cut is the same as here. A member that is left out may have more than the cut.
     pub(super) fn is_mine(&self, cx: &Context, next: &Next) -> bool {
         match self.order_at(next.cut()) {
             Some(place) => place == (next.view.gseq, next.cut_digest),
@@ -158,8 +159,8 @@ impl Membership {
         }
     }
 
-    /// What somebody proposes contradicts the order here. Either one may be wrong: if it is decided all the same, a quorum
-    /// says so. What is here beyond the part that is acknowledged may be what was wrong, and can be had again.
+    /// What somebody proposes contradicts the order here. Either one may be wrong: if it is decided all the same, a
+    /// quorum says so. What is here beyond the part that is acknowledged may be what was wrong, and can be had again.
     pub(super) fn deny(&mut self, cx: &mut Context) {
         cx.stats.implausible_ends += 1;
         self.log.end_at(self.log.have());

@@ -17,7 +17,8 @@ impl Order {
         Self { sessions: Sessions::new(limit), next: 1 }
     }
 
-    /// What becomes of these messages of sessions, one after the other, all sent by one who is no member any more.
+    /// What becomes of these messages of sessions, one after the other, all sent by a process that is no longer a
+    /// member.
     fn fold(&mut self, rows: &[(u128, u64)]) -> Vec<Option<Passed>> {
         rows.iter().map(|row| self.decide(9, *row, &[1])).collect()
     }

@@ -36,7 +36,8 @@ pub enum Kind {
     Held = 7,
 }
 
-/// The bit of the kind that marks the copy of a multicast datagram, sent by unicast to one whom multicast does not reach.
+/// The bit of the kind that marks the copy of a multicast datagram, sent by unicast to one whom multicast does not
+/// reach.
 const COPY: u8 = 0x80;
 
 impl Kind {

@@ -30,8 +30,8 @@ pub(crate) struct Bounds {
     pub(crate) pause: Duration,
     /// Who may pause.
     pub(crate) sleepers: &'static [usize],
-    /// Whether others than INSTALL, NACK, VIEW_REQ, REPAIR and EXCLUDED arrive in another view than they were sent in, and whether
-    /// one who is out still takes steps. Both help those who lag behind, and multiply the states.
+    /// Whether others than INSTALL, NACK, VIEW_REQ, REPAIR and EXCLUDED arrive in another view than they were sent in,
+    /// and whether a process that is out still takes steps. Both help those who lag behind, and multiply the states.
     pub(crate) courtesy: bool,
     /// The bug planted in all three.
     pub(crate) bug: Option<Bug>,

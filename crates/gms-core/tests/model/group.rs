@@ -1,8 +1,8 @@
 //! Three processes and the network between them, as stateright sees them.
 //!
 //! The network is the set of all that was ever sent. What is in it may arrive at any time, in any order, any number of
-//! times, or never. That is loss, duplication and reordering without a bound, and crashes too: a process that crashes is
-//! one that takes no further step, and what it had not sent yet is what never arrives.
+//! times, or never. That is loss, duplication and reordering without a bound, and crashes too: a process that crashes
+//! is one that takes no further step, and what it had not sent yet is what never arrives.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,8 +21,8 @@ use crate::properties;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A clock that stands still must not be waited for: no time is needed between two ballots, and nobody becomes unheard by
-/// time alone.
+/// A clock that stands still must not be waited for: no time is needed between two ballots, and nobody becomes unheard
+/// by time alone.
 fn timing() -> Timing {
     let (heartbeat, presence, quorum, flow, linger) = (HOUR, HOUR, HOUR, HOUR, HOUR);
     let (collect, convince, attempt) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
@@ -52,7 +52,8 @@ impl fmt::Debug for Group {
 }
 
 impl Group {
-    /// How often a process has heard what nobody should say. It is no part of the state, and seen on the first way to it.
+    /// How often a process has heard what nobody should say. It is not part of the state: what counts is the first path
+    /// to it.
     pub(crate) fn lies(&self, at: usize) -> u64 {
         self.processes[at].member().stats().lies()
     }
@@ -127,8 +128,8 @@ impl World {
     }
 
     /// Three voters that have nothing more to say, on a network where everything arrives at once.
-    fn founded(&self) -> [Process; PROCESSES] {
-        let start = |index| if index == 0 { Start::Found } else { Start::Join(vec![]) };
+    fn created(&self) -> [Process; PROCESSES] {
+        let start = |index| if index == 0 { Start::Create } else { Start::Join(vec![]) };
         let mut processes: [Process; PROCESSES] =
             std::array::from_fn(|index| Process::start(self.config(index), start(index)));
         let quiet = Duration::from_secs(60);
@@ -186,7 +187,7 @@ impl Model for World {
     type Action = Action;
 
     fn init_states(&self) -> Vec<Group> {
-        let mut processes = self.founded();
+        let mut processes = self.created();
         processes.iter_mut().for_each(Process::forget);
         for accuser in self.bounds.accusers {
             let (after, accusations) = processes[*accuser].after(&Step::Suspicion(0));

@@ -92,7 +92,7 @@ fn one_to_which_datagrams_of_full_size_do_not_get_through_is_not_let_in_and_know
     }
 }
 
-/// A group of three, of which 2 is silent, and a new life of it has come where it was reached.
+/// A group of three where 2 is silent and a new life of it has come at its address.
 pub(crate) fn with_a_new_life(life: Uid) -> Group {
     let mut group = Group::of(3);
     let config = Config::new("test", life, address(2));

@@ -115,7 +115,8 @@ fn a_group_without_multicast_lets_others_in_and_replaces_its_leader() {
     assert_eq!([1, 2, 3].map(|who| delivered(&group, who)), [2; 3]);
 }
 
-/// Of five, first two store nothing, then one of the rest. Who is in the view then, and how often the leader has resigned.
+/// Of five, first two store nothing, then one of the rest. Who is in the view then, and how often the leader has
+/// resigned.
 fn by_instalments(change: impl Fn(&mut Config)) -> (Vec<usize>, u64) {
     let mut group = Group::with(5, change);
     group.sends_one(0, Level::Agreed);

@@ -150,8 +150,8 @@ fn the_cut_is_the_union_of_what_those_hold_who_promised_and_is_fetched_where_it_
     assert_eq!(proposed(&said), None, "it lacks the cut");
 }
 
-/// What ends the view of 1 so many frames after what it holds, without this one. It is what 1 would find there itself, if
-/// that is not beyond what it holds.
+/// What ends the view of 1 so many frames after what it holds, without this one. It is what 1 would find there itself,
+/// if that is not beyond what it holds.
 fn value(group: &mut Group, frames: u64, without: usize) -> Successor {
     let said = group.is_told(0, Input::Exclude(uid(without)));
     let (_, plan) = proposed(&said).expect("the leader plans");
@@ -207,7 +207,7 @@ fn what_may_have_been_decided_is_proposed_again() {
         (vec![(2, early), (0, early)], Some(0)),
         // The leader is bound to this ballot, too, and nobody else decides its plan.
         (vec![(2, planned), (0, planned)], None),
-        // Of two the later one, whoever said so first.
+        // The later one of two, in whichever order they came.
         (vec![(2, late), (4, early)], Some(1)),
         // Of five only two may be bound to it.
         (vec![(2, early), (3, None), (4, None), (0, None)], None),

@@ -45,7 +45,7 @@ fn one_that_has_left_tells_the_others_of_its_last_view_what_ended_it_but_not_mor
     assert_eq!(ask(&mut group, before), [1]);
     assert_eq!(ask(&mut group, before), [] as [usize; 0]);
     group.waits(3, Duration::from_millis(10));
-    assert_eq!(ask(&mut group, next), [] as [usize; 0], "whoever is there knows");
+    assert_eq!(ask(&mut group, next), [] as [usize; 0], "all who are there know");
     assert_eq!(ask(&mut group, before), [1]);
 }
 

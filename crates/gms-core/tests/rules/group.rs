@@ -60,11 +60,11 @@ impl Group {
             gid: Gid::NONE,
         };
         for index in 0..count {
-            let start = if index == 0 { Start::Found } else { Start::Join(vec![]) };
+            let start = if index == 0 { Start::Create } else { Start::Join(vec![]) };
             group.add(start, &change);
         }
         let all_vote = |member: &Member| member.view().is_some_and(|view| view.voters().count() == count);
-        group.gid = group.members[0].view().expect("it has founded one").gid;
+        group.gid = group.members[0].view().expect("it has created one").gid;
         group.until(|group| group.members.iter().all(all_vote), all);
         group.passes(Duration::from_millis(50), all);
         group
@@ -83,8 +83,8 @@ impl Group {
         self.events.push(vec![]);
     }
 
-    /// Everybody runs for so long; what is sent arrives if this says so of its sender, its receiver, and the message if it
-    /// is a control message. Returns all control messages: who says it, to whom, and what.
+    /// Everybody runs for so long; what is sent arrives if this says so of its sender, its receiver, and the message if
+    /// it is a control message. Returns all control messages: who says it, to whom, and what.
     pub(crate) fn passes(
         &mut self,
         time: Duration,
@@ -154,7 +154,7 @@ impl Group {
         self.hears_of(uid(from), vid, who, from, control)
     }
 
-    /// `who` hears this from where `from` is, of whoever is there now.
+    /// `who` hears this from the place of `from`, said by the process that is there now.
     pub(crate) fn hears_of(&mut self, sender: Uid, vid: Vid, who: usize, from: usize, control: &Control) -> Vec<Said> {
         let mut body = vec![];
         control.encode(&mut body);
@@ -164,8 +164,8 @@ impl Group {
         self.is_told(who, Input::Datagram { from: address(from), datagram: datagram.into() })
     }
 
-    /// `who` gets this datagram of frames, or of a status alone, from where `from` is, in its name and in the view `who` is
-    /// in itself. Returns what it says then.
+    /// `who` gets this datagram of frames, or of a status alone, from where `from` is, in its name and in the view
+    /// `who` is in itself. Returns what it says then.
     pub(crate) fn gets(
         &mut self,
         who: usize,

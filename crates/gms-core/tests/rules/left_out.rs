@@ -11,8 +11,9 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// 3 gets 1 to accept what leaves out 4, which has more than the cut, and dies. 4 has to propose the same again, and tells
-/// what follows to 5, which has never said anything in this view, and compares all that it is told with its own state.
+/// 3 gets 1 to accept what leaves out 4, which has more than the cut, and dies. 4 has to propose the same again, and
+/// tells what follows to 5, which has never said anything in this view, and compares all that it is told with its own
+/// state.
 #[test]
 fn one_that_is_left_out_takes_back_what_it_has_beyond_the_cut_before_it_tells_others_what_follows() {
     let mut group = Group::of(5);

@@ -154,8 +154,8 @@ fn a_hand_over_stands_when_the_next_leader_has_everything() {
     assert!(group.members[4].is_leader());
 }
 
-/// Whether a leader of five plans to go on without these, who have fallen silent only now. The view is new, and it has to
-/// wait for 4 before it may do anything.
+/// Whether a leader of five plans to go on without these, who have fallen silent only now. The view is new, and it has
+/// to wait for 4 before it may do anything.
 fn plans_without(silent: &[usize]) -> bool {
     let mut group = Group::of(6);
     group.members[0].handle(group.now, Input::Exclude(uid(5)));

@@ -16,7 +16,7 @@ fn bound(promised: &[usize], silent: Duration) -> Group {
     let mut group = Group::of(5);
     group.passes(ms(1000), all);
     group.passes(silent, |from, to, _| from != 4 && to != 4);
-    // Whoever is asked takes the leader to be dead, or it would refuse.
+    // A member that is asked must take the leader to be dead, or it would refuse.
     for who in promised {
         group.members[*who].handle(group.now, Input::Closed(uid(0)));
     }
@@ -66,7 +66,7 @@ fn a_leader_that_may_plan_nothing_frees_who_is_bound_by_a_ballot_of_its_own_the_
 #[test]
 fn a_leader_that_is_bound_itself_first_waits_for_whose_ballot_it_is() {
     let mut group = Group::of(5);
-    // It hears nobody, so that it has to promise whoever asks.
+    // It hears nobody, so it has to promise anybody who asks.
     group.waits(0, ms(1500));
     assert!(group.members[0].blocked().is_some());
     let ballot = Ballot { round: 1, node: NodeId(4) };

@@ -1,4 +1,4 @@
-//! Why a member is gone, as all who deliver the view tell it.
+//! Why a member is gone: all who deliver the view say the same.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn gone(group: &Group, teller: usize) -> Vec<(Uid, Why)> {
     views.flatten().collect()
 }
 
-/// Why 2 is gone, as 0 and 1 tell, who were with it in a group of three.
+/// Why 2 is gone from a group of three, as 0 and 1 tell.
 fn why_2_is_gone(group: &Group) -> Why {
     let told = gone(group, 0);
     assert_eq!(told, gone(group, 1));

@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::rank::Rank;
 
 /// How many are asked first; twice as many after each silence. With two, a dead highest rank costs one
-/// T1 whoever starts, and n processes that start at once send O(n) messages.
+/// T1 whichever process starts, and n processes that start at once send O(n) messages.
 const FIRST_ASKED: usize = 2;
 /// Attempts that lengthen the back-off.
 const LONGEST_BACKOFF: u32 = 8;
@@ -33,7 +33,7 @@ pub enum Input<Id> {
     },
     /// This process is dead: it is not waited for and not followed until it says something. Starts nothing.
     Suspect(Id),
-    /// Whoever leads has not done what it was elected for: elects again, without it until it says something,
+    /// The leader has not done what it was elected for: elects again, without it until it says something,
     /// unless it is this process itself.
     Depose,
     /// Time has passed; see [`Election::poll_timeout`].

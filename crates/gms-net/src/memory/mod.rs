@@ -24,8 +24,8 @@ use crate::transport::{Channel, Destination, Received, Transmit, Transport};
 ///
 /// Multicast reaches everybody attached but the sender (data: only those not leading); addresses are made up, from
 /// 10.0.0.1:7000 on. Without faults a train is copied once and handed on whole; with faults each datagram has a fate
-/// of its own on each link. Streams are lost only to cuts, and keep their order. Delays are kept by tokio's clock, so they work with a paused one. The same seed and the
-/// same order of sends give the same faults.
+/// of its own on each link. Streams are lost only to cuts, and keep their order. Delays are kept by tokio's clock, so
+/// they work with a paused one. The same seed and the same order of sends give the same faults.
 #[derive(Clone)]
 pub struct MemoryNetwork {
     hub: Arc<Mutex<Hub>>,

@@ -91,8 +91,8 @@ pub enum Interface {
     /// The loopback interface: processes of this host only.
     #[default]
     Loopback,
-    /// The interface of this name, as `eth0`, with its first address of the family of the multicast address or the first
-    /// peer (without either: IPv4 if it has that); a global one comes before a link-local one.
+    /// The interface of this name, as `eth0`, with its first address of the family of the multicast address or the
+    /// first peer (without either: IPv4 if it has that); a global one comes before a link-local one.
     Name(String),
     /// The interface that has this address; of the family of the multicast address or the peers.
     Address(IpAddr),

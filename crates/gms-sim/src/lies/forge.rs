@@ -1,5 +1,5 @@
-//! Making lies: well-formed datagrams of any kind, with fields that are drawn, at a bound, or taken from what was really
-//! said and altered.
+//! Making lies: well-formed datagrams of any kind, with fields that are drawn, at a bound, or taken from what was
+//! really said and altered.
 
 use bytes::Bytes;
 use gms_core::wire::{
@@ -14,7 +14,7 @@ use crate::watch;
 /// Who lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Liar {
-    /// Somebody at an address that is no member's, in anybody's name.
+    /// Somebody that speaks in any name, from an address that belongs to no member.
     Stranger,
     /// This node: in its own name, from its own address. What it says of itself only, not what others are to have said
     /// or the order to be.

@@ -1,4 +1,5 @@
-//! Three nodes in memory, on a network whose every hop takes a tenth of a millisecond, and whoever lies to them.
+//! Three nodes in memory, on a network where each hop takes a tenth of a millisecond, and the liar among or outside
+//! them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -79,7 +80,7 @@ impl Group {
                 Config { trace: true, planted, seed: draw.bits(), ..Config::new("lied to", uid, address(index)) };
             let mut config = NodeConfig::new(core);
             (config.bootstrap, config.contacts) = match index {
-                0 => (Bootstrap::Found, vec![]),
+                0 => (Bootstrap::Create, vec![]),
                 _ => (Bootstrap::Join, vec![address(0)]),
             };
             group.nodes.push(Node::new(config, group.now).expect("settings that fit"));

@@ -1,6 +1,6 @@
-//! Lies told to groups of three nodes: well-formed datagrams that nobody should have sent. Those of a stranger must change
-//! nothing for anybody; those of a member, about itself, must end nobody else. Afterwards each group has to order messages
-//! and, if it has all its nodes still, survive its leader.
+//! Lies told to groups of three nodes: well-formed datagrams that nobody should have sent. Those of a stranger must
+//! change nothing for anybody; those of a member, about itself, must end nobody else. Afterwards each group has to
+//! order messages and, if it has all its nodes still, survive its leader.
 
 mod forge;
 mod group;
@@ -175,7 +175,7 @@ impl Trial {
         };
         let Lie { name, datagram } = Forge { draw, group, liar: self.liar, to }.lie();
         if name == "JoinReject" && group.nodes[to].view().is_none() {
-            // Whoever asks to be let in believes what it is told.
+            // A process that asks to be let in believes what it is told.
             return Ok(());
         }
         self.lies.told += 1;
@@ -233,7 +233,7 @@ impl Trial {
         Ok(())
     }
 
-    /// What each of the others says is delivered to all others, who are in one view without anybody who is dead.
+    /// What each of the others says is delivered to all others, and these are in one view without anybody dead.
     fn goes_on(&mut self, group: &mut Group) -> Result<(), String> {
         let is_liar_out = self.is_liar_out(group);
         let is_gone = |at: usize| group.dead[at] || (is_liar_out && self.liar == Liar::Member(at));
@@ -251,8 +251,8 @@ impl Trial {
         }
         for who in &all {
             let mut result = self.speaks(group, *who, &all);
-            // A leader's lies may put somebody out late, who is in again soon, or have bound others to far rounds that it
-            // comes to only with several attempts.
+            // A leader's lies may put somebody out late, and that one is soon in again. Or they have bound others to
+            // far rounds, which take a candidate several attempts.
             let patience = if self.liar == Liar::Stranger { 0 } else { PATIENCE };
             for _ in 0..patience {
                 if result.is_err() {

@@ -1,4 +1,4 @@
-//! Programs that are no members and send through them.
+//! Programs that are not members and send through them.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Scenarios in which more than one lineage of the name may arise: processes come as a product lets them come, and are cut
-//! off, stopped, killed and started again so long that groups lose each other, and meet again.
+//! Scenarios in which more than one lineage of the name may arise: processes come as a product lets them come, and are
+//! cut off, stopped, killed and started again so long that groups lose each other, and meet again.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct Lineages {
     pub first_words: Option<LastWords>,
     /// An operator forces a view at one process, if one that is blocked can be found.
     pub forced: Vec<Time>,
-    /// Where nobody lives, a connection is refused, as a host does whose process is gone. Otherwise the dead are silent.
+    /// A connection to a place without a living process is refused, as a host does it. Otherwise the dead are silent.
     pub refuses: bool,
     /// So many places, one after the other, are of one host, which can prove to its processes who of its own is dead.
     pub beside: usize,
@@ -99,7 +99,7 @@ pub struct Kill {
     pub at: Time,
     /// How many of those that live, at most; the leader first if there is one.
     pub count: usize,
-    /// Whoever is at this place lives on.
+    /// The process at this place lives on.
     pub spared: Option<usize>,
     /// They are started again.
     pub again: Option<Again>,
@@ -114,8 +114,8 @@ pub struct Again {
     pub apart: Duration,
     /// At other places, as other hosts are; otherwise where they were.
     pub elsewhere: bool,
-    /// Whoever starts them tells each to create the group.
-    pub found: bool,
+    /// Each is told to create the group.
+    pub creates: bool,
 }
 
 /// The leader is killed after the first acknowledgement.
@@ -230,7 +230,7 @@ fn draw_births(draw: &mut Draw, initial: usize, late: usize, chaos: u64) -> Vec<
             1 if index < expected => Entry::Expected,
             1 => Entry::Multicast,
             2 => Entry::Listed((0..initial).filter(|place| *place != index).collect()),
-            3 if index == 0 => Entry::Found,
+            3 if index == 0 => Entry::Create,
             _ => Entry::Auto,
         };
         let at = match index >= initial {
@@ -388,8 +388,8 @@ impl Dice<'_> {
         rifts.push(Rift { at: Time::ZERO, side: self.half(), steps });
     }
 
-    /// A newcomer has just heard of a group, or come into it, when all others die. It goes on by itself, and then it stands
-    /// still for long.
+    /// A newcomer has just heard of a group, or come into it, when all others die. It goes on by itself, and then it
+    /// stands still for long.
     fn is_outlived(&mut self, to: &mut Lineages) {
         let (comes, dies) = (self.lasts(1_500..=4_000), self.lasts(1..=200));
         let (stops, lasts) = (self.lasts(3_500..=9_000), self.lasts(4_000..=25_000));
@@ -442,7 +442,7 @@ impl Dice<'_> {
             first: self.lasts(50..=3_000),
             apart: if self.draw.chance(0.5) { Duration::ZERO } else { self.lasts(20..=2_000) },
             elsewhere: self.draw.chance(0.15),
-            found: self.draw.chance(0.15),
+            creates: self.draw.chance(0.15),
         })
     }
 }
@@ -468,7 +468,7 @@ mod tests {
             let kills = lineages(s).kills.into_iter().filter_map(|kill| kill.again);
             kills.chain(lineages(s).first_words.and_then(|words| words.again)).collect::<Vec<_>>()
         };
-        some("told to create", &|s| again(s).iter().any(|again| again.found));
+        some("told to create", &|s| again(s).iter().any(|again| again.creates));
         some("elsewhere", &|s| again(s).iter().any(|again| again.elsewhere));
         some("one after the other", &|s| again(s).iter().any(|again| again.apart > Duration::ZERO));
         some("all killed", &|s| lineages(s).kills.iter().any(|kill| kill.count == usize::MAX));

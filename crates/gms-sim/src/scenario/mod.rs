@@ -90,13 +90,13 @@ pub struct Birth {
 /// How a process comes to the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// It founds it.
-    Found,
-    /// It looks for the group, and may found it if there is none.
+    /// It creates the group, if there is none.
+    Create,
+    /// It looks for the group, and may create it if there is none.
     Auto,
     /// The same, and it asks the processes at these places by name, too.
     Listed(Vec<usize>),
-    /// It looks for the group, which is founded once all processes of this kind are there.
+    /// It looks for the group, which is created once all processes of this kind are there.
     Expected,
     /// It joins through the processes at these places.
     Through(Vec<usize>),
@@ -158,14 +158,14 @@ impl Scenario {
         let mut scenario = Self::draw_with(&mut draw, RunName::mortal(seed), calm, size);
         let places = scenario.births.len();
         scenario.watchful = true;
-        // Whoever is asked may be dead: each asks all in turn.
+        // The one that is asked may be dead: each asks all in turn.
         for birth in &mut scenario.births {
             if let Entry::Through(contacts) = &mut birth.entry {
                 contacts.extend(0..places);
                 contacts.retain(|contact| *contact != birth.place);
             }
         }
-        // Whoever dies before the others are in takes the group with it.
+        // The first one takes the group with it if it dies before the others are in.
         let young = if draw.chance(0.1) { 20_000..=100_000 } else { 200_000..=400_000 };
         let young = draw.micros(young);
         let times = (scenario.network.from + young, scenario.chaos);
@@ -204,7 +204,7 @@ impl Scenario {
             let late = index as u64 >= initial;
             let entry = match index {
                 _ if auto && !late => Entry::Auto,
-                0 => Entry::Found,
+                0 => Entry::Create,
                 _ if draw.chance(0.5) => Entry::Multicast,
                 _ => {
                     let mut contacts = vec![anchor];

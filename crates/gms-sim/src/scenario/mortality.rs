@@ -39,8 +39,8 @@ pub struct Crash {
     pub death: Death,
 }
 
-/// Connections of a process close, and are refused for a moment, although both ends live: by a middlebox, or a queue that
-/// is full.
+/// Connections of a process close, and are refused for a moment, although both ends live: by a middlebox, or a queue
+/// that is full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
     /// When.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::Scenario;
 
-/// The name of a run: which scenario is drawn, from which seed, and what is left out of it. It is read from, and written
-/// as, `17`, `m542` or `i12-plain`:
+/// The name of a run: which scenario is drawn, from which seed, and what is left out of it. It is read from, and
+/// written as, `17`, `m542` or `i12-plain`:
 ///
 /// | | |
 /// |---|---|

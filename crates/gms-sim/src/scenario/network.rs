@@ -25,7 +25,8 @@ pub struct NetworkPlan {
     pub bursts: Vec<Burst>,
     /// Kinds of datagram that are lost for a while.
     pub silences: Vec<Silence>,
-    /// Probability that a datagram arrives once more, up to seconds later, whoever is there then: even one that was lost.
+    /// Probability that a datagram, even a lost one, arrives once more up to seconds later, at whatever process is
+    /// there then.
     pub echoes: f64,
     /// Probability that a datagram arrives with flipped bits.
     pub corruption: f64,
@@ -199,8 +200,8 @@ impl NetworkPlan {
         plan
     }
 
-    /// Lets some datagrams arrive again where there are faults at all. Drawn by itself, so that older seeds stay what they
-    /// were but for that.
+    /// Lets some datagrams arrive again where there are faults at all. Drawn by itself, so that older seeds stay what
+    /// they were but for that.
     pub(crate) fn draw_echoes(&mut self, seed: u64) {
         let mut draw = Draw::new(seed, 9);
         if !self.is_calm() && draw.chance(0.3) {

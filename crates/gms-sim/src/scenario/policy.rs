@@ -1,4 +1,4 @@
-//! What the operator of a group chooses and orders: how a quorum counts, who leads, whom the founder waits for; who is
+//! What the operator of a group chooses and orders: how a quorum counts, who leads, whom the creator waits for; who is
 //! to go, who is to lead.
 
 use std::collections::BTreeSet;
@@ -96,7 +96,7 @@ impl Scenario {
         self
     }
 
-    /// The ids that have to be there before the group is founded.
+    /// The ids that have to be there before the group is created.
     pub fn expected(&self) -> BTreeSet<u64> {
         self.births.iter().filter(|birth| birth.entry == Entry::Expected).map(|birth| birth.node).collect()
     }

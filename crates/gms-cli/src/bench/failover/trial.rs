@@ -12,7 +12,7 @@ use super::Setting;
 use super::flags::Fault;
 use super::verdict::{Verdict, judge};
 
-/// Who founds the group and leads it.
+/// The member that creates the group and leads it.
 const LEADER: u64 = 0;
 /// How long joining should take.
 const JOIN: Duration = Duration::from_secs(5);

@@ -30,7 +30,7 @@ pub(super) async fn run(
     let view = member.group.view().context("a member is in a view")?;
     let stop = Arc::<AtomicBool>::default();
     let stream = Stream::new(member.group.clone(), Payloads::new(member.id, stress.size), stress, stop.clone());
-    // A task of its own: whoever reads must go on reading while the sender waits for room.
+    // A task of its own: the reader must go on while the sender waits for room.
     let mut endurance = Endurance {
         sending: Some(tokio::spawn(stream.run())),
         stop,

@@ -32,7 +32,7 @@ pub(super) async fn run(member: &mut Member, phase: &Phase) -> Result<Measured> 
             until: window.send_until(),
             send_times: send_times.clone(),
         };
-        // A task of its own: whoever reads must go on reading while the sender waits for room.
+        // A task of its own: the reader must go on while the sender waits for room.
         tokio::spawn(flood.run())
     });
     let sending = async {

@@ -1,8 +1,8 @@
 //! One member of a bench, in a process of its own: `gms-cli bench-member`, which `gms-cli bench` starts.
 //!
 //! It uses the library as an application would: one task sends, one reads events in batches, beside the task of the
-//! member itself. All of them share one thread, as measured best. On two processors with three members, a runtime with a
-//! worker thread beside the first one takes 80 to 90 µs for an idle round trip instead of 40 to 60, and the ceiling
+//! member itself. All of them share one thread, as measured best. On two processors with three members, a runtime with
+//! a worker thread beside the first one takes 80 to 90 µs for an idle round trip instead of 40 to 60, and the ceiling
 //! falls by a third, for whatever wakes one thread has to wake the other then. Load gains up to a fifth at 100 B, and
 //! nothing from 1 KiB on; a second worker thread takes that away again.
 
@@ -98,7 +98,7 @@ impl Member {
         let mut config = Config::new(group);
         config.id = Some(id);
         config.network = network(multicast, &interface);
-        config.bootstrap = if id == 0 { Bootstrap::Found } else { Bootstrap::Join };
+        config.bootstrap = if id == 0 { Bootstrap::Create } else { Bootstrap::Join };
         // The name is this run's own: nobody else can have created the group.
         (config.discover, config.settle) = (Duration::ZERO, Duration::ZERO);
         config.level = level.into();

@@ -38,7 +38,7 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Rung twice is woken once: whoever answers looks at everything.
+        // Rung twice is woken once: the one that answers looks at everything.
         if !self.rung.swap(true, Ordering::AcqRel) {
             let waker = self.passes_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
             waker.wake();

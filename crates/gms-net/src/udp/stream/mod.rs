@@ -237,7 +237,7 @@ impl Streams {
         let Some(peer) = peer else { return };
         let ended = Ended { refused: end == End::Refused, lasted };
         if self.best_with(peer).is_none() && self.watches.ended(peer, ended, now) {
-            // Whoever polls for it may have done so just before.
+            // The task that polls for it may have done so just before.
             self.waker.wake_by_ref();
         }
     }
@@ -291,7 +291,7 @@ impl Streams {
         let theirs = || self.connections.iter().filter(|(_, connection)| !connection.is_ours());
         if theirs().count() >= MOST_EACH_WAY {
             counters.connections_refused += 1;
-            // Whoever has not even said hello goes first.
+            // Connections without a hello go first.
             let Some((&silent, _)) = theirs().find(|(_, connection)| connection.state() != Connected::Yes) else {
                 return;
             };
