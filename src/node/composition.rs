@@ -96,10 +96,14 @@ impl Node {
     /// When much more time has passed than this process asked for, it has stood still: nobody else was silent.
     pub(super) fn notice_pause(&mut self, now: Time) {
         let patience = self.config.detector.floor / 2;
-        if now - self.now <= patience {
+        if now <= self.now {
             return;
         }
         let late = self.poll_timeout().map_or(Duration::ZERO, |planned| now - planned);
+        self.lateness.note(now.since(Time::ZERO), late);
+        if now - self.now <= patience {
+            return;
+        }
         if late > patience {
             tracing::debug!(?late, "this process stood still");
             self.now = now;
@@ -128,6 +132,7 @@ impl Node {
         self.ask_those_heard();
         self.announce_one_by_one(now);
         self.look_for_successors(now);
+        self.member.handle(self.now, Input::Late(self.lateness.worst()));
         self.health.tick(now, &self.member);
         while let Some(finding) = self.health.poll_finding(now) {
             let input = match finding {

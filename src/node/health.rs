@@ -132,6 +132,9 @@ impl Health {
     }
 
     fn hand_on(&mut self, now: Duration, member: &Member) {
+        for (id, millis) in member.late() {
+            self.detector.handle(now, DetectorInput::Late { id, late: Duration::from_millis(millis.into()) });
+        }
         for (uid, at) in member.heard() {
             match self.heard.iter_mut().find(|(of, _)| *of == uid) {
                 Some((_, before)) if *before >= at => continue,

@@ -237,7 +237,7 @@ impl Node {
         (self.random, self.exclusions, self.former) = (past.random, past.exclusions, past.former);
         (self.lineages, self.exile, self.carried) = (past.lineages, past.exile, past.carried);
         (self.place, self.alarms, self.gave_way) = (past.place, past.alarms, past.gave_way);
-        self.acquaintances = past.acquaintances;
+        (self.acquaintances, self.lateness) = (past.acquaintances, past.lateness);
         self.meeting.go_on(past.meeting, past.member.uid());
         self.outbox.extend(past.outbox);
         self.go_on_from(past.testimony, past.member.uid(), self.place.as_ref().map(|view| view.gid));

@@ -21,6 +21,7 @@ mod config;
 mod creation;
 mod health;
 mod inquiry;
+mod lateness;
 mod lineages;
 mod lives;
 mod meeting;
@@ -51,6 +52,7 @@ use self::acquaintances::Acquaintances;
 use self::creation::Creation;
 use self::health::Health;
 use self::inquiry::Inquiries;
+use self::lateness::Lateness;
 use self::lineages::Lineages;
 use self::lives::{Carried, Exclusions, Exile, Former};
 use self::meeting::Meeting;
@@ -100,6 +102,7 @@ pub struct Node {
     place: Option<Arc<View>>,
     /// When to ask for later views again.
     sought: Duration,
+    lateness: Lateness,
     /// Those who are told one by one that it is there, where multicast fails.
     acquaintances: Acquaintances,
     outbox: VecDeque<(Destination, Vec<u8>)>,
@@ -180,6 +183,7 @@ impl Node {
             vid: None,
             place: None,
             sought: Duration::ZERO,
+            lateness: Lateness::default(),
             acquaintances: Acquaintances::default(),
             outbox: VecDeque::new(),
             refused: None,

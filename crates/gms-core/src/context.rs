@@ -23,6 +23,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     /// Bytes that a datagram may have: those of the group, or those that this process would create it with.
     pub(crate) datagram: u16,
+    /// Milliseconds that this process runs late.
+    pub(crate) late: u16,
     pub(crate) now: Time,
     pub(crate) random: Random,
     pub(crate) timers: Timers,
@@ -36,9 +38,9 @@ pub(crate) struct Context {
 /// What is counted decides nothing: two members that differ in no more than that are equal.
 impl PartialEq for Context {
     fn eq(&self, other: &Self) -> bool {
-        let Self { config, datagram, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
-        (config, datagram, now, random, timers)
-            == (&other.config, &other.datagram, &other.now, &other.random, &other.timers)
+        let Self { config, datagram, late, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
+        (config, datagram, late, now, random, timers)
+            == (&other.config, &other.datagram, &other.late, &other.now, &other.random, &other.timers)
             && (outbox, events, traces) == (&other.outbox, &other.events, &other.traces)
     }
 }
@@ -47,8 +49,8 @@ impl Eq for Context {}
 
 impl Hash for Context {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { config, datagram, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
-        (config, datagram, now, random, timers, outbox, events, traces).hash(state);
+        let Self { config, datagram, late, now, random, timers, outbox, events, traces, stats: _, steps: _ } = self;
+        (config, datagram, late, now, random, timers, outbox, events, traces).hash(state);
     }
 }
 
@@ -57,6 +59,7 @@ impl Context {
         Self {
             random: Random::new(config.seed),
             datagram: config.params.datagram,
+            late: 0,
             config,
             now: Time::ZERO,
             timers: Timers::default(),

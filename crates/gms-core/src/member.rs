@@ -107,6 +107,7 @@ impl Member {
             Input::Transfer(to) => self.inside(|m, cx| m.on_transfer(cx, to)),
             Input::Forsake => self.inside(|m, cx| m.on_excluded(cx)),
             Input::Overtaken(by) => self.inside(|m, cx| m.on_overtaken(cx, by)),
+            Input::Late(millis) => self.cx.late = millis,
             Input::Carries(largest) => {
                 self.cx.config.largest = largest;
                 self.inside(|m, cx| m.look_at_interface(cx));
@@ -247,6 +248,16 @@ impl Member {
         let me = self.cx.config.uid;
         let members = membership.into_iter().flat_map(|m| m.view.members.iter().zip(&m.peers));
         members.filter(move |(member, _)| member.uid != me).map(|(member, peer)| (member.uid, peer.heard))
+    }
+
+    /// How many milliseconds late other members have last said that they run.
+    pub fn late(&self) -> impl Iterator<Item = (Uid, u16)> {
+        let membership = match &self.phase {
+            Phase::In(m) if m.stage != Stage::Gone => Some(m),
+            _ => None,
+        };
+        let members = membership.into_iter().flat_map(|m| m.view.members.iter().zip(&m.peers));
+        members.map(|(member, peer)| (member.uid, peer.late))
     }
 
     /// Whether it is in a view whose messages are being ordered at present: it leads and hears a quorum, or hears one

@@ -53,6 +53,8 @@ pub(crate) struct Peer {
     pub(crate) accuses: Option<Time>,
     /// It has promised somebody's ballot, and stores nothing new in this view (leader only).
     pub(crate) wedged: bool,
+    /// How many milliseconds late it says that it runs.
+    pub(crate) late: u16,
     /// Whether it gets what is multicast (leader only).
     pub(crate) reception: Reception,
 }
@@ -284,6 +286,7 @@ impl Membership {
                 suspicion,
                 accuses: None,
                 wedged: false,
+                late: known.map_or(0, |(_, peer)| peer.late),
                 reception,
             }
         };

@@ -85,6 +85,8 @@ impl Reception {
 pub(crate) struct LeaderNotes {
     /// Members that get copies, for multicast does not reach them.
     pub(crate) unreached: u16,
+    /// Milliseconds that the leader runs late.
+    pub(crate) late: u16,
 }
 
 impl LeaderNotes {
@@ -93,6 +95,7 @@ impl LeaderNotes {
             return;
         }
         out.extend_from_slice(&self.unreached.to_le_bytes());
+        out.extend_from_slice(&self.late.to_le_bytes());
     }
 
     /// Without a body there is nothing to say.
@@ -100,7 +103,8 @@ impl LeaderNotes {
         if body.is_empty() {
             return Some(Self::default());
         }
-        Some(Self { unreached: u16::from_le_bytes(body.try_into().ok()?) })
+        let [a, b, c, d] = body.try_into().ok()?;
+        Some(Self { unreached: u16::from_le_bytes([a, b]), late: u16::from_le_bytes([c, d]) })
     }
 }
 
@@ -152,8 +156,8 @@ impl Membership {
     }
 
     /// What a heartbeat says beside the status.
-    pub(crate) fn leader_notes(&self) -> LeaderNotes {
-        LeaderNotes { unreached: self.unreached.len() as u16 }
+    pub(crate) fn leader_notes(&self, cx: &Context) -> LeaderNotes {
+        LeaderNotes { unreached: self.unreached.len() as u16, late: cx.late }
     }
 
     /// At a follower: multicast of its leader has come, or at least a copy.
@@ -167,6 +171,9 @@ impl Membership {
     /// At a follower: what its leader says beside the status.
     pub(crate) fn note_leader(&mut self, notes: LeaderNotes) {
         self.unreached_elsewhere = notes.unreached;
+        if let Some(leader) = self.view.index_of(self.view.leader) {
+            self.peers[leader].late = notes.late;
+        }
     }
 
     /// At a follower: whether its leader is heard, and none of it by multicast.

@@ -54,7 +54,7 @@ impl Membership {
         }
         self.pack_forwards(cx);
         self.pending.unsent().next()?;
-        let envelope = self.envelope(cx, Kind::Forward, self.ack_status());
+        let envelope = self.envelope(cx, Kind::Forward, self.ack_status(cx));
         let datagram = usize::from(self.view.params.datagram);
         let (count, segment_size) = write_train(out, datagram, max_segments, self.pending.unsent(), |_| envelope);
         self.pending.sent(cx.now, count);

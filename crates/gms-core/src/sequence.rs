@@ -281,7 +281,7 @@ impl Membership {
             return None;
         }
         let envelope = self.envelope(cx, kind, status);
-        let notes = (kind != Kind::Ordered).then(|| self.leader_notes());
+        let notes = (kind != Kind::Ordered).then(|| self.leader_notes(cx));
         envelope.encode(out, |out| notes.into_iter().for_each(|notes| notes.encode(out)));
         self.copy(cx, out, out.len());
         let tail = self.sequencer.as_ref().expect("leader").tail;

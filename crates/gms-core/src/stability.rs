@@ -32,18 +32,22 @@ pub(crate) struct AckNotes {
     pub(crate) promised: u32,
     /// The leader's multicast has come since the ack before.
     pub(crate) multicast_came: bool,
+    /// Milliseconds that its sender runs late.
+    pub(crate) late: u16,
 }
 
-/// The bit that says so; below it is the round.
+/// The bit that says so; below it is the round, and above it how late the sender is.
 const MULTICAST_CAME: u64 = 1 << 32;
+const LATE_AT: u32 = 33;
 
 impl AckNotes {
     fn to_word(self) -> u64 {
-        u64::from(self.promised) | if self.multicast_came { MULTICAST_CAME } else { 0 }
+        let came = if self.multicast_came { MULTICAST_CAME } else { 0 };
+        u64::from(self.promised) | came | u64::from(self.late) << LATE_AT
     }
 
     fn of_word(word: u64) -> Self {
-        Self { promised: word as u32, multicast_came: word & MULTICAST_CAME != 0 }
+        Self { promised: word as u32, multicast_came: word & MULTICAST_CAME != 0, late: (word >> LATE_AT) as u16 }
     }
 }
 
@@ -62,15 +66,15 @@ impl Acks {
 
 impl Membership {
     /// What an ack says: contiguous and stored up to here, and room for so much more.
-    pub(crate) fn ack_status(&self) -> [u64; 3] {
+    pub(crate) fn ack_status(&self, cx: &Context) -> [u64; 3] {
         let have = if self.planted.is(Bug::AckOverAGap) { self.log.top() } else { self.log.have() };
-        let notes = AckNotes { promised: self.promised.round, multicast_came: self.acks.multicast_came };
+        let notes = AckNotes { promised: self.promised.round, multicast_came: self.acks.multicast_came, late: cx.late };
         [have, self.store_cap().saturating_sub(self.log.kept()), notes.to_word()]
     }
 
     /// An ack has left, alone or on the back of a FORWARD train.
     pub(crate) fn acked(&mut self, cx: &mut Context) {
-        self.acks = Acks { room: self.ack_status()[1], ..Acks::default() };
+        self.acks = Acks { room: self.ack_status(cx)[1], ..Acks::default() };
         cx.timers.stop(Timer::Ack);
         if !self.is_leader() {
             cx.timers.set(Timer::Heartbeat, cx.now + cx.config.timing.heartbeat);
@@ -83,7 +87,7 @@ impl Membership {
         if !self.acks.due || self.is_leader() || self.stage == Stage::Gone || silent {
             return None;
         }
-        self.envelope(cx, Kind::Ack, self.ack_status()).encode(out, |_| ());
+        self.envelope(cx, Kind::Ack, self.ack_status(cx)).encode(out, |_| ());
         self.acked(cx);
         cx.stats.acks += 1;
         Some(Transmit { destination: Destination::Unicast(self.leader().address), segment_size: out.len() })
@@ -94,8 +98,9 @@ impl Membership {
         if self.is_wedged() {
             return;
         }
-        let AckNotes { promised, multicast_came } = AckNotes::of_word(notes);
+        let AckNotes { promised, multicast_came, late } = AckNotes::of_word(notes);
         self.peers[index].reception.note(multicast_came);
+        self.peers[index].late = late;
         if promised > 0 {
             // It stores nothing new, whatever the round: what it has does not count any more.
             self.note_round(cx, promised);

@@ -17,6 +17,14 @@ pub enum DetectorInput<Id> {
     Unwatch(Id),
     /// A datagram of this peer has arrived, whatever it carries.
     Heard(Id),
+    /// This peer says how late it runs: as long after it wanted to as it got processor time lately, at worst. A silence four
+    /// times as long is usual for it then, up to [`DetectorConfig::cap`].
+    Late {
+        /// Which.
+        id: Id,
+        /// How late.
+        late: Duration,
+    },
     /// There is a hint that this peer is dead (its connection was closed, its port is unreachable, somebody
     /// else suspects it): verify it at once.
     Doubt(Id),
@@ -176,6 +184,12 @@ impl<Id: Copy + Ord> Detector<Id> {
             DetectorInput::Watch(id) => self.add(id),
             DetectorInput::Unwatch(id) => self.remove(id),
             DetectorInput::Heard(id) => self.alive(id, None),
+            DetectorInput::Late { id, late } => {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.gaps.set_late(&self.config, late);
+                    self.plan();
+                }
+            }
             DetectorInput::Doubt(id) => self.doubt(id),
             DetectorInput::Received { from, check } => self.receive(from, check),
             DetectorInput::Paused { late } => self.begin_anew(late),

@@ -18,8 +18,13 @@ pub(crate) struct Gaps {
     squares: u64,
     longest: Duration,
     since: Duration,
+    /// How late the peer says that it runs.
+    late: Duration,
     bound: Duration,
 }
+
+/// A silence so many times as long as a peer runs late is usual for it.
+const LATE_TIMES: u32 = 4;
 
 impl Gaps {
     pub(crate) fn new(config: &DetectorConfig, now: Duration) -> Self {
@@ -30,6 +35,7 @@ impl Gaps {
             squares: 0,
             longest: Duration::ZERO,
             since: now,
+            late: Duration::ZERO,
             bound: Duration::ZERO,
         };
         gaps.bound = gaps.compute(config);
@@ -47,6 +53,14 @@ impl Gaps {
         if now.saturating_sub(self.since) >= config.interval / 2 {
             self.keep(config, self.longest);
             self.skip(now);
+        }
+    }
+
+    /// The peer says that it runs so late at present: it has too little processor time, and is not dead.
+    pub(crate) fn set_late(&mut self, config: &DetectorConfig, late: Duration) {
+        if self.late != late {
+            self.late = late;
+            self.bound = self.compute(config);
         }
     }
 
@@ -80,7 +94,7 @@ impl Gaps {
         let spread = u128::from(n) * u128::from(self.squares) - u128::from(self.sum) * u128::from(self.sum);
         let deviation = (spread.isqrt() / u128::from(n)) as u64;
         let usual = (self.sum / n).saturating_add(u64::from(config.deviations).saturating_mul(deviation));
-        let least = config.floor.max(config.interval.saturating_mul(config.beats));
+        let least = config.floor.max(config.interval.saturating_mul(config.beats)).max(self.late * LATE_TIMES);
         least.max(Duration::from_micros(usual)).min(config.cap)
     }
 }
@@ -110,6 +124,16 @@ mod tests {
         assert_eq!(fed(&config, [100; 300]).bound(), MS * 500);
         let five = DetectorConfig { interval: MS * 150, ..config };
         assert_eq!(fed(&five, [150; 300]).bound(), MS * 750);
+    }
+
+    #[test]
+    fn one_that_says_that_it_runs_late_gets_four_times_that_up_to_the_cap() {
+        let config = DetectorConfig::lan();
+        let mut gaps = fed(&config, [100; 300]);
+        for (late, bound) in [(100, 500), (200, 800), (2_000, 3_000), (0, 500)] {
+            gaps.set_late(&config, MS * late);
+            assert_eq!(gaps.bound(), MS * bound);
+        }
     }
 
     #[test]
