@@ -1,5 +1,5 @@
 //! Whom a leader may blame. A member that is heard and stores nothing is given up, but not so many that the leader
-//! itself is the likelier cause: then it is the one that goes (docs/correctness.md, *Blame*).
+//! itself is the likelier cause: then it is the one that goes (docs/blame.md).
 
 use std::time::Duration;
 
