@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// An answer counts for so long after its question was asked.
 pub(super) const FRESH: Duration = Duration::from_secs(2);
+/// How often a question is asked again, as long as its answers matter.
+pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Bytes of one body, at most; a question has as many, so that no answer is larger.
 const BODY_LIMIT: usize = 1100;
 /// Seats named, at most; more voters are only counted.
@@ -20,7 +22,7 @@ const DOUBTED: usize = 16;
 /// Rival lineages named in one report, at most.
 const RIVALS: usize = 4;
 /// Answers kept, at most.
-const ANSWERS: usize = 512;
+const KEPT_ANSWERS: usize = 512;
 
 /// Somebody who votes, and where it is reached.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -247,7 +249,7 @@ impl Inquiries {
         let asked = self.asked.iter().find(|(at, of)| *of == nonce && now.saturating_sub(*at) <= FRESH);
         let Some(&(asked, _)) = asked else { return false };
         let known = self.answers.get(&from).is_some_and(|known| known.asked > asked);
-        if known || (self.answers.len() >= ANSWERS && !self.answers.contains_key(&from)) {
+        if known || (self.answers.len() >= KEPT_ANSWERS && !self.answers.contains_key(&from)) {
             return false;
         }
         self.answers.insert(from, Answer { who, asked, standing, gone });

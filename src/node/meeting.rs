@@ -8,25 +8,25 @@ use std::time::Duration;
 use gms_core::{Blocked, Destination, Event, Gid, Out, ProcessIdentity, Time, Uid, View};
 
 use super::creation::Waits;
-use super::inquiry::{Message, Place, Rumour, Standing, Voters};
+use super::inquiry::{ASK_EVERY, Message, Place, Rumour, Standing, Voters};
 use super::returning::Returning;
 use super::settling::Settling;
-use super::{Bootstrap, Node, returning};
+use super::{Bootstrap, Node};
 use crate::layers::{self, Layer};
 
 /// How often a leader whose lineage has a history asks others that it hears of.
 const ASK_RIVALS_EVERY: Duration = Duration::from_secs(1);
 /// Addresses asked at a time, at most.
-const ASKED: usize = 64;
+const ASKED_ADDRESSES: usize = 64;
 /// Answers in any one second, at most.
-const ANSWERS: u32 = 512;
+const ANSWERS_PER_SECOND: u32 = 512;
 const SECOND: Duration = Duration::from_secs(1);
 /// Processes that others have asked about, and own former lives, remembered at most.
-const REMEMBERED: usize = 64;
+const REMEMBERED_PROCESSES: usize = 64;
 /// Lineages that are reported, at most: anybody can make up more.
-const REPORTED: usize = 64;
-/// In no view for so long, a process says why.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REPORTED_LINEAGES: usize = 64;
+/// How long a process is in no view before it says why.
+const OUT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What one process has under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -77,7 +77,7 @@ impl Meeting {
     pub(super) fn go_on(&mut self, past: Self, before: Uid) {
         (self.doubted, self.former, self.reported) = (past.doubted, past.former, past.reported);
         (self.entered, self.out_since, self.out) = (past.entered, past.out_since, past.out);
-        if self.former.len() >= REMEMBERED {
+        if self.former.len() >= REMEMBERED_PROCESSES {
             self.former.remove(0);
         }
         self.former.push(before);
@@ -172,14 +172,14 @@ impl Node {
         if now.saturating_sub(meeting.answers_since) >= SECOND {
             (meeting.answers, meeting.answers_since) = (0, now);
         }
-        if meeting.answers >= ANSWERS {
+        if meeting.answers >= ANSWERS_PER_SECOND {
             return;
         }
         meeting.answers += 1;
         let is_gone = |uid: Uid| meeting.former.contains(&uid) || self.lineages.is_proved_dead(uid);
         let gone: Vec<Uid> = doubted.iter().map(|(uid, _)| *uid).filter(|uid| is_gone(*uid)).collect();
         for (uid, process) in doubted.iter().filter(|(uid, _)| !gone.contains(uid)) {
-            if let Some(process) = process.filter(|_| meeting.doubted.len() < REMEMBERED) {
+            if let Some(process) = process.filter(|_| meeting.doubted.len() < REMEMBERED_PROCESSES) {
                 meeting.doubted.insert(*uid, process);
             }
         }
@@ -211,7 +211,7 @@ impl Node {
         let targets = self.whom_to_ask(now);
         let every = match (&self.meeting.settling, self.member.serves() && self.member.has_history()) {
             (None, true) => ASK_RIVALS_EVERY,
-            _ => returning::ASK_EVERY,
+            _ => ASK_EVERY,
         };
         if targets.is_empty() {
             return;
@@ -267,7 +267,7 @@ impl Node {
             }
         }
         targets.remove(&self.config.core.address);
-        targets.into_iter().take(ASKED).collect()
+        targets.into_iter().take(ASKED_ADDRESSES).collect()
     }
 
     /// Voters whose end this process waits for: it stays connected with them, so as to be refused when nobody listens
@@ -279,7 +279,7 @@ impl Node {
         let seats = sightings.flat_map(|(_, sighting)| &sighting.voters).flat_map(Voters::named_seats);
         let empty = self.meeting.returning.is_some() && !self.member.has_history();
         let fellows = self.member.view().into_iter().flat_map(|view| view.voters()).filter(move |_| empty);
-        seats.map(|seat| seat.address).chain(fellows.map(|m| m.address)).take(ASKED)
+        seats.map(|seat| seat.address).chain(fellows.map(|m| m.address)).take(ASKED_ADDRESSES)
     }
 
     /// Two lineages with history do not end by themselves: somebody has to choose.
@@ -300,7 +300,7 @@ impl Node {
             .filter(|(gid, ..)| !self.meeting.reported.contains(gid))
             .collect();
         for (gid, address, size) in news {
-            if self.meeting.reported.len() < REPORTED {
+            if self.meeting.reported.len() < REPORTED_LINEAGES {
                 self.meeting.reported.insert(gid);
                 self.alarms.push(Event::Rival { gid, address, size });
             }
@@ -318,8 +318,8 @@ impl Node {
             return;
         }
         let since = *self.meeting.out_since.get_or_insert(now);
-        if now < since + PATIENCE {
-            return self.wake_at(since + PATIENCE);
+        if now < since + OUT_PATIENCE {
+            return self.wake_at(since + OUT_PATIENCE);
         }
         let too_large = self.member.too_large().map(|(bytes, from)| Out::Datagram { bytes, from });
         let heard = |gid: Gid| self.lineages.get(gid).map(|sighting| Out::Heard { gid, from: sighting.from });

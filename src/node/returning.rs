@@ -12,8 +12,6 @@ use super::inquiry::{Inquiries, Place, Seat, Voters};
 use super::lineages::Lineages;
 use super::own_time::{OwnTime, WAKE_EVERY};
 
-/// How often those who may know something are asked.
-pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
 /// How long a process that is asked has to answer.
 const ANSWERED: Duration = Duration::from_millis(500);
 

@@ -9,16 +9,16 @@ use gms_core::{Gid, Input, Uid, Unsettled, View};
 use gms_discovery::Directory;
 
 use super::Node;
-use super::inquiry::{Inquiries, Message, Place};
+use super::inquiry::{ASK_EVERY, Inquiries, Message, Place};
 use super::lineages::Lineages;
 use super::own_time::{OwnTime, WAKE_EVERY};
 
-/// How often everybody is asked meanwhile, and how often the members tell their leader what they have heard.
-pub(super) const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often the members tell their leader what they have heard.
+const REPORT_EVERY: Duration = ASK_EVERY;
 /// How many times everybody is asked, at least.
 const PROBES: u32 = 10;
 /// How long the report of a member counts.
-const REPORTED: Duration = Duration::from_secs(1);
+const REPORT_LASTS: Duration = Duration::from_secs(1);
 
 /// A leader's search for other lineages.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -91,7 +91,7 @@ impl Settling {
             (self.clear_since, self.probes) = (own, 0);
             return Some(Unsettled::Rival(rival));
         }
-        let silent = |uid: Uid| self.reports.get(&uid).is_none_or(|at| now.saturating_sub(*at) > REPORTED);
+        let silent = |uid: Uid| self.reports.get(&uid).is_none_or(|at| now.saturating_sub(*at) > REPORT_LASTS);
         let others = view.members.iter().filter(|m| m.uid != view.leader);
         if let Some(member) = others.into_iter().find(|m| silent(m.uid)) {
             return Some(Unsettled::Silent(member.uid.node.0));
@@ -146,7 +146,7 @@ impl Node {
             return;
         }
         if now >= self.meeting.report_at {
-            self.meeting.report_at = now + ASK_EVERY;
+            self.meeting.report_at = now + REPORT_EVERY;
             let rivals = self.lineages.rivals(now, view.gid, &self.inquiries);
             let report = Message::report(view.gid, rivals.into_iter().filter_map(|gid| self.rumour(gid)));
             if let Some(leader) = view.member(view.leader) {

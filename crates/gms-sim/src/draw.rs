@@ -39,6 +39,13 @@ impl Draw {
         of[self.index(of.len())]
     }
 
+    /// Into any order.
+    pub(crate) fn shuffle<T>(&mut self, these: &mut [T]) {
+        for last in (1..these.len()).rev() {
+            these.swap(last, self.index(last + 1));
+        }
+    }
+
     /// Evenly between the two, in microseconds.
     pub(crate) fn micros(&mut self, range: RangeInclusive<u64>) -> Duration {
         Duration::from_micros(self.within(range))

@@ -135,9 +135,7 @@ impl World<'_> {
         let scenario = self.scenario;
         let Kill { count, spared, again, .. } = &scenario.lineages.as_ref().expect("planned by it").kills[index];
         let mut living = self.living(|host| Some(host.place) != *spared);
-        for last in (1..living.len()).rev() {
-            living.swap(last, self.draw.index(last + 1));
-        }
+        self.draw.shuffle(&mut living);
         living.sort_by_key(|index| !self.hosts[*index].as_ref().is_some_and(|host| host.node.is_leader()));
         living.truncate(*count);
         self.kill_these(&living, *again);

@@ -77,9 +77,7 @@ impl World<'_> {
         if self.calm || all.len() < 2 {
             return;
         }
-        for last in (1..all.len()).rev() {
-            all.swap(last, self.draw.index(last + 1));
-        }
+        self.draw.shuffle(&mut all);
         if shape == Shape::Leader
             && let Some(at) =
                 all.iter().position(|index| self.hosts[*index].as_ref().is_some_and(|h| h.node.is_leader()))

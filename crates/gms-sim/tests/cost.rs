@@ -6,7 +6,6 @@ use bytes::Bytes;
 use gms_check::Record;
 use gms_core::Time;
 use gms_core::wire::{Envelope, Kind, Limits};
-use gms_net::FaultRates;
 use gms_sim::scenario::{Birth, Crash, Death, Departure, Entry, Mortality, NetworkPlan, Reader, Victim};
 use gms_sim::{Ending, Scenario, Watcher, run_watched};
 
@@ -81,17 +80,7 @@ fn sent(members: u64, change: Change) -> Cost {
         departures,
         anchor: 0,
         rejoin: false,
-        network: NetworkPlan {
-            rates: FaultRates { delay, ..FaultRates::NONE },
-            from: Duration::ZERO,
-            spikes: Vec::new(),
-            cuts: Vec::new(),
-            pauses: Vec::new(),
-            bursts: Vec::new(),
-            silences: Vec::new(),
-            echoes: 0.0,
-            corruption: 0.0,
-        },
+        network: NetworkPlan::calm(delay, Duration::ZERO),
         mortality: Some(Mortality { crashes, noticed: true, ..Mortality::default() }),
         watchful: true,
         wake: Duration::ZERO,

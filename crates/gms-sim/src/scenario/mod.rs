@@ -195,9 +195,7 @@ impl Scenario {
         let small_pending = draw.chance(0.2).then(|| draw.pick(&[1 << 10, 16 << 10, 128 << 10]));
 
         let mut nodes: Vec<u64> = (1..=initial + late).collect();
-        for last in (1..nodes.len()).rev() {
-            nodes.swap(last, draw.index(last + 1));
-        }
+        draw.shuffle(&mut nodes);
         let together = draw.chance(0.4).then(|| draw.micros(0..=chaos.as_micros() as u64 * 3 / 4));
         let mut births = Vec::new();
         for (index, node) in nodes.into_iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What the network of a run does, and to whom.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use gms_core::Time;
@@ -142,15 +143,9 @@ const SHAPES: [Shape; 7] =
     [Shape::OneWay, Shape::Link, Shape::Deaf, Shape::Mute, Shape::Isolated, Shape::Leader, Shape::Halves];
 
 impl NetworkPlan {
-    pub(crate) fn draw(draw: &mut Draw, calm: bool, from: Duration, to: Duration) -> Self {
-        let us = Duration::from_micros;
-        let delay = match draw.weighted(&[6, 2, 1, 1]) {
-            0 => us(50)..us(300),
-            1 => us(100)..us(100),
-            2 => us(300)..us(3000),
-            _ => us(20)..us(60),
-        };
-        let mut plan = Self {
+    /// No faults: datagrams take their time, between these delays. What is added later begins at `from`.
+    pub fn calm(delay: Range<Duration>, from: Duration) -> Self {
+        Self {
             rates: FaultRates { delay, ..FaultRates::NONE },
             from,
             spikes: Vec::new(),
@@ -160,7 +155,18 @@ impl NetworkPlan {
             silences: Vec::new(),
             echoes: 0.0,
             corruption: 0.0,
+        }
+    }
+
+    pub(crate) fn draw(draw: &mut Draw, calm: bool, from: Duration, to: Duration) -> Self {
+        let us = Duration::from_micros;
+        let delay = match draw.weighted(&[6, 2, 1, 1]) {
+            0 => us(50)..us(300),
+            1 => us(100)..us(100),
+            2 => us(300)..us(3000),
+            _ => us(20)..us(60),
         };
+        let mut plan = Self::calm(delay, from);
         if calm {
             return plan;
         }

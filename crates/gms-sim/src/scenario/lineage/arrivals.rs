@@ -12,9 +12,7 @@ use crate::scenario::{Birth, ClientPlan, Entry, Reader, Sizes, Traffic};
 pub(super) fn draw_births(draw: &mut Draw, initial: usize, late: usize, chaos: u64) -> Vec<Birth> {
     let count = initial + late;
     let mut nodes: Vec<u64> = (1..=count as u64).collect();
-    for last in (1..count).rev() {
-        nodes.swap(last, draw.index(last + 1));
-    }
+    draw.shuffle(&mut nodes);
     // Some are told who is to be there, or whom to ask; most are not.
     let style = draw.weighted(&[7, 2, 1, 1]);
     let most = if draw.chance(0.5) { initial.div_ceil(2) } else { initial };

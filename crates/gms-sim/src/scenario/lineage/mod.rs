@@ -7,7 +7,6 @@ mod trouble;
 use std::time::Duration;
 
 use gms_core::{Params, Planted, Time};
-use gms_net::FaultRates;
 
 use super::{Entry, Mortality, NetworkPlan, RunName, Scenario};
 use crate::draw::Draw;
@@ -167,20 +166,11 @@ impl Scenario {
             lineages.forced.push(Time::ZERO + draw.micros(chaos / 2..=chaos));
         }
         let (from, to) = (Duration::ZERO, Duration::from_micros(chaos));
-        let mut network = NetworkPlan {
-            rates: FaultRates {
-                delay: Duration::from_micros(50)..Duration::from_micros(draw.magnitude(100..=5_000)),
-                ..FaultRates::NONE
-            },
-            from,
-            spikes: Vec::new(),
-            cuts: Vec::new(),
-            pauses: Vec::new(),
-            bursts: Vec::new(),
-            silences: Vec::new(),
-            echoes: if draw.chance(0.25) { draw.pick(&[0.002, 0.01, 0.05]) } else { 0.0 },
-            corruption: 0.0,
-        };
+        let delay = Duration::from_micros(50)..Duration::from_micros(draw.magnitude(100..=5_000));
+        let mut network = NetworkPlan::calm(delay, from);
+        if draw.chance(0.25) {
+            network.echoes = draw.pick(&[0.002, 0.01, 0.05]);
+        }
         if draw.chance(0.15) {
             network.rates.loss = draw.pick(&[0.01, 0.05, 0.2]);
         }

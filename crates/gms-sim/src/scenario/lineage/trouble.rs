@@ -55,9 +55,7 @@ impl Dice<'_> {
             return Side::Places(expected);
         }
         let mut places: Vec<usize> = self.births.iter().map(|birth| birth.place).collect();
-        for last in (1..places.len()).rev() {
-            places.swap(last, self.draw.index(last + 1));
-        }
+        self.draw.shuffle(&mut places);
         places.truncate(if self.draw.chance(0.6) { places.len() / 2 } else { 1 + self.draw.index(places.len() - 1) });
         Side::Places(places)
     }
