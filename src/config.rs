@@ -51,8 +51,8 @@ pub struct Config {
     /// What becomes of messages sent while this member is blocked. Default: they are held.
     pub when_blocked: WhenBlocked,
     /// Bytes of the group's datagrams, if this member creates it: what a joiner's interface carries has to be no less.
-    /// Default: what the interface of this one carries, but no more than Ethernet does; [`Params::datagram`] on loopback
-    /// and in memory.
+    /// Default: what the interface of this one carries, but no more than Ethernet does; [`Params::datagram`] on
+    /// loopback and in memory.
     pub datagram: Option<u16>,
     /// What the group fixes for all its members when it is created. A joiner must have the same, but for the size of
     /// datagrams.

@@ -1,5 +1,5 @@
-//! Whether what this process sends leaves its host. One that cannot send, for a reason of its own, accuses nobody for it,
-//! does not stand, and does not lead.
+//! Whether what this process sends leaves its host. One that cannot send, for a reason of its own, accuses nobody for
+//! it, does not stand, and does not lead.
 
 use std::time::Duration;
 

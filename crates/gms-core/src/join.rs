@@ -201,8 +201,8 @@ impl Membership {
         }
     }
 
-    /// The request again, by one who has received at the address it gave. Once it has received a datagram as long as the
-    /// group's there, and sent one, it may come in.
+    /// The request again, by one who has received at the address it gave. Once it has received a datagram as long as
+    /// the group's there, and sent one, it may come in.
     pub(crate) fn on_join_proof(&mut self, cx: &mut Context, from: SocketAddr, given: u64, request: JoinRequest) {
         if !self.is_leader() {
             self.on_join_request(cx, from, &request);
@@ -217,8 +217,8 @@ impl Membership {
         }
     }
 
-    /// Keyed digest of who asks from where, and of what it proves. Good for this view only: a proof that arrives after its owner has come in,
-    /// died and come back must not bring the dead in again.
+    /// Keyed digest of who asks from where, and of what it proves. Good for this view only: a proof that arrives after
+    /// its owner has come in, died and come back must not bring the dead in again.
     fn cookie(&self, cx: &Context, request: &JoinRequest, size: Size) -> u64 {
         let mut hasher = DefaultHasher::new();
         (cx.config.seed, self.view.gid, self.view.vid, request.uid, request.address, size).hash(&mut hasher);

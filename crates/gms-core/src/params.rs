@@ -13,8 +13,8 @@ use crate::wire::{ENVELOPE_LEN, FRAME_HEADER_LEN, Limits};
 /// differ is rejected with the difference named.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Params {
-    /// Largest datagram, in bytes, envelope included: the smallest MTU on the way, less IP and UDP headers. No setting that a
-    /// joiner has to share: it has to be able to carry it ([`Config::largest`]).
+    /// Largest datagram, in bytes, envelope included: the smallest MTU on the way, less IP and UDP headers. No setting
+    /// that a joiner has to share: it has to be able to carry it ([`Config::largest`]).
     pub datagram: u16,
     /// Largest message, in bytes.
     pub message_limit: u32,

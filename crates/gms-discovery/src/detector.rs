@@ -17,8 +17,8 @@ pub enum DetectorInput<Id> {
     Unwatch(Id),
     /// A datagram of this peer has arrived, whatever it carries.
     Heard(Id),
-    /// This peer says how late it runs: as long after it wanted to as it got processor time lately, at worst. A silence four
-    /// times as long is usual for it then, up to [`DetectorConfig::cap`].
+    /// This peer says how late it runs: as long after it wanted to as it got processor time lately, at worst. A silence
+    /// four times as long is usual for it then, up to [`DetectorConfig::cap`].
     Late {
         /// Which.
         id: Id,

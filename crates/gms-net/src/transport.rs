@@ -155,9 +155,9 @@ pub trait Transport: Send + 'static {
     /// *granted* to the data and the unicast socket, counted as the kernel counts (with its own overhead).
     fn receive_budget(&self) -> usize;
 
-    /// Bytes of the largest datagram that leaves this process whole at present, and comes in: what the MTU of its interface
-    /// leaves, and at most a 32nd of [`receive_budget`](Self::receive_budget). It may change while the process runs. Asking
-    /// costs a few system calls.
+    /// Bytes of the largest datagram that leaves this process whole at present, and comes in: what the MTU of its
+    /// interface leaves, and at most a 32nd of [`receive_budget`](Self::receive_budget). It may change while the
+    /// process runs. Asking costs a few system calls.
     fn largest_datagram(&self) -> u16 {
         65_507
     }

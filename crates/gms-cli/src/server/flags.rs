@@ -35,8 +35,8 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_PORT", value_name = "PORT")]
     pub(super) port: Option<u16>,
 
-    /// Bytes of the group's datagrams, if this server creates it, 1200 or more: others join if their interface carries as
-    /// many [default: what the interface carries, 1472 at most; 1400 on loopback]
+    /// Bytes of the group's datagrams, if this server creates it, 1200 or more: others join if their interface carries
+    /// as many [default: what the interface carries, 1472 at most; 1400 on loopback]
     #[arg(long, env = "GMS_DATAGRAM", value_name = "BYTES", hide_short_help = true, value_parser = clap::value_parser!(u16).range(1200..=65507))]
     pub(super) datagram: Option<u16>,
 

@@ -33,8 +33,8 @@ pub(crate) struct Blame {
     rest: Duration,
     /// This process cannot send, for a reason of its own.
     cannot_send: bool,
-    /// At a follower, while others accuse the leader: since when it is asked whether datagrams of full size get through, and
-    /// when it last answered.
+    /// At a follower, while others accuse the leader: since when it is asked whether datagrams of full size get
+    /// through, and when it last answered.
     checking: Option<(Time, Option<Time>)>,
     /// The first frame that an attempt to end the view has lacked last, and since when.
     lacking: Option<(Fseq, Time)>,
@@ -88,8 +88,8 @@ impl Membership {
         self.blame.put_out.extend(blamed.into_iter().map(|uid| (cx.now, uid)));
     }
 
-    /// Whether more than half of those who vote, or did until they were blamed, are beyond blame. A tie is not a majority,
-    /// no matter who leads: either of two may be the cause.
+    /// Whether more than half of those who vote, or did until they were blamed, are beyond blame. A tie is not a
+    /// majority, no matter who leads: either of two may be the cause.
     fn leaves_a_majority(&self, deaf: &[Uid]) -> bool {
         let deaf = self.view.voters().filter(|m| deaf.contains(&m.uid)).count();
         let gone = self.blame.put_out.iter().filter(|(_, uid)| !self.view.contains(*uid)).count();
@@ -138,8 +138,8 @@ impl Membership {
         self.blame.cannot_send || cx.config.largest < self.view.params.datagram
     }
 
-    /// At a follower, each heartbeat: somebody accuses the leader, which is heard here. Perhaps only what is short gets through
-    /// to it, or from it, and nothing that long has been on the way.
+    /// At a follower, each heartbeat: somebody accuses the leader, which is heard here. Perhaps only what is short gets
+    /// through to it, or from it, and nothing that long has been on the way.
     pub(crate) fn check_size(&mut self, cx: &mut Context) {
         let accused = self.accused.is_some_and(|at| cx.now - at <= cx.config.timing.presence);
         if !accused || self.is_leader() || self.stage == Stage::Gone {

@@ -15,8 +15,8 @@ use crate::wire::{Limits, Successor};
 pub enum Control {
     /// A process asks to become a member.
     JoinRequest(JoinRequest),
-    /// Answer to a request: prove that you receive at the address you gave. The answer to a proof is a challenge again, as
-    /// long as the group's datagrams are, with a cookie of its own: one who proves that, too, can take part.
+    /// Answer to a request: prove that you receive at the address you gave. The answer to a proof is a challenge again,
+    /// as long as the group's datagrams are, with a cookie of its own: one who proves that, too, can take part.
     JoinChallenge {
         /// Keyed digest of the request and the present view; nothing is kept for it.
         cookie: u64,

@@ -28,8 +28,8 @@ pub(super) fn datagram(mtu: u32, chosen: &Chosen) -> u16 {
     mtu.saturating_sub(headers).min(MOST_IN_A_DATAGRAM) as u16
 }
 
-/// Connecting a socket sends nothing: the kernel looks the way up, and knows its MTU then. To all hosts of the link there
-/// is a way without a route.
+/// Connecting a socket sends nothing: the kernel looks the way up, and knows its MTU then. To all hosts of the link
+/// there is a way without a route.
 #[cfg(target_os = "linux")]
 fn ask(chosen: &Chosen) -> io::Result<u32> {
     let all_hosts = match chosen.address {
