@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use gms::{
     Bootstrap, Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, QuorumMode, Service, ServiceConfig,
+    UdpConfig,
 };
 use gms_net::{Lossy, Transport, Udp};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::identity::{default_id, host_name};
 use super::settings::{Loss, ServerSettings};
@@ -23,6 +24,9 @@ const LEAVE_WITHIN: Duration = Duration::from_millis(800);
 
 /// How long it may take to open the trace.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the interface has an address.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Who waits for others to be started waits as long as it takes.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -48,7 +52,7 @@ pub(super) struct Entered {
 impl Entrance {
     /// Opens the sockets and the trace, and finds the peers.
     pub(super) async fn open(settings: &ServerSettings) -> Result<Self, Failure> {
-        let udp = Udp::bind(settings.network.clone()).map_err(Failure::sockets)?;
+        let udp = bind(&settings.network).await?;
         let address = udp.local_address();
         allow_interface(settings, udp.interface(), address)?;
         let id = settings.id.unwrap_or_else(|| default_id(&host_name(), address.ip(), &settings.name));
@@ -80,11 +84,13 @@ impl Entrance {
         }
         config.leave_within = LEAVE_WITHIN;
         config.insecure = settings.insecure;
-        let places = settings.listen.clone().unwrap_or_else(|| vec![SocketAddr::new(address.ip(), 0).into()]);
+        let any_port = udp.scoped(SocketAddr::new(address.ip(), 0));
+        let places = settings.listen.clone().unwrap_or_else(|| vec![any_port.into()]);
         let listeners = Listeners::bind(&places, settings.insecure).await.map_err(listen_failure)?;
         config.clients = listeners.address().map(|listening| match listening.ip().is_unspecified() {
             true => SocketAddr::new(address.ip(), listening.port()),
-            false => listening,
+            // Without the number that the interface has here.
+            false => SocketAddr::new(listening.ip(), listening.port()),
         });
         let service = ServiceConfig { grace: settings.client_grace, ..ServiceConfig::default() };
         if let Some(path) = &settings.trace {
@@ -117,6 +123,24 @@ impl Entrance {
         let (group, events) = joined.map_err(join_failure)?;
         let service = Service::start(&group, self.listeners, self.service);
         Ok(Entered { group, events, service })
+    }
+}
+
+/// Opens the sockets as soon as the interface has an address: a server may be started before the network is up.
+async fn bind(network: &UdpConfig) -> Result<Udp, Failure> {
+    let mut said = String::new();
+    loop {
+        match Udp::bind(network.clone()) {
+            Err(error) if error.may_pass() => {
+                let why = error.to_string();
+                if why != said {
+                    complain(&format!("waiting: {why}"));
+                    said = why;
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+            bound => return bound.map_err(Failure::sockets),
+        }
     }
 }
 

@@ -52,7 +52,11 @@ pub(crate) fn run(flags: ServerFlags) -> Outcome {
 
 async fn serve(settings: ServerSettings) -> Outcome {
     let mut signals = Signals::listen()?;
-    let entrance = Entrance::open(&settings).await?;
+    let entrance = tokio::select! {
+        entrance = Entrance::open(&settings) => entrance?,
+        // Nothing has been sent yet.
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
     let none = BTreeSet::new();
     let expected = if let Bootstrap::Expect(ids) = &settings.bootstrap { ids } else { &none };
     let wanted = entrance.id;
