@@ -15,7 +15,7 @@ use gms_net::{Lossy, Transport, Udp};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::identity::{default_id, host_name};
+use super::identity::{DefaultId, Who, host_name};
 use super::settings::{Loss, ServerSettings};
 use crate::failure::{Failure, complain};
 
@@ -37,6 +37,7 @@ pub(super) struct Entrance {
     config: Config,
     loss: Option<Loss>,
     pub(super) id: u64,
+    drawn: Option<DefaultId>,
     /// Where clients are served.
     listeners: Listeners,
     service: ServiceConfig,
@@ -47,6 +48,8 @@ pub(super) struct Entered {
     pub(super) group: Group,
     pub(super) events: Events,
     pub(super) service: Service,
+    /// As long as this process is a server, no other one of this host has its number.
+    pub(super) _drawn: Option<DefaultId>,
 }
 
 impl Entrance {
@@ -55,7 +58,8 @@ impl Entrance {
         let udp = bind(&settings.network).await?;
         let address = udp.local_address();
         allow_interface(settings, udp.interface(), address)?;
-        let id = settings.id.unwrap_or_else(|| default_id(&host_name(), address.ip(), &settings.name));
+        let drawn = settings.id.is_none().then(|| claim_id(settings, address));
+        let id = settings.id.or(drawn.as_ref().map(|drawn| drawn.id)).expect("one of the two");
         let mut config = Config::new(settings.group.clone());
         config.id = Some(id);
         config.redraw_id = settings.id.is_none();
@@ -64,8 +68,13 @@ impl Entrance {
         config.peers = settings.peers.clone();
         config.bootstrap = settings.bootstrap.clone();
         if let Bootstrap::Expect(ids) = &settings.bootstrap {
-            let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
-            complain(&format!("the group is created once servers {} are all there", ids.join(", ")));
+            let names: Vec<String> = ids.iter().map(u64::to_string).collect();
+            let others = if ids.contains(&id) {
+                String::new()
+            } else {
+                format!("; this server, {id}, is not among them, and joins it then")
+            };
+            complain(&format!("the group is created once servers {} are all there{others}", names.join(", ")));
             config.join_within = FOR_EVER;
         }
         config.directory = settings.directory.clone();
@@ -99,7 +108,7 @@ impl Entrance {
         if let Some(Loss { probability, seed }) = settings.loss {
             complain(&format!("dropping {} % of what is received, seed {seed}", probability * 100.0));
         }
-        Ok(Self { udp, config, loss: settings.loss, id, listeners, service })
+        Ok(Self { udp, config, loss: settings.loss, id, drawn, listeners, service })
     }
 
     /// The unicast address, for the peers of others.
@@ -122,8 +131,24 @@ impl Entrance {
         };
         let (group, events) = joined.map_err(join_failure)?;
         let service = Service::start(&group, self.listeners, self.service);
-        Ok(Entered { group, events, service })
+        Ok(Entered { group, events, service, _drawn: self.drawn })
     }
+}
+
+/// A number for a server that was given none.
+fn claim_id(settings: &ServerSettings, address: SocketAddr) -> DefaultId {
+    let meeting = match settings.network.peers {
+        None => settings.network.multicast.to_string(),
+        Some(_) => String::new(),
+    };
+    DefaultId::claim(Who {
+        host: &host_name(),
+        address: address.ip(),
+        name: &settings.name,
+        port: settings.network.unicast_port,
+        group: &settings.group,
+        meeting: &meeting,
+    })
 }
 
 /// Opens the sockets as soon as the interface has an address: a server may be started before the network is up.

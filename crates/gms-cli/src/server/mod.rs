@@ -78,7 +78,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let Entered { group, events, service } = match entered {
+    let Entered { group, events, service, _drawn } = match entered {
         Ok(entered) => entered,
         Err(failure) => {
             tokio::time::sleep(FAREWELL).await;

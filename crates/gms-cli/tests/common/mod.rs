@@ -187,6 +187,11 @@ impl Server {
         complaints.cloned().collect::<Vec<_>>().join("\n")
     }
 
+    /// The lines on its standard error so far.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.warnings.all.lock().unwrap().0.clone()
+    }
+
     /// Waits until it has complained about this.
     pub(crate) fn wait_for_complaint(&self, what: &str) {
         let start = Instant::now();
