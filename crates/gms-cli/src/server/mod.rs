@@ -60,7 +60,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
     let none = BTreeSet::new();
     let expected = if let Bootstrap::Expect(ids) = &settings.bootstrap { ids } else { &none };
     let wanted = entrance.id;
-    let mut printer = Printer::new(settings.format);
+    let mut printer = Printer::new(settings.format, settings.when_blocked);
     printer.start(Start {
         id: entrance.id,
         name: &settings.name,
