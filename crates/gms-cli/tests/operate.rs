@@ -5,7 +5,7 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
-use common::{Server, group_of, group_with, multicast, run, stop_all};
+use common::{Server, group_of, group_with, multicast, run, stop_all, told_at};
 use serde_json::{Value, json};
 
 fn view(server: &Server, wanted: impl Fn(&Value) -> bool) {
@@ -222,4 +222,29 @@ fn what_clients_sessions_need_is_not_told_as_messages() {
     servers[0].wait_for_message("on we go");
     let lines = servers[0].lines();
     assert!(lines.iter().all(|line| !line.contains("not_ordered") && !line.contains("outcome")), "{lines:#?}");
+}
+
+/// An operator has given up the only lineage there is.
+#[test]
+fn a_server_without_a_lineage_to_join_says_that_it_is_in_none() {
+    let place = multicast();
+    let mut servers = group_of(1, &place, None);
+    servers[0].write_line("a history");
+    servers[0].wait_for_message("a history");
+    let mut client = Client::of(&servers[0]);
+    let answer = client.ask(&json!({"operate": {"force_view": {"part": "join", "discard": true}}}));
+    assert_eq!(answer, json!({"operated": {}}));
+    servers[0].wait_for("excluded");
+    let why = servers[0].wait_for("blocked")["why"].to_string();
+    assert!(why.contains("an operator has given it up") && why.contains("it goes on asking"), "{why}");
+    let clients = servers[0].wait_for("started")["clients"][0].as_str().expect("a place").to_owned();
+    let told = told_at(&clients);
+    assert_eq!((&told["state"], &told["role"], &told["blocked"]), (&"none".into(), &"none".into(), &Value::Null));
+    let status = run(&["status", "--server", &clients]);
+    assert!(status.code == 3 && status.stdout.starts_with("none: "), "{status:?}");
+    let status = run(&["status", "--server", &clients, "--json"]);
+    assert!(status.code == 3 && status.stdout.starts_with(r#"{"state":"none""#), "{status:?}");
+    let sent = run(&["send", "in vain", "--server", &clients, "--wait", "1"]);
+    assert!(sent.code == 3 || sent.code == 4, "{sent:?}");
+    assert!(sent.stderr.contains("joins it again"), "{sent:?}");
 }
