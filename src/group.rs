@@ -57,7 +57,7 @@ impl Group {
     pub async fn join(mut config: Config) -> Result<(Self, Events), JoinError> {
         if !config.peers.is_empty() {
             // Those given by address are wrong now or never.
-            let addresses = config.peers.iter().filter_map(|peer| peer.parse().ok());
+            let addresses = config.peers.iter().filter_map(|peer| gms_net::address_in(peer));
             config.network.peers.get_or_insert_with(|| addresses.collect());
         }
         let interface = config.network.interface.to_string();

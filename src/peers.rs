@@ -30,7 +30,7 @@ struct Peer {
 
 impl Peer {
     fn new(name: String, ours: SocketAddr) -> Self {
-        let address = name.parse().ok().filter(|address: &SocketAddr| address.is_ipv4() == ours.is_ipv4());
+        let address = gms_net::address_in(&name).filter(|address: &SocketAddr| address.is_ipv4() == ours.is_ipv4());
         Self { name, addresses: address.into_iter().collect(), complaint: None }
     }
 }
@@ -72,8 +72,8 @@ async fn keep_looking(mut known: Vec<Peer>, ours: SocketAddr, found: watch::Send
 }
 
 async fn find(name: &str, ours: SocketAddr) -> Result<Vec<SocketAddr>, String> {
-    let found = tokio::net::lookup_host(name).await.map_err(|error| format!("cannot find the peer {name}: {error}"))?;
-    let found: Vec<SocketAddr> = found.filter(|address| address.is_ipv4() == ours.is_ipv4()).collect();
+    let found = gms_net::resolve(name).await.map_err(|error| format!("cannot find the peer {name}: {error}"))?;
+    let found: Vec<SocketAddr> = found.into_iter().filter(|address| address.is_ipv4() == ours.is_ipv4()).collect();
     if found.is_empty() {
         let family = if ours.is_ipv4() { "IPv4" } else { "IPv6" };
         return Err(format!("the peer {name} has no {family} address, as this server has ({})", ours.ip()));

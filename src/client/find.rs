@@ -47,7 +47,7 @@ pub struct FoundServer {
     pub id: u64,
     /// Its unicast address.
     pub address: SocketAddr,
-    /// Where it serves clients, if it does.
+    /// Where it serves clients, if it does; with the number of our interface where that holds on one link only.
     pub clients: Option<SocketAddr>,
     /// What people call it; may be empty.
     pub name: String,
@@ -177,7 +177,12 @@ impl Finder {
             tracing::debug!(%from, "not an answer");
             return None;
         };
-        self.heard.insert((entry.id, entry.address)).then(|| FoundServer::from(entry))
+        let is_new = self.heard.insert((entry.id, entry.address));
+        is_new.then(|| {
+            let mut server = FoundServer::from(entry);
+            server.clients = server.clients.map(|place| self.socket.scoped(place));
+            server
+        })
     }
 }
 

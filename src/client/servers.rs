@@ -140,7 +140,7 @@ impl Servers {
     async fn place_of_member(&mut self, endpoint: &Endpoint) -> Option<Endpoint> {
         self.doubtful.retain(|doubtful| doubtful != endpoint);
         let Endpoint::Tcp(address) = endpoint else { return None };
-        let address = tokio::net::lookup_host(address.as_str()).await.ok()?.next()?;
+        let address = *gms_net::resolve(address).await.ok()?.first()?;
         let interface = local_address(address).ok()?.to_string().parse().ok()?;
         let group = self.config.group.as_deref().unwrap_or(DEFAULT_GROUP);
         let find = FindConfig { peers: vec![address], within: MEMBER_WITHIN, interface, ..FindConfig::new(group) };

@@ -61,7 +61,9 @@ pub enum EventLine<'a> {
     /// The group of lineage `gid` gave way to another of its name: its order up to that place is discarded, and the
     /// views and messages that follow are of lineage `into`, with places of their own.
     Dissolved { gid: String, into: String, upto: Gseq },
-    /// The group went on without this member.
+    /// This member gives lineage `gid` up, and says why.
+    GivenUp { gid: String, why: String },
+    /// A member no more; it joins again.
     Excluded,
     /// It does not let this process in again.
     Refused { why: String },
@@ -104,6 +106,7 @@ impl<'a> EventLine<'a> {
             }
             Event::Unreached { members } => Self::Unreached { members: members.iter().map(|uid| uid.node.0).collect() },
             Event::Dissolved { gid, into, upto } => Self::dissolved(*gid, *into, *upto),
+            Event::GivenUp { gid, why } => Self::GivenUp { gid: gid.to_string(), why: why.to_string() },
             Event::Excluded => Self::Excluded,
             Event::Refused(why) => Self::Refused { why: why.to_string() },
             Event::Broken(why) => Self::Broken { why },

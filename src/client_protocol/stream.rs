@@ -41,7 +41,7 @@ macro_rules! on_socket {
 impl Stream {
     pub(crate) async fn connect(endpoint: &Endpoint) -> io::Result<Self> {
         match endpoint {
-            Endpoint::Tcp(address) => Ok(Self::tcp(TcpStream::connect(address.as_str()).await?)),
+            Endpoint::Tcp(place) => Ok(Self::tcp(TcpStream::connect(&gms_net::resolve(place).await?[..]).await?)),
             #[cfg(unix)]
             Endpoint::Unix(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
             #[cfg(not(unix))]

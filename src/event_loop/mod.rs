@@ -5,7 +5,7 @@ mod deliver;
 mod outlet;
 mod status;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::mem;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use gms_core::{Event, Input, Outcome, Time, Transmit};
+use gms_core::{Event, Input, Outcome, Time, Transmit, Uid};
 use gms_net::Transport;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
@@ -77,6 +77,8 @@ pub(crate) struct EventLoop<T> {
     status_at: Time,
     blocked_since: Option<Time>,
     servers: Arc<[KnownServer]>,
+    /// When members were heard last that the directory knows, as far as they are heard here.
+    heard: BTreeMap<Uid, Time>,
     servers_at: Time,
     /// NACKs sent, frames sent again for those of others, and own frames forwarded again, as far as they have been
     /// told.
@@ -90,7 +92,7 @@ pub(crate) struct EventLoop<T> {
     peers: Vec<SocketAddr>,
     /// Whom the transport stays connected with, and whose death is to be proved.
     watched: Vec<SocketAddr>,
-    processes: Vec<(gms_core::Uid, gms_core::ProcessIdentity)>,
+    processes: Vec<(Uid, gms_core::ProcessIdentity)>,
     /// Set by the last event: nothing follows.
     ended: Option<bool>,
     /// The application has ended this member without a word.
@@ -129,6 +131,7 @@ impl<T: Transport> EventLoop<T> {
             status_at: Time::ZERO,
             blocked_since: None,
             servers: Arc::new([]),
+            heard: BTreeMap::new(),
             servers_at: Time::ZERO,
             repairs: [0; 3],
             repairs_at: Time::ZERO,

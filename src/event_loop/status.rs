@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gms_core::{Gid, Time, Uid};
+use gms_discovery::Entry as ServerEntry;
 use gms_net::Transport;
 
 use super::EventLoop;
@@ -125,11 +126,17 @@ impl<T: Transport> EventLoop<T> {
         if now >= self.servers_at {
             self.servers_at = now + SERVERS_EVERY;
             let present = now.since(Time::ZERO);
+            self.heard.extend(self.node.heard());
+            let uid = |entry: &ServerEntry<u64>| Uid::new(entry.id, entry.life);
+            let is_known = |who: &Uid| self.node.servers().any(|known| uid(&known.entry) == *who);
+            self.heard.retain(|who, _| is_known(who));
+            // Members announce themselves seldom, and say other things all the time.
+            let heard = |entry| self.heard.get(&uid(entry)).map_or(Duration::ZERO, |at| at.since(Time::ZERO));
             let known = self.node.servers();
             self.servers = known
                 .map(|known| KnownServer {
                     entry: known.entry.clone(),
-                    silent_for: present.saturating_sub(known.heard),
+                    silent_for: present.saturating_sub(known.heard.max(heard(&known.entry))),
                 })
                 .collect();
         }

@@ -5,7 +5,7 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Bug, Event, Gid, Input, Member, Outcome, Refusal, Time, Uid, Unordered, View};
+use gms_core::{Bug, Event, Gid, GivenUp, Input, Member, Outcome, Refusal, Time, Uid, Unordered, View};
 
 use super::inquiry::{Seat, Voters};
 use super::lineages::Lineages;
@@ -91,6 +91,8 @@ pub(super) struct Exile {
     pub(super) since: Time,
     /// An operator has given that lineage up: this process joins any other one.
     pub(super) released: bool,
+    /// Why this process has given it up itself, if it was not put out.
+    pub(super) given_up: Option<GivenUp>,
 }
 
 /// Own messages that go on in this life, and how the application's numbers follow from those of the lives.
@@ -204,9 +206,14 @@ impl Node {
                 self.exile = Some(exile_of(&view, last, self.now));
             }
         }
+        if let (Some(exile), Some((gid, why))) = (&mut self.exile, self.given_up)
+            && exile.gid == gid
+        {
+            exile.given_up = Some(why);
+        }
         match (self.forced, &mut self.exile) {
             (Some(true), exile) => *exile = None,
-            (Some(false), Some(exile)) => exile.released = true,
+            (Some(false), Some(exile)) => (exile.released, exile.given_up) = (true, Some(GivenUp::Ordered)),
             (Some(false), None) | (None, _) => {}
         }
         let arrival = match self.forced.take() {
@@ -306,5 +313,6 @@ impl Node {
 
 fn exile_of(view: &View, last: &View, since: Time) -> Exile {
     let contacts = view.members.iter().chain(&last.members).map(Seat::from);
-    Exile { gid: view.gid, voters: Voters::of(last), contacts: contacts.collect(), since, released: false }
+    let (contacts, voters) = (contacts.collect(), Voters::of(last));
+    Exile { gid: view.gid, voters, contacts, since, released: false, given_up: None }
 }

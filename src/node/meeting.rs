@@ -9,6 +9,7 @@ use gms_core::{Blocked, Destination, Event, Gid, Out, ProcessIdentity, Time, Uid
 
 use super::creation::Waits;
 use super::inquiry::{ASK_EVERY, Message, Place, Rumour, Standing, Voters};
+use super::lives::Exile;
 use super::returning::Returning;
 use super::settling::Settling;
 use super::{Bootstrap, Node};
@@ -324,6 +325,7 @@ impl Node {
         let too_large = self.member.too_large().map(|(bytes, from)| Out::Datagram { bytes, from });
         let heard = |gid: Gid| self.lineages.get(gid).map(|sighting| Out::Heard { gid, from: sighting.from });
         let why = match (&self.exile, self.creation.as_ref().map(|creation| creation.waits())) {
+            (Some(Exile { gid, given_up: Some(why), .. }), _) => Some(Out::GivenUp { gid: *gid, why: *why }),
             (Some(exile), _) => Some(Out::Exile { gid: exile.gid, vid: exile.voters.vid }),
             (None, Some(Waits::Heard(gid))) => heard(*gid),
             (None, Some(Waits::Crowded)) => Some(Out::Crowded),

@@ -40,8 +40,8 @@ use bytes::Bytes;
 use gms_check::Record;
 use gms_core::wire::Envelope;
 use gms_core::{
-    Addressing, Blocked, Destination, Event, Gid, Input, Level, Member, Memory, ProcessIdentity, Refusal, SendError,
-    Start, Stats, Time, Transmit, Uid, View,
+    Addressing, Blocked, Destination, Event, Gid, GivenUp, Input, Level, Member, Memory, ProcessIdentity, Refusal,
+    SendError, Start, Stats, Time, Transmit, Uid, View,
 };
 use gms_discovery::{Directory, Entry, Known};
 use gms_net::SplitMix64;
@@ -112,6 +112,8 @@ pub struct Node {
     alarms: Vec<Event>,
     /// An operator has given its lineage up: whether the next life creates one.
     forced: Option<bool>,
+    /// Its lineage, which it gives up, and why.
+    given_up: Option<(Gid, GivenUp)>,
     testimony: Testimony,
     /// The last lineage that it was in ended in favour of another one.
     gave_way: bool,
@@ -189,6 +191,7 @@ impl Node {
             refused: None,
             alarms: Vec::new(),
             forced: None,
+            given_up: None,
             gave_way: false,
             testimony: Testimony::default(),
             leaving: false,
@@ -281,6 +284,7 @@ impl Node {
             return self.tend();
         }
         self.forced = Some(create);
+        self.given_up = self.place.as_ref().map(|view| (view.gid, GivenUp::Ordered));
         if self.member.is_joining() || self.exclusions.end_rest() {
             // It has given its lineage up already.
             self.begin_anew();
@@ -338,6 +342,9 @@ impl Node {
             if let Event::Outcome { sseq, .. } = event {
                 *sseq = self.carried.number(*sseq);
             }
+        }
+        if let (Some(Event::Excluded), Some((gid, why))) = (out[before..].last(), self.given_up) {
+            out.insert(out.len() - 1, Event::GivenUp { gid, why });
         }
         if out[before..].iter().any(|event| matches!(event, Event::LeaveRefused { .. })) {
             self.leaving = false;

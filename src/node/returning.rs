@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gms_core::{Blocked, Bug, Gid, Input, Planted, Time, Uid, View};
+use gms_core::{Blocked, Bug, Gid, GivenUp, Input, Planted, Time, Uid, View};
 
 use super::Node;
 use super::inquiry::{Inquiries, Place, Seat, Voters};
@@ -116,15 +116,20 @@ impl Node {
             Verdict::Join(gid) => {
                 tracing::warn!(from = %view.gid, to = %gid, "the quorum is lost for good, and another lineage goes on: joining it");
                 self.lineages.supersede(view.gid, gid);
-                self.note_given_up(view.gid);
+                self.give_up(view.gid, GivenUp::GoesOnAs(gid));
                 self.member.handle(self.now, Input::Forsake);
             }
             Verdict::Forsake => {
                 tracing::info!(gid = %view.gid, "the quorum is lost for good, and nothing was said yet: beginning again");
-                self.note_given_up(view.gid);
+                self.give_up(view.gid, GivenUp::Empty);
                 self.member.handle(self.now, Input::Forsake);
             }
         }
+    }
+
+    fn give_up(&mut self, gid: Gid, why: GivenUp) {
+        self.given_up = Some((gid, why));
+        self.note_given_up(gid);
     }
 
     /// Creates a lineage that begins with the history of the one that it is in. Returns false, and does nothing, if it

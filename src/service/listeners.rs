@@ -129,8 +129,7 @@ impl Listener {
         };
         match endpoint {
             Endpoint::Tcp(text) => {
-                let addresses: Vec<SocketAddr> =
-                    tokio::net::lookup_host(text.as_str()).await.map_err(failed)?.collect();
+                let addresses = gms_net::resolve(text).await.map_err(failed)?;
                 let outside = addresses.iter().find(|address| !address.ip().is_loopback());
                 if let Some(address) = outside.filter(|_| !insecure) {
                     return Err(ListenError::Insecure { address: *address });

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use gms_core::{Addressing, Level, Outcome, SESSION_HOLD, SESSION_OPEN, SESSION_RELEASE, SessionNumber};
 
+use tokio::sync::oneshot;
+
 use super::connection::Connection;
 use super::ledger::Asked;
 use super::outbox::Outbox;
 use crate::client_protocol::{HelloReply, NEW_SESSION, PROTOCOL, Reply};
 use crate::mailbox::Mailbox;
-use crate::submission::Submission;
+use crate::submission::{Party, Receipt, Submission};
 
 /// Which connection each session goes through.
 #[derive(Debug, Default)]
@@ -49,7 +51,9 @@ impl Sessions {
     fn release(&self, mailbox: &Mailbox) {
         let mut table = self.lock();
         while let Some(session) = table.left.front() {
-            let release = notice(*session, SESSION_RELEASE);
+            // What becomes of it is for nobody.
+            let receipt = Some(Receipt { answer: oneshot::channel().0, party: Party::present() });
+            let release = Submission { receipt, ..notice(*session, SESSION_RELEASE) };
             let Ok((Some(_), None)) = mailbox.submit(release, &mut iter::empty(), None) else { return };
             table.left.pop_front();
         }

@@ -68,7 +68,7 @@ impl ContactFlags {
         let mut peers = Vec::new();
         for peer in &self.peer {
             let cannot = || format!("cannot find the peer {peer}: give HOST:PORT, as a member printed when it started");
-            peers.extend(tokio::net::lookup_host(peer).await.with_context(cannot).map_err(Failure::no_server)?);
+            peers.extend(gms_net::resolve(peer).await.with_context(cannot).map_err(Failure::no_server)?);
         }
         let network = UdpConfig { interface, ..UdpConfig::new(self.multicast) };
         // What is wrong with these is not that nobody answers.

@@ -26,6 +26,7 @@ impl Failure {
     pub(crate) fn sockets(error: BindError) -> Self {
         match error {
             BindError::UnknownInterface { .. }
+            | BindError::NoAddress { .. }
             | BindError::NoAddressOfFamily { .. }
             | BindError::NotMulticast { .. }
             | BindError::PortOutOfRange { .. }

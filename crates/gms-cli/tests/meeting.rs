@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Server, group_of, multicast, one_leader, run};
+use common::{Server, group_of, multicast, one_leader, ports, run};
 
 /// Servers with these ids, started one after the other without waiting.
 fn start_all(meeting: &str, ids: std::ops::Range<usize>, more: &[&str]) -> Vec<Server> {
@@ -105,12 +105,43 @@ fn of_two_servers_with_one_id_the_second_is_told_who_has_it() {
 }
 
 #[test]
-fn servers_without_a_name_draw_ids_that_differ() {
+fn a_server_without_an_id_has_the_same_at_each_start() {
     let meeting = multicast();
-    let servers: Vec<Server> = (0..3).map(|_| Server::start(&["--multicast", &meeting])).collect();
+    let start = || {
+        let server = Server::start(&["--multicast", &meeting]);
+        server.wait_for("started");
+        server
+    };
+    let mut servers = [start(), start(), start()];
     servers.iter().for_each(|server| _ = server.wait_for_followers(2));
-    let renamed = servers.iter().filter(|server| server.lines().iter().any(|l| l.contains("\"renamed\""))).count();
-    assert_eq!(renamed, 2);
+    let ids = [0, 1, 2].map(|index| servers[index].id());
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+    // Whichever comes again has the one that is free, whether it was told to go or not.
+    servers[1].crash();
+    servers[1] = start();
+    assert_eq!(servers[1].id(), ids[1]);
+    servers[2].terminate();
+    servers[2] = start();
+    assert_eq!(servers[2].id(), ids[2]);
+    for server in &servers {
+        server.wait_for_followers(2);
+        assert!(server.lines().iter().all(|line| !line.contains("\"renamed\"")), "{:?}", server.lines());
+    }
+    // With a port of its own it is told apart by that, in whichever order they start.
+    let fixed = ports(2).into_iter().map(|port| port.to_string()).collect::<Vec<_>>();
+    let start_at = |port: &str| Server::start(&["--multicast", &meeting, "--group", "fixed", "--port", port]);
+    let start_all = |ports: [&str; 2]| ports.map(|port| start_at(port).id());
+    let [first, second] = start_all([&fixed[0], &fixed[1]]);
+    assert_eq!(start_all([&fixed[1], &fixed[0]]), [second, first]);
+}
+
+#[test]
+fn a_server_that_is_not_expected_is_told_so() {
+    let server = Server::start(&["--multicast", &multicast(), "--expect", "1,2", "--id", "5"]);
+    server.wait_for("started");
+    let said =
+        "the group is created once servers 1, 2 are all there; this server, 5, is not among them, and joins it then";
+    assert_eq!(server.errors().first().map(String::as_str), Some(said));
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
-use common::{Server, group_of, group_with, multicast, run, stop_all};
+use common::{Server, group_of, group_with, multicast, run, stop_all, told_at};
 use serde_json::{Value, json};
 
 fn view(server: &Server, wanted: impl Fn(&Value) -> bool) {
@@ -175,10 +175,76 @@ fn survivors_without_a_quorum_go_on_when_an_operator_says_so() {
     assert_eq!(missing.code, 3, "{}", missing.stderr);
     let forced = run(&["force-view", "--survivors", "1,0", "--multicast", &place]);
     assert_eq!(forced.code, 0, "{}", forced.stderr);
+    let given_up = servers[0].wait_for("given_up")["why"].to_string();
+    assert!(given_up.contains("an operator has given it up for this server"), "{given_up}");
+    assert!(servers[0].lines().iter().all(|line| !line.contains("went on without")), "{:?}", servers[0].lines());
     for server in &servers[..2] {
         view(server, |view| view["leader"] == 1 && view["followers"].as_array().is_some_and(|all| all.len() == 1));
     }
     let sent = run(&["send", "on we go", "--multicast", &place]);
     assert_eq!(sent.code, 0, "{}", sent.stderr);
     servers[0].wait_until("the message", |lines| lines.iter().any(|line| line.contains("on we go")));
+}
+
+/// One of those that an operator took to be dead.
+#[test]
+fn a_server_that_comes_back_after_a_forced_view_is_told_what_happened() {
+    let place = multicast();
+    let servers = group_of(5, &place, None);
+    let sent = run(&["send", "a history", "--multicast", &place]);
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    servers.iter().for_each(|server| server.wait_for_message("a history"));
+    lose(&servers[2..].iter().collect::<Vec<_>>());
+    blocked(&servers[0]);
+    let forced = run(&["force-view", "--survivors", "1,0", "--multicast", &place]);
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    servers[2].signal("-CONT");
+    let given_up = servers[2].wait_for("given_up")["why"].to_string();
+    assert!(given_up.contains("its quorum is lost for good, and lineage "), "{given_up}");
+    view(&servers[2], |view| view["followers"].as_array().is_some_and(|all| all.len() == 2));
+    assert!(servers[2].lines().iter().all(|line| !line.contains("went on without")), "{:?}", servers[2].lines());
+}
+
+/// A client that opens sessions in vain while the group is blocked, and what became of those is nobody's message.
+#[test]
+fn what_clients_sessions_need_is_not_told_as_messages() {
+    let place = multicast();
+    let servers = group_with(3, &place, None, &["--when-blocked", "refuse"]);
+    lose(&[&servers[1], &servers[2]]);
+    blocked(&servers[0]);
+    let clients = servers[0].wait_for("started")["clients"][0].as_str().expect("a place").to_owned();
+    let sent = run(&["send", "in vain", "--server", &clients, "--wait", "1"]);
+    assert_ne!(sent.code, 0, "{sent:?}");
+    let forced = run(&["force-view", "--survivors", "0", "--multicast", &place]);
+    assert_eq!(forced.code, 0, "{}", forced.stderr);
+    let sent = run(&["send", "on we go", "--server", &clients]);
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    servers[0].wait_for_message("on we go");
+    let lines = servers[0].lines();
+    assert!(lines.iter().all(|line| !line.contains("not_ordered") && !line.contains("outcome")), "{lines:#?}");
+}
+
+/// An operator has given up the only lineage there is.
+#[test]
+fn a_server_without_a_lineage_to_join_says_that_it_is_in_none() {
+    let place = multicast();
+    let mut servers = group_of(1, &place, None);
+    servers[0].write_line("a history");
+    servers[0].wait_for_message("a history");
+    let mut client = Client::of(&servers[0]);
+    let answer = client.ask(&json!({"operate": {"force_view": {"part": "join", "discard": true}}}));
+    assert_eq!(answer, json!({"operated": {}}));
+    servers[0].wait_for("excluded");
+    let why = servers[0].wait_for("blocked")["why"].to_string();
+    assert!(why.contains("an operator has given it up") && why.contains("it goes on asking"), "{why}");
+    let clients = servers[0].wait_for("started")["clients"][0].as_str().expect("a place").to_owned();
+    let told = told_at(&clients);
+    assert_eq!((&told["state"], &told["role"], &told["blocked"]), (&"none".into(), &"none".into(), &Value::Null));
+    let status = run(&["status", "--server", &clients]);
+    assert!(status.code == 3 && status.stdout.starts_with("none: "), "{status:?}");
+    let status = run(&["status", "--server", &clients, "--json"]);
+    assert!(status.code == 3 && status.stdout.starts_with(r#"{"state":"none""#), "{status:?}");
+    let sent = run(&["send", "in vain", "--server", &clients, "--wait", "1"]);
+    assert!(sent.code == 3 || sent.code == 4, "{sent:?}");
+    assert!(sent.stderr.contains("joins it again"), "{sent:?}");
 }

@@ -6,7 +6,7 @@ mod common;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Server, all_agree, multicast, one_leader, ports, run};
+use common::{Server, all_agree, multicast, one_leader, ports, run, told_at};
 
 fn list(ports: &[u16], host: &str) -> String {
     ports.iter().map(|port| format!("{host}:{port}")).collect::<Vec<_>>().join(",")
@@ -121,10 +121,27 @@ fn two_groups_that_have_both_said_something_both_stay_and_say_so() {
         assert!(!servers[id].lines().iter().any(|line| line.contains("\"dissolved\"")), "{:?}", servers[id].lines());
     }
     // The one that the third server did not join hears of the other one through it.
-    let lists = |server: &Server| server.lines().iter().any(|line| line.contains("\"rival\""));
+    let lists = |server: &&Server| server.lines().iter().any(|line| line.contains("\"rival\""));
     let start = Instant::now();
-    while !servers.iter().any(lists) {
+    let teller = loop {
+        if let Some(teller) = servers.iter().find(lists) {
+            break teller;
+        }
         assert!(start.elapsed() < Duration::from_secs(30), "nobody says that there are two");
         thread::sleep(Duration::from_millis(10));
-    }
+    };
+    let place = teller.wait_for("started")["clients"][0].as_str().expect("a place").to_owned();
+    let told = loop {
+        let told = told_at(&place);
+        if told["state"] == "split" {
+            break told;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{told}");
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(told["rivals"].as_array().map(Vec::len), Some(1), "{told}");
+    let status = run(&["status", "--server", &place]);
+    assert!(status.code == 1 && status.stdout.starts_with("split: 2 lineages of this name: "), "{status:?}");
+    let status = run(&["status", "--json", "--server", &place]);
+    assert!(status.code == 1 && status.stdout.starts_with(r#"{"state":"split""#), "{status:?}");
 }

@@ -140,6 +140,36 @@ fn clients_are_served_while_nobody_reads_what_is_printed_and_that_is_said() {
 }
 
 #[test]
+fn a_member_that_does_not_take_its_output_is_named_by_the_leader_and_by_status() {
+    let meeting = multicast();
+    let mut servers = group_of(2, &meeting, None);
+    let _unread = Server::start_unread(&["--multicast", &meeting, "--id", "2", "--expect", "0"]);
+    servers.iter().for_each(|server| assert_eq!(server.wait_for_followers(2), 0));
+    servers[0].write_behind((["x"; 999].concat() + "\n").repeat(40_000));
+    let why = servers[0].wait_for("blocked")["why"].as_str().expect("text").to_owned();
+    assert!(why.starts_with("the window is full: member 2 has not confirmed anything for "), "{why}");
+    let status = run(&["status", "--json", "--multicast", &meeting]);
+    let told: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
+    let blocked = &told["blocked"];
+    assert_eq!((status.code, &told["state"], &blocked["server"]), (4, &"blocked".into(), &0.into()), "{told}");
+    assert!(blocked["reason"].as_str().is_some_and(|why| why.contains("member 2 ")), "{told}");
+    assert!(blocked["since_ms"].is_u64(), "{told}");
+    let command = format!("gms-cli exclude 2 --multicast {meeting}");
+    assert_eq!(blocked["command"], command);
+    let words = run(&["status", "--multicast", &meeting]);
+    let first = words.stdout.lines().next().expect("a line");
+    assert!(
+        first.starts_with("blocked: server 0: the window is full: member 2 ") && first.ends_with(&command),
+        "{first}"
+    );
+    // And that is all it takes.
+    assert_eq!(run(&["exclude", "2", "--multicast", &meeting]).code, 0);
+    let all =
+        |lines: &[String]| lines.iter().filter(|line| line.starts_with(r#"{"event":"message""#)).count() == 40_000;
+    servers.iter().for_each(|server| server.wait_until("all messages", all));
+}
+
+#[test]
 fn without_a_quorum_all_are_blocked_and_can_still_be_stopped() {
     let mut servers = group_of(5, &multicast(), None);
     let leader = servers[0].wait_for_followers(4) as usize;

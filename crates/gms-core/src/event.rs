@@ -46,6 +46,14 @@ pub enum Event {
     /// `Unknown`. A `gms::Group` joins again by itself, as a new incarnation, unless told not to: then the next event
     /// is its first view there; otherwise nothing follows.
     Excluded,
+    /// This process gives its lineage up, though nobody puts it out of that: an operator has said so, or its quorum is lost
+    /// for good. [`Excluded`](Self::Excluded) follows, unless it was in no view. Told by a `gms::Group` only.
+    GivenUp {
+        /// The lineage.
+        gid: Gid,
+        /// Why.
+        why: GivenUp,
+    },
     /// Another lineage of the same name is heard, and neither ends by itself: both have a history, or their settings
     /// differ. Somebody has to decide which one goes on.
     Rival {
@@ -128,6 +136,20 @@ pub enum Outcome {
     SessionExpired,
 }
 
+/// Why a process gives its lineage up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum GivenUp {
+    /// An operator has forced a view.
+    #[error("an operator has given it up for this server, which joins the group that goes on instead")]
+    Ordered,
+    /// Its quorum is lost for good, and another one goes on with its history, or beside it.
+    #[error("its quorum is lost for good, and lineage {0} goes on: this server joins that")]
+    GoesOnAs(Gid),
+    /// Its quorum is lost for good, and nothing was said in it yet.
+    #[error("its quorum is lost for good, and nothing was said in it yet: this server begins again")]
+    Empty,
+}
+
 /// Why there is no progress.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum Blocked {
@@ -204,6 +226,14 @@ pub enum Out {
         bytes: u16,
         /// Where its leader is reached.
         from: SocketAddr,
+    },
+    /// Its lineage was given up by an operator, or goes on as another one, and it is in none yet.
+    #[error("lineage {gid}: {why}; none has taken it in yet: it goes on asking")]
+    GivenUp {
+        /// The lineage.
+        gid: Gid,
+        /// Why.
+        why: GivenUp,
     },
     /// It hears of a lineage that does not let it in, and creates none beside it.
     #[error(

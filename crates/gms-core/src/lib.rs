@@ -62,7 +62,7 @@ mod why;
 pub mod wire;
 
 pub use change::{Origin, Unordered};
-pub use event::{Blocked, Event, Message, Out, Outcome, Passed, Trace, Unsettled, ViewChange};
+pub use event::{Blocked, Event, GivenUp, Message, Out, Outcome, Passed, Trace, Unsettled, ViewChange};
 pub use id::{Ballot, Fseq, Gid, Gseq, NodeId, Position, ProcessIdentity, Uid, Vid};
 pub use input::Input;
 pub use join::Start;

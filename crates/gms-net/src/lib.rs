@@ -13,6 +13,7 @@
 //! | [`memory`] | [`MemoryNetwork`]: the same inside one process, with injected faults |
 //! | [`lossy`] | [`Lossy`]: any transport, with datagrams dropped one by one |
 //! | [`faults`] | [`Faults`]: the seeded fault model, without clock or sockets, for simulators too |
+//! | [`place`] | [`resolve`] and [`address_in`]: `HOST:PORT` as people write it, with zones |
 //! | [`random`] | [`SplitMix64`]: the generator behind the faults |
 //! | [`counters`] | [`Counters`]: what passed and what was lost |
 #![doc = "\n"]
@@ -24,6 +25,7 @@ pub mod counters;
 pub mod faults;
 pub mod lossy;
 pub mod memory;
+pub mod place;
 pub mod random;
 pub mod transport;
 pub mod udp;
@@ -32,6 +34,7 @@ pub use counters::Counters;
 pub use faults::{Fate, FaultRates, Faults};
 pub use lossy::Lossy;
 pub use memory::{MemoryNetwork, MemoryTransport};
+pub use place::{address_in, resolve};
 pub use random::SplitMix64;
 pub use transport::{Channel, Datagrams, Destination, Received, Transmit, Transport, TransportExt};
 pub use udp::{AskSocket, BindError, Interface, Segmentation, Udp, UdpConfig};

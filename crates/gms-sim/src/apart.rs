@@ -44,7 +44,9 @@ impl World<'_> {
         if serving.is_empty() {
             let members = living.iter().any(|index| host(index).node.view().is_some());
             let waits = |index: &usize| match host(index).node.blocked() {
-                Some(Blocked::Out(Out::Heard { gid, .. } | Out::Exile { gid, .. })) => self.is_unaccountable(*gid),
+                Some(Blocked::Out(Out::Heard { gid, .. } | Out::Exile { gid, .. } | Out::GivenUp { gid, .. })) => {
+                    self.is_unaccountable(*gid)
+                }
                 _ => false,
             };
             let creates = |index: &usize| self.may_create(*index, &living) && !waits(index);

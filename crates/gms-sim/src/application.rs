@@ -157,7 +157,7 @@ impl Application {
                 }
                 Event::Blocked(_) => self.blocked = true,
                 Event::Unblocked => self.blocked = false,
-                Event::Rival { .. } | Event::Unreached { .. } => {}
+                Event::Rival { .. } | Event::Unreached { .. } | Event::GivenUp { .. } => {}
             }
         }
         if again && self.leaving {

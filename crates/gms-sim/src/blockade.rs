@@ -56,7 +56,13 @@ impl World<'_> {
     pub(crate) fn blockade_of(&self, blocked: &[usize]) -> Blockade {
         let heard = |index: &usize| {
             let blocked = self.hosts[*index].as_ref().and_then(|host| host.node.blocked());
-            matches!(blocked, Some(Blocked::Out(Out::Heard { .. } | Out::Exile { .. }) | Blocked::Unsettled { .. }))
+            matches!(
+                blocked,
+                Some(
+                    Blocked::Out(Out::Heard { .. } | Out::Exile { .. } | Out::GivenUp { .. })
+                        | Blocked::Unsettled { .. }
+                )
+            )
         };
         if blocked.iter().any(heard) {
             return Blockade::Heard;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anyhow::Result;
-use gms::{Event, EventLine};
+use gms::{Event, EventLine, WhenBlocked};
 
 use super::record::{Entry, What};
 use crate::color::Palette;
@@ -105,7 +105,7 @@ impl Board {
                 self.gone.insert(id);
             }
             Event::Blocked(_) | Event::Unblocked => {
-                if let Some(line) = in_words(event, palette) {
+                if let Some(line) = in_words(event, WhenBlocked::Hold, palette) {
                     self.remark(&format!("member {id} {line}"))?;
                 }
             }

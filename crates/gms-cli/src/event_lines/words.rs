@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use gms::{Blocked, Event, Gap, Outcome, Reason, Uid, Update, ViewChange, Why};
+use gms::{Blocked, Event, Gap, Outcome, Reason, Uid, Update, ViewChange, WhenBlocked, Why};
 
 use crate::color::Palette;
 
 /// The line for `event`, if it has one: what goes well with own messages shows as their delivery.
-pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
+pub(crate) fn in_words(event: &Event, when_blocked: WhenBlocked, palette: Palette) -> Option<String> {
     Some(match event {
         Event::Message(m) => message_in_words(m.gseq, m.sender.node.0, &m.payload, palette),
         Event::View(change) => view_in_words(change, palette),
@@ -19,7 +19,7 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         Event::Outcome { sseq, outcome: Outcome::Unknown } => {
             format!("own message {sseq}: outcome unknown, others may or may not deliver it")
         }
-        Event::Blocked(why) => format!("blocked: {why}; {}", until(why)),
+        Event::Blocked(why) => format!("blocked: {why}; {}", until(why, when_blocked)),
         Event::Unblocked => "unblocked: messages are ordered again".to_owned(),
         Event::LeaveRefused { min_voters } => {
             format!("still a member: the group keeps at least {min_voters} voters, let another join first")
@@ -32,11 +32,8 @@ pub(crate) fn in_words(event: &Event, palette: Palette) -> Option<String> {
         Event::Unreached { members } if members.is_empty() => "multicast reaches all members again".to_owned(),
         Event::Unreached { members } => unreached_in_words(members),
         Event::Dissolved { into, .. } => dissolved_in_words(into),
-        Event::Excluded => {
-            "excluded: out of the group, which goes on without this member or was given up by an operator's order; it \
-             joins again as a new one"
-                .to_owned()
-        }
+        Event::GivenUp { gid, why } => format!("lineage {gid} is given up: {why}"),
+        Event::Excluded => "excluded: no member of the group any more; joins again as a new one".to_owned(),
         Event::Refused(why) => format!("refused: {why}"),
         Event::Broken(why) => format!("stopped: {why}"),
     })
@@ -108,18 +105,20 @@ fn message_in_words(gseq: u64, sender: u64, payload: &[u8], palette: Palette) ->
     format!("{}  {}: {}", palette.faint(gseq), palette.member(sender, sender), printable(payload))
 }
 
-/// What has to happen for messages to go on.
-fn until(why: &Blocked) -> &'static str {
-    match why {
-        Blocked::Leader { .. } => "messages wait until it is heard again",
-        Blocked::Quorum { .. } => {
-            "messages wait until more are heard; if they are gone for good, gms-cli force-view goes on without them"
-        }
-        Blocked::TooFew { .. } => "messages wait until more have joined",
-        Blocked::Window { .. } => "messages wait until it confirms",
-        Blocked::Progress { .. } => "they wait until it does",
-        Blocked::Unsettled { .. } => "messages wait until then",
-        Blocked::Out(_) => "messages wait until it is in the group",
+/// What becomes of messages, and what has to happen for them to go on.
+fn until(why: &Blocked, when_blocked: WhenBlocked) -> String {
+    let until = match why {
+        Blocked::Leader { .. } => "it is heard again",
+        Blocked::Quorum { .. } => "more are heard; if they are gone for good, gms-cli force-view goes on without them",
+        Blocked::TooFew { .. } => "more have joined",
+        Blocked::Window { .. } => "it confirms",
+        Blocked::Progress { .. } => "it does",
+        Blocked::Unsettled { .. } => "then",
+        Blocked::Out(_) => "it is in the group",
+    };
+    match when_blocked {
+        WhenBlocked::Hold => format!("messages wait until {until}"),
+        WhenBlocked::Refuse => format!("messages are refused until {until}"),
     }
 }
 
@@ -157,16 +156,18 @@ mod tests {
         let left = vec![(Uid::new(2, 9), Why::Silent { millis: 570, checks: 2 }), (Uid::new(3, 9), Why::Left)];
         let change = ViewChange { view: Arc::new(view), joined: vec![], left };
         let lines = "view 4: leader 1, left 2 3\nmember 2 out: silent for 570 ms, 2 checks unanswered";
-        assert_eq!(in_words(&Event::View(change), Palette::PLAIN).as_deref(), Some(lines));
+        assert_eq!(in_words(&Event::View(change), WhenBlocked::Hold, Palette::PLAIN).as_deref(), Some(lines));
     }
 
     #[test]
     fn blocked_says_why_and_until_when() {
         let event = Event::Blocked(Blocked::Leader { leader: 1, millis: 1100 });
         let line = "blocked: leader 1 has not been heard for 1100 ms; messages wait until it is heard again";
-        assert_eq!(in_words(&event, Palette::PLAIN).as_deref(), Some(line));
+        assert_eq!(in_words(&event, WhenBlocked::Hold, Palette::PLAIN).as_deref(), Some(line));
+        let line = "blocked: leader 1 has not been heard for 1100 ms; messages are refused until it is heard again";
+        assert_eq!(in_words(&event, WhenBlocked::Refuse, Palette::PLAIN).as_deref(), Some(line));
         let event = Event::Blocked(Blocked::Quorum { heard: 1, voters: 2 });
-        let line = in_words(&event, Palette::PLAIN).expect("a line");
+        let line = in_words(&event, WhenBlocked::Hold, Palette::PLAIN).expect("a line");
         assert!(line.starts_with("blocked: no quorum: only 1 of 2 voters are heard; messages wait"), "{line}");
         assert!(line.contains("gms-cli force-view"), "{line}");
     }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use gms::{
     Bootstrap, Config, Endpoint, Events, Group, JoinError, ListenError, Listeners, QuorumMode, Service, ServiceConfig,
+    UdpConfig,
 };
 use gms_net::{Lossy, Transport, Udp};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::identity::{default_id, host_name};
+use super::identity::{DefaultId, Who, host_name};
 use super::settings::{Loss, ServerSettings};
 use crate::failure::{Failure, complain};
 
@@ -23,6 +24,9 @@ const LEAVE_WITHIN: Duration = Duration::from_millis(800);
 
 /// How long it may take to open the trace.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the interface has an address.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Who waits for others to be started waits as long as it takes.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -33,6 +37,7 @@ pub(super) struct Entrance {
     config: Config,
     loss: Option<Loss>,
     pub(super) id: u64,
+    drawn: Option<DefaultId>,
     /// Where clients are served.
     listeners: Listeners,
     service: ServiceConfig,
@@ -43,15 +48,18 @@ pub(super) struct Entered {
     pub(super) group: Group,
     pub(super) events: Events,
     pub(super) service: Service,
+    /// As long as this process is a server, no other one of this host has its number.
+    pub(super) _drawn: Option<DefaultId>,
 }
 
 impl Entrance {
     /// Opens the sockets and the trace, and finds the peers.
     pub(super) async fn open(settings: &ServerSettings) -> Result<Self, Failure> {
-        let udp = Udp::bind(settings.network.clone()).map_err(Failure::sockets)?;
+        let udp = bind(&settings.network).await?;
         let address = udp.local_address();
         allow_interface(settings, udp.interface(), address)?;
-        let id = settings.id.unwrap_or_else(|| default_id(&host_name(), address.ip(), &settings.name));
+        let drawn = settings.id.is_none().then(|| claim_id(settings, address));
+        let id = settings.id.or(drawn.as_ref().map(|drawn| drawn.id)).expect("one of the two");
         let mut config = Config::new(settings.group.clone());
         config.id = Some(id);
         config.redraw_id = settings.id.is_none();
@@ -60,8 +68,13 @@ impl Entrance {
         config.peers = settings.peers.clone();
         config.bootstrap = settings.bootstrap.clone();
         if let Bootstrap::Expect(ids) = &settings.bootstrap {
-            let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
-            complain(&format!("the group is created once servers {} are all there", ids.join(", ")));
+            let names: Vec<String> = ids.iter().map(u64::to_string).collect();
+            let others = if ids.contains(&id) {
+                String::new()
+            } else {
+                format!("; this server, {id}, is not among them, and joins it then")
+            };
+            complain(&format!("the group is created once servers {} are all there{others}", names.join(", ")));
             config.join_within = FOR_EVER;
         }
         config.directory = settings.directory.clone();
@@ -80,11 +93,13 @@ impl Entrance {
         }
         config.leave_within = LEAVE_WITHIN;
         config.insecure = settings.insecure;
-        let places = settings.listen.clone().unwrap_or_else(|| vec![SocketAddr::new(address.ip(), 0).into()]);
+        let any_port = udp.scoped(SocketAddr::new(address.ip(), 0));
+        let places = settings.listen.clone().unwrap_or_else(|| vec![any_port.into()]);
         let listeners = Listeners::bind(&places, settings.insecure).await.map_err(listen_failure)?;
         config.clients = listeners.address().map(|listening| match listening.ip().is_unspecified() {
             true => SocketAddr::new(address.ip(), listening.port()),
-            false => listening,
+            // Without the number that the interface has here.
+            false => SocketAddr::new(listening.ip(), listening.port()),
         });
         let service = ServiceConfig { grace: settings.client_grace, ..ServiceConfig::default() };
         if let Some(path) = &settings.trace {
@@ -93,7 +108,7 @@ impl Entrance {
         if let Some(Loss { probability, seed }) = settings.loss {
             complain(&format!("dropping {} % of what is received, seed {seed}", probability * 100.0));
         }
-        Ok(Self { udp, config, loss: settings.loss, id, listeners, service })
+        Ok(Self { udp, config, loss: settings.loss, id, drawn, listeners, service })
     }
 
     /// The unicast address, for the peers of others.
@@ -116,7 +131,41 @@ impl Entrance {
         };
         let (group, events) = joined.map_err(join_failure)?;
         let service = Service::start(&group, self.listeners, self.service);
-        Ok(Entered { group, events, service })
+        Ok(Entered { group, events, service, _drawn: self.drawn })
+    }
+}
+
+/// A number for a server that was given none.
+fn claim_id(settings: &ServerSettings, address: SocketAddr) -> DefaultId {
+    let meeting = match settings.network.peers {
+        None => settings.network.multicast.to_string(),
+        Some(_) => String::new(),
+    };
+    DefaultId::claim(Who {
+        host: &host_name(),
+        address: address.ip(),
+        name: &settings.name,
+        port: settings.network.unicast_port,
+        group: &settings.group,
+        meeting: &meeting,
+    })
+}
+
+/// Opens the sockets as soon as the interface has an address: a server may be started before the network is up.
+async fn bind(network: &UdpConfig) -> Result<Udp, Failure> {
+    let mut said = String::new();
+    loop {
+        match Udp::bind(network.clone()) {
+            Err(error) if error.may_pass() => {
+                let why = error.to_string();
+                if why != said {
+                    complain(&format!("waiting: {why}"));
+                    said = why;
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+            bound => return bound.map_err(Failure::sockets),
+        }
     }
 }
 

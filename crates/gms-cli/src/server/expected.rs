@@ -37,7 +37,7 @@ pub(super) async fn name_missing(settings: &ServerSettings, expected: &BTreeSet<
 async fn missing(settings: &ServerSettings, expected: &BTreeSet<u64>) -> BTreeSet<u64> {
     let mut peers = Vec::new();
     for peer in &settings.peers {
-        peers.extend(tokio::net::lookup_host(peer).await.into_iter().flatten());
+        peers.extend(gms_net::resolve(peer).await.into_iter().flatten());
     }
     let (multicast, interface) = (settings.network.multicast, settings.network.interface.clone());
     let find = FindConfig { multicast, interface, peers, ..FindConfig::new(settings.group.clone()) };

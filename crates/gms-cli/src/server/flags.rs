@@ -45,7 +45,7 @@ pub(crate) struct ServerFlags {
     pub(super) config: Option<PathBuf>,
 
     /// Number of this member, and its rank: the highest takes over when the leader leaves [default: a hash of host
-    /// name, address and --name]
+    /// name, address, --name, --port and how many servers like it this host has already]
     #[arg(long, env = "GMS_ID", value_name = "N")]
     pub(super) id: Option<u64>,
 

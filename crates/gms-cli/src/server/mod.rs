@@ -52,11 +52,15 @@ pub(crate) fn run(flags: ServerFlags) -> Outcome {
 
 async fn serve(settings: ServerSettings) -> Outcome {
     let mut signals = Signals::listen()?;
-    let entrance = Entrance::open(&settings).await?;
+    let entrance = tokio::select! {
+        entrance = Entrance::open(&settings) => entrance?,
+        // Nothing has been sent yet.
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
     let none = BTreeSet::new();
     let expected = if let Bootstrap::Expect(ids) = &settings.bootstrap { ids } else { &none };
     let wanted = entrance.id;
-    let mut printer = Printer::new(settings.format);
+    let mut printer = Printer::new(settings.format, settings.when_blocked);
     printer.start(Start {
         id: entrance.id,
         name: &settings.name,
@@ -74,7 +78,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let Entered { group, events, service } = match entered {
+    let Entered { group, events, service, _drawn } = match entered {
         Ok(entered) => entered,
         Err(failure) => {
             tokio::time::sleep(FAREWELL).await;

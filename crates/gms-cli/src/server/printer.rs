@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anyhow::Result;
-use gms::{Endpoint, Event, EventLine};
+use gms::{Endpoint, Event, EventLine, WhenBlocked};
 use serde::Serialize;
 
 use super::settings::Format;
@@ -13,6 +13,7 @@ use crate::event_lines::{ServerLine, in_words};
 pub(super) struct Printer {
     out: BufWriter<StdoutLock<'static>>,
     format: Format,
+    when_blocked: WhenBlocked,
 }
 
 /// Who we are, before anything happens.
@@ -30,8 +31,8 @@ pub(super) struct Start<'a> {
 
 impl Printer {
     /// Takes standard output for itself.
-    pub(super) fn new(format: Format) -> Self {
-        Self { out: BufWriter::with_capacity(64 << 10, io::stdout().lock()), format }
+    pub(super) fn new(format: Format, when_blocked: WhenBlocked) -> Self {
+        Self { out: BufWriter::with_capacity(64 << 10, io::stdout().lock()), format, when_blocked }
     }
 
     /// The first lines.
@@ -77,7 +78,7 @@ impl Printer {
                     }
                 }
                 Format::Words(palette) => {
-                    if let Some(line) = in_words(event, palette) {
+                    if let Some(line) = in_words(event, self.when_blocked, palette) {
                         writeln!(self.out, "{line}")?;
                     }
                 }

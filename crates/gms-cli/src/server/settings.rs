@@ -95,7 +95,7 @@ impl ServerSettings {
                 interface,
                 unicast_port: flags.port.or(file.port).unwrap_or(0),
                 // Those given by address are wrong now or never; names are looked up later.
-                peers: (!peers.is_empty()).then(|| peers.iter().filter_map(|peer| peer.parse().ok()).collect()),
+                peers: (!peers.is_empty()).then(|| peers.iter().filter_map(|peer| gms_net::address_in(peer)).collect()),
                 ..UdpConfig::new(multicast)
             },
             peers,

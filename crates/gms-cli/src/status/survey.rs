@@ -82,6 +82,13 @@ fn as_text<S: Serializer>(endpoint: &Option<Endpoint>, serializer: S) -> Result<
     endpoint.as_ref().map(ToString::to_string).serialize(serializer)
 }
 
+/// A server that another one has seen.
+struct Seen {
+    server: ServerSeen,
+    /// Where it serves clients.
+    place: Option<Endpoint>,
+}
+
 /// Asks the servers named, or all that are found.
 pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
     let (mut rows, mut tried, mut seen) = (Vec::new(), Vec::new(), Vec::new());
@@ -120,10 +127,9 @@ pub(crate) async fn survey(contact: &ContactFlags) -> Result<Survey, Failure> {
     }
     // Those that only the others have seen are asked, too.
     let mut asked = BTreeSet::new();
-    for server in &seen {
+    for Seen { server, place } in &seen {
         let told = rows.iter().any(|row| row.id == server.id && row.address == server.address.to_string());
-        if let Some(endpoint) = server.clients.filter(|endpoint| !told && asked.insert(*endpoint)) {
-            let endpoint = Endpoint::from(endpoint);
+        if let Some(endpoint) = place.clone().filter(|place| !told && asked.insert(place.to_string())) {
             asking.spawn(async move { ask(&endpoint).await });
         }
     }
@@ -148,7 +154,7 @@ async fn find_within(find: &FindConfig, wait: Duration) -> Result<Vec<FoundServe
 }
 
 /// What the server at this address, for members or for clients, says of itself and of the servers that it has seen.
-async fn ask(endpoint: &Endpoint) -> Result<(Row, Vec<ServerSeen>), String> {
+async fn ask(endpoint: &Endpoint) -> Result<(Row, Vec<Seen>), String> {
     let mut config = ClientConfig::at([endpoint.clone()]);
     (config.name, config.give_up) = (Some("gms-cli status".to_owned()), Duration::ZERO);
     let asking = async {
@@ -162,7 +168,10 @@ async fn ask(endpoint: &Endpoint) -> Result<(Row, Vec<ServerSeen>), String> {
     }
 }
 
-fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<ServerSeen>) {
+fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<Seen>) {
+    let seen = status.servers.into_iter();
+    let seen = seen.map(|server| Seen { place: server.clients.map(|clients| endpoint.neighbor(clients)), server });
+    let seen = seen.collect();
     let row = Row {
         id: status.id,
         address: status.address.to_string(),
@@ -187,18 +196,17 @@ fn told_by(status: ServerStatus, endpoint: Endpoint) -> (Row, Vec<ServerSeen>) {
         clients: Some(status.clients),
         endpoint: Some(endpoint),
     };
-    (row, status.servers)
+    (row, seen)
 }
 
 /// Servers that others have seen and that did not answer here. Where another answered, which may have changed its id,
 /// they are no more.
-fn silent(rows: &[Row], seen: Vec<ServerSeen>) -> Vec<Row> {
+fn silent(rows: &[Row], seen: Vec<Seen>) -> Vec<Row> {
     let mut silent: BTreeMap<(u64, String), (u64, Option<Endpoint>)> = BTreeMap::new();
-    for server in seen {
+    for Seen { server, place } in seen {
         let key = (server.id, server.address.to_string());
         if !rows.iter().any(|row| row.address == key.1) {
-            let clients = server.clients.map(Endpoint::from);
-            let (last, _) = silent.entry(key).or_insert((server.last_seen_ms, clients));
+            let (last, _) = silent.entry(key).or_insert((server.last_seen_ms, place));
             *last = server.last_seen_ms.min(*last);
         }
     }
@@ -320,13 +328,10 @@ mod tests {
 
     #[test]
     fn whoever_is_only_heard_of_is_silent() {
-        let seen = |id: u64, last_seen_ms| ServerSeen {
-            id,
-            address: std::net::SocketAddr::from(([127, 0, 0, 1], id as u16)),
-            clients: None,
-            view: 1,
-            leader: None,
-            last_seen_ms,
+        let seen = |id: u64, last_seen_ms| {
+            let address = std::net::SocketAddr::from(([127, 0, 0, 1], id as u16));
+            let server = ServerSeen { id, address, clients: None, view: 1, leader: None, last_seen_ms };
+            Seen { server, place: None }
         };
         let rows = silent(&[row(1, 1, 1, &[])], vec![seen(1, 5), seen(2, 900), seen(2, 700)]);
         assert_eq!(rows.len(), 1);

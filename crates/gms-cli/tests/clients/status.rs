@@ -1,12 +1,12 @@
 //! `status`: which servers there are, whether they agree, and why a group is blocked.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpStream, UdpSocket};
-use std::time::Instant;
+use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{LIMIT, Server, group_of, multicast, one_leader, run, stop_all};
+use crate::common::{LIMIT, Server, group_of, group_with, multicast, one_leader, run, stop_all, told_at};
 use crate::programs::{json, place};
 
 #[test]
@@ -94,15 +94,6 @@ fn status_shows_every_server_and_whether_they_agree() {
     assert_eq!(status["servers"][gone]["role"], "silent", "{status}");
 }
 
-/// The status that the server at this place tells a client written by hand.
-fn told_at(place: &str) -> Value {
-    let mut stream = BufReader::new(TcpStream::connect(place).expect("connects"));
-    stream.get_mut().write_all(b"{\"status\":{}}\n").expect("writes");
-    let mut line = String::new();
-    stream.read_line(&mut line).expect("reads");
-    json(&line)["status"].clone()
-}
-
 /// The leader and one more of three stand still: the third hears too few to go on.
 #[test]
 fn status_of_a_blocked_group_says_why_since_when_and_what_helps() {
@@ -143,6 +134,47 @@ fn status_of_a_blocked_group_says_why_since_when_and_what_helps() {
     assert_eq!((&told["state"], &told["blocked"]["kind"]), (&"blocked".into(), &"quorum".into()), "{told}");
     assert_eq!((&told["blocked"]["reason"], told["blocked"]["since_ms"].is_u64()), (&reason.into(), true), "{told}");
     others.iter().for_each(|server| server.signal("-CONT"));
+}
+
+#[test]
+fn status_of_servers_that_are_in_no_group_is_none() {
+    let meeting = multicast();
+    let server = Server::start(&["--multicast", &meeting, "--id", "1", "--expect", "1,2"]);
+    server.wait_for("started");
+    let start = Instant::now();
+    let status = loop {
+        let status = run(&["status", "--json", "--multicast", &meeting]);
+        let told = json(&status.stdout);
+        assert_eq!((status.code, &told["state"]), (3, &"none".into()), "{told}");
+        if told["servers"][0]["role"] == "none" {
+            break told;
+        }
+        assert!(start.elapsed() < LIMIT, "{told}");
+    };
+    assert_eq!((&status["servers"][0]["id"], &status["agree"]), (&1.into(), &false.into()), "{status}");
+    let words = run(&["status", "--multicast", &meeting]);
+    assert!(words.code == 3 && words.stdout.starts_with("none: "), "{words:?}");
+}
+
+/// Members say other things all the time, and that they are there seldom.
+#[test]
+fn status_says_when_anything_was_heard_of_a_server() {
+    let meeting = multicast();
+    let mut servers = group_with(3, &meeting, None, &["--announce-every", "8"]);
+    // Before anything is said, they ask each other all the time whether there is another group.
+    servers[0].write_line("a history");
+    servers.iter().for_each(|server| server.wait_for_message("a history"));
+    let uptime = |server: &Server| told_at(&place(server))["uptime_ms"].as_u64().expect("a number");
+    while uptime(&servers[2]) < 6_000 {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let crash = Instant::now();
+    servers[2].crash();
+    let status = json(&run(&["status", "--json", "--multicast", &meeting]).stdout);
+    let row = status["servers"].as_array().expect("a list").iter().find(|row| row["id"] == 2).expect("known").clone();
+    let silent = Duration::from_millis(row["last_seen_ms"].as_u64().expect("a number"));
+    assert_eq!(row["role"], "silent", "{row}");
+    assert!(silent < crash.elapsed() + Duration::from_secs(3), "{row}");
 }
 
 #[test]

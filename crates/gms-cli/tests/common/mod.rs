@@ -4,7 +4,7 @@
 pub(crate) mod namespaces;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -58,7 +58,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
@@ -182,9 +182,14 @@ impl Server {
 
     /// What it complained about so far. Waiting for others to create the group does not count.
     pub(crate) fn complaints(&self) -> String {
-        let warnings = self.warnings.all.lock().unwrap();
-        let complaints = warnings.0.iter().filter(|line| !line.starts_with("the group is created once"));
+        let all = self.errors();
+        let complaints = all.iter().filter(|line| !line.starts_with("the group is created once"));
         complaints.cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// The lines on its standard error so far.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.warnings.all.lock().unwrap().0.clone()
     }
 
     /// Waits until it has complained about this.
@@ -341,6 +346,15 @@ pub(crate) fn group_with(count: u64, multicast: &str, trace: Option<&Path>, more
         server.wait_for_followers(count as usize - 1);
     }
     servers
+}
+
+/// The status that the server at this place tells a client written by hand.
+pub(crate) fn told_at(place: &str) -> Value {
+    let mut stream = BufReader::new(TcpStream::connect(place).expect("connects"));
+    stream.get_mut().write_all(b"{\"status\":{}}\n").expect("writes");
+    let mut line = String::new();
+    stream.read_line(&mut line).expect("reads");
+    serde_json::from_str::<Value>(&line).expect("JSON")["status"].clone()
 }
 
 /// Stops all of them. Of a process with threads the others run on until one has seen the signal, so this waits for

@@ -52,6 +52,25 @@ impl Hosts {
         &self.names[index]
     }
 
+    /// Gives `eth0` of host `index` an address, as `10.77.0.9/24`,
+    pub(crate) fn give(&self, index: usize, address: &str) {
+        ip(&["-n", &self.names[index], "address", "add", address, "dev", "eth0"]).expect("the link is there");
+    }
+
+    /// or takes one away from it.
+    pub(crate) fn take(&self, index: usize, address: &str) {
+        ip(&["-n", &self.names[index], "address", "delete", address, "dev", "eth0"]).expect("it is there");
+    }
+
+    /// The link-local address of `eth0` of host `index`.
+    pub(crate) fn link_local(&self, index: usize) -> String {
+        let of_host = ["-n", &self.names[index], "-6", "-o", "address", "show", "dev", "eth0", "scope", "link"];
+        let told = Command::new("ip").args(of_host).output().expect("it was there before");
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let address = told.split_whitespace().find(|word| word.starts_with("fe80:")).expect("every link has one");
+        address.split('/').next().expect("before the length").to_owned()
+    }
+
     /// Cuts these hosts off from the others, together; hosts that are not named are with the others again.
     pub(crate) fn split(&self, apart: &[usize]) {
         for index in 0..self.names.len() {

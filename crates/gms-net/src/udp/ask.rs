@@ -18,6 +18,7 @@ const RECEIVE_BUFFER: usize = 256 << 10;
 #[derive(Debug)]
 pub struct AskSocket {
     socket: UdpSocket,
+    chosen: Chosen,
     asked: Vec<SocketAddr>,
 }
 
@@ -35,7 +36,13 @@ impl AskSocket {
         let socket = UdpSocket::from_std(socket.into()).map_err(BindError::io("hand a socket to the runtime"))?;
         let mut asked = config.peers.unwrap_or_else(|| vec![control_group]);
         asked.iter_mut().for_each(|address| *address = open::scoped(*address, &chosen));
-        Ok(Self { socket, asked })
+        Ok(Self { socket, chosen, asked })
+    }
+
+    /// An address that was told in an answer, as sockets of this host want it: with the number of the interface where it
+    /// holds on one link only.
+    pub fn scoped(&self, address: SocketAddr) -> SocketAddr {
+        open::scoped(address, &self.chosen)
     }
 
     /// Sends a datagram to everybody in the group, or to all peers.

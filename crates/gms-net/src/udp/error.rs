@@ -16,6 +16,24 @@ pub enum BindError {
         /// The interfaces of this host that have an address, and their addresses.
         known: String,
     },
+    /// The interface exists but has no address that would do.
+    #[error("interface {interface} has no address{local}: give it one or choose one of {known}")]
+    NoAddress {
+        /// Its name.
+        interface: String,
+        /// What its addresses lack, if it has some, as part of a sentence.
+        local: &'static str,
+        /// The interfaces of this host that have an address, and their addresses.
+        known: String,
+    },
+    /// The interface has the address, but nothing can be sent from it: IPv6 makes sure first that nobody else has it.
+    #[error("address {address} cannot be used: it is not ready yet, or somebody else on its network has it too")]
+    AddressNotReady {
+        /// It.
+        address: IpAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The interface exists but has no address of the family that the group or the peers have.
     #[error(
         "interface {asked} has no {family} address, which {counterpart} needs: choose another address there or one of {known}"
@@ -137,6 +155,16 @@ pub enum BindError {
 }
 
 impl BindError {
+    /// Whether that may be over in a moment without other settings, as at a start before the network is up: an interface
+    /// that was named has no address of the kind yet.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::NoAddress { .. } | Self::AddressNotReady { .. } => true,
+            Self::NoAddressOfFamily { asked, .. } => matches!(asked, Interface::Name(_)),
+            _ => false,
+        }
+    }
+
     /// For `map_err`: an error while `doing` something that has no variant of its own.
     pub(super) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, source }

@@ -22,10 +22,16 @@ impl Chosen {
             .into_iter()
             .map(|interface| Self { address: interface.ip(), index: interface.index, name: interface.name })
             .collect();
-        Self::select(&all, asked, counterpart)
+        Self::select(&all, asked, counterpart, exists)
     }
 
-    fn select(all: &[Self], asked: &Interface, counterpart: Option<SocketAddr>) -> Result<Self, BindError> {
+    /// `exists`: whether there is an interface of that name, with an address or without.
+    fn select(
+        all: &[Self],
+        asked: &Interface,
+        counterpart: Option<SocketAddr>,
+        exists: impl Fn(&str) -> bool,
+    ) -> Result<Self, BindError> {
         let mut matching: Vec<Self> = all
             .iter()
             .filter(|one| match asked {
@@ -38,21 +44,49 @@ impl Chosen {
         if let (Interface::Address(address), true) = (asked, matching.is_empty()) {
             matching.extend(loopback_alias(all, *address));
         }
-        let unknown = || BindError::UnknownInterface { asked: asked.clone(), known: describe(all) };
         if matching.is_empty() {
-            return Err(unknown());
+            return Err(match asked {
+                Interface::Name(name) if exists(name) => {
+                    BindError::NoAddress { interface: name.clone(), local: "", known: describe(all) }
+                }
+                _ => BindError::UnknownInterface { asked: asked.clone(), known: describe(all) },
+            });
         }
-        let rank = |one: &Self| (one.address.is_ipv6(), is_link_local(&one.address));
+        let best = |one: &&Self| (is_link_local(&one.address), one.address.is_ipv6());
         let Some(counterpart) = counterpart else {
-            return matching.into_iter().min_by_key(rank).ok_or_else(unknown);
+            let chosen = matching.iter().min_by_key(best).expect("there are some");
+            return match asked {
+                // Whom it is to reach is not known yet, and other addresses come later than these.
+                Interface::Name(name) if is_link_local(&chosen.address) => {
+                    Err(BindError::NoAddress { interface: name.clone(), local: LINK_LOCAL, known: describe(all) })
+                }
+                _ => Ok(chosen.clone()),
+            };
         };
-        let fits = |one: &Self| one.address.is_ipv4() == counterpart.is_ipv4();
-        matching.into_iter().filter(fits).min_by_key(rank).ok_or_else(|| BindError::NoAddressOfFamily {
+        let fits = |one: &&Self| one.address.is_ipv4() == counterpart.is_ipv4();
+        matching.iter().filter(fits).min_by_key(best).cloned().ok_or_else(|| BindError::NoAddressOfFamily {
             asked: asked.clone(),
             family: if counterpart.is_ipv4() { "IPv4" } else { "IPv6" },
             counterpart,
             known: describe(all),
         })
+    }
+}
+
+/// What an interface lacks that has addresses, but only such as hold on its own link.
+const LINK_LOCAL: &str = " beyond its own link (to use a link-local one, name the address)";
+
+/// Whether this host has such an interface. Where the system does not say, one without an address is none.
+fn exists(name: &str) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0));
+        socket.is_ok_and(|socket| rustix::net::netdevice::name_to_index(socket, name).is_ok())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = name;
+        false
     }
 }
 
@@ -111,6 +145,7 @@ mod tests {
             ("eth0", 2, "fe80::7"),
             ("eth0", 2, "2001:db8::7"),
             ("tun0", 3, "10.1.1.1"),
+            ("eth1", 4, "fe80::7"),
         ]
         .map(|(name, index, address)| Chosen {
             name: name.to_owned(),
@@ -121,7 +156,12 @@ mod tests {
     }
 
     fn select(asked: &str, multicast: &str) -> Result<Chosen, BindError> {
-        Chosen::select(&host(), &asked.parse().unwrap(), Some(multicast.parse().unwrap()))
+        Chosen::select(&host(), &asked.parse().unwrap(), Some(multicast.parse().unwrap()), exists)
+    }
+
+    /// Those of [`host`], and one that has no address.
+    fn exists(name: &str) -> bool {
+        name == "eth2" || host().iter().any(|one| one.name == name)
     }
 
     #[test]
@@ -132,6 +172,7 @@ mod tests {
             ("eth0", "239.1.1.1:1", "192.0.2.7"),
             ("eth0", "[ff02::1]:1", "2001:db8::7"),
             ("fe80::7", "[ff02::1]:1", "fe80::7"),
+            ("eth1", "[ff02::1]:1", "fe80::7"),
             ("127.0.0.5", "239.1.1.1:1", "127.0.0.5"),
         ];
         for (asked, multicast, address) in cases {
@@ -143,7 +184,7 @@ mod tests {
     #[test]
     fn without_a_group_or_peer_ipv4_comes_first() {
         for (asked, address) in [("eth0", "192.0.2.7"), ("loopback", "127.0.0.1"), ("::1", "::1")] {
-            let chosen = Chosen::select(&host(), &asked.parse().unwrap(), None).unwrap();
+            let chosen = Chosen::select(&host(), &asked.parse().unwrap(), None, exists).unwrap();
             assert_eq!(chosen.address, address.parse::<IpAddr>().unwrap());
         }
     }
@@ -154,7 +195,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "this host has no interface eth7: choose one of lo (127.0.0.1, ::1), \
-             eth0 (192.0.2.7, fe80::7, 2001:db8::7), tun0 (10.1.1.1)"
+             eth0 (192.0.2.7, fe80::7, 2001:db8::7), tun0 (10.1.1.1), eth1 (fe80::7)"
         );
         assert!(matches!(select("192.0.2.8", "239.1.1.1:1"), Err(BindError::UnknownInterface { .. })));
     }
@@ -164,6 +205,20 @@ mod tests {
         for asked in ["tun0", "10.1.1.1"] {
             assert!(matches!(select(asked, "[ff02::1]:1"), Err(BindError::NoAddressOfFamily { family: "IPv6", .. })));
         }
+    }
+
+    #[test]
+    fn an_interface_without_an_address_may_get_one() {
+        let no_address = select("eth2", "239.1.1.1:1").unwrap_err();
+        assert!(no_address.to_string().starts_with("interface eth2 has no address: give it one"), "{no_address}");
+        // It is not known which of its addresses those can reach whose names are found later.
+        let only_local = Chosen::select(&host(), &"eth1".parse().unwrap(), None, exists).unwrap_err();
+        assert!(only_local.to_string().contains("no address beyond its own link"), "{only_local}");
+        let other_family = select("tun0", "[ff02::1]:1").unwrap_err();
+        assert!([no_address, only_local, other_family].iter().all(BindError::may_pass));
+        assert!(!select("eth7", "239.1.1.1:1").unwrap_err().may_pass());
+        assert!(!select("10.1.1.1", "[ff02::1]:1").unwrap_err().may_pass());
+        assert_eq!(select("fe80::7", "[fe80::1]:1").unwrap().index, Some(2), "named, it is used");
     }
 
     #[test]

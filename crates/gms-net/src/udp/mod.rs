@@ -17,6 +17,7 @@ mod obstacle;
 mod open;
 mod pair;
 mod port;
+mod presence;
 mod progress;
 mod send;
 mod stream;
@@ -40,6 +41,7 @@ use self::groups::Groups;
 use self::interface::Chosen;
 use self::obstacle::{ONE_FAMILY, obstacle_to_process, refusal};
 use self::port::Port;
+use self::presence::Presence;
 use self::send::Sender;
 use self::stream::Streams;
 use self::turns::Turns;
@@ -59,6 +61,7 @@ pub struct Udp {
     local_address: SocketAddr,
     chosen: Chosen,
     receive_budget: usize,
+    presence: Presence,
     leading: bool,
     turns: Turns,
     buffer: ReceiveBuffer,
@@ -84,7 +87,8 @@ impl Udp {
     ///
     /// # Panics
     ///
-    /// Inside a tokio runtime whose I/O is not enabled; with the first connection also where time is not.
+    /// Inside a tokio runtime whose I/O is not enabled; with the first connection, and beyond loopback with the first
+    /// receive, also where time is not.
     pub fn bind(config: UdpConfig) -> Result<Self, BindError> {
         if config.peers.is_none() {
             groups::addresses(&config)?;
@@ -103,6 +107,7 @@ impl Udp {
         }
         let (unicast, listener) = pair::open_pair(&chosen, &config)?;
         let unicast = Port::new(unicast)?;
+        let presence = Presence::new(unicast.address());
         let local_address = open::unscoped(unicast.address());
         let streams = Streams::new(listener, local_address, chosen.clone(), config.stream_limit)
             .map_err(BindError::io("register a TCP socket with the runtime"))?;
@@ -126,6 +131,7 @@ impl Udp {
             local_address,
             chosen,
             receive_budget,
+            presence,
             leading: false,
             turns: Turns::new(),
             buffer: ReceiveBuffer::default(),
@@ -147,6 +153,12 @@ impl Udp {
     /// The name of the network interface in use.
     pub fn interface(&self) -> &str {
         &self.chosen.name
+    }
+
+    /// An address that another process has told, as sockets of this host want it: with the number of the interface where
+    /// it holds on one link only.
+    pub fn scoped(&self, address: SocketAddr) -> SocketAddr {
+        open::scoped(address, &self.chosen)
     }
 
     fn group_address(&self, channel: Channel) -> Option<SocketAddr> {
@@ -241,6 +253,9 @@ impl Transport for Udp {
         }
         for _ in 0..MOST_PASSED_OVER {
             let Poll::Ready(read) = self.poll_any(cx) else {
+                if let Poll::Ready(error) = self.presence.poll_gone(cx) {
+                    return Poll::Ready(Err(error));
+                }
                 return self.poll_streams(cx);
             };
             match read {

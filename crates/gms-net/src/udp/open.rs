@@ -116,6 +116,8 @@ fn bind(socket: &Socket, address: SocketAddr, purpose: &'static str) -> Result<(
     socket.bind(&SockAddr::from(address)).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse { address, purpose, source },
         io::ErrorKind::PermissionDenied => BindError::Permission { address, purpose, source },
+        // Of those that this host has.
+        io::ErrorKind::AddrNotAvailable => BindError::AddressNotReady { address: address.ip(), source },
         _ => BindError::Io { doing: "bind a UDP socket", source },
     })
 }
@@ -163,6 +165,9 @@ fn check_route(chosen: &Chosen, config: &UdpConfig) -> Result<(), BindError> {
 }
 
 fn no_route(group: SocketAddr, chosen: &Chosen, source: io::Error) -> BindError {
+    if source.kind() == io::ErrorKind::AddrNotAvailable {
+        return BindError::AddressNotReady { address: chosen.address, source };
+    }
     BindError::NoMulticastRoute { interface: chosen.name.clone(), group, mend: route_mend(group, chosen), source }
 }
 
