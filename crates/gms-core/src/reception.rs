@@ -121,7 +121,8 @@ impl Membership {
     pub(crate) fn judge_reception(&mut self, cx: &mut Context) {
         let heartbeat = cx.config.timing.heartbeat;
         let Some(sequencer) = &self.sequencer else { return };
-        let multicast = sequencer.multicast_at > Time::ZERO && cx.now - sequencer.multicast_at <= heartbeat;
+        // A heartbeat is multicast right after this; the timer may be a little late the next time.
+        let multicast = sequencer.multicast_at > Time::ZERO && cx.now - sequencer.multicast_at < heartbeat * 2;
         if !multicast || !self.copies_where_needed() {
             return;
         }

@@ -80,6 +80,29 @@ impl Hosts {
         }
     }
 
+    /// Lets multicast through to host `index`, or not, as a switch that has forgotten who takes part in a group. What is for
+    /// one host passes.
+    pub(crate) fn let_multicast(&self, index: usize, through: bool) {
+        let (port, flood) = (format!("port{index}"), if through { "on" } else { "off" });
+        run("bridge", &["-n", &self.bridge, "link", "set", "dev", &port, "mcast_flood", flood]).expect("a port");
+    }
+
+    /// Has `eth0` of host `index`, and the port that it is plugged into, carry packets of so many bytes.
+    pub(crate) fn set_mtu(&self, index: usize, mtu: u32) {
+        let (port, mtu) = (format!("port{index}"), mtu.to_string());
+        ip(&["-n", &self.bridge, "link", "set", &port, "mtu", &mtu]).expect("a port");
+        ip(&["-n", &self.names[index], "link", "set", "eth0", "mtu", &mtu]).expect("the link is there");
+    }
+
+    /// The port that host `index` is plugged into swallows what is longer: the host does not notice. Trains are cut before
+    /// they leave a host, for a bridge passes whole ones.
+    pub(crate) fn swallow_longer_than(&self, index: usize, mtu: u32) {
+        for name in &self.names {
+            ip(&["-n", name, "link", "set", "eth0", "gso_max_segs", "1"]).expect("the link is there");
+        }
+        ip(&["-n", &self.bridge, "link", "set", &format!("port{index}"), "mtu", &mtu.to_string()]).expect("a port");
+    }
+
     /// Plugs the cable of host `index` in, or out.
     pub(crate) fn plug(&self, index: usize, into: bool) {
         let state = if into { "up" } else { "down" };
@@ -101,7 +124,11 @@ pub(crate) fn say(line: &str) {
 }
 
 fn ip(arguments: &[&str]) -> Result<(), String> {
-    let output = Command::new("ip").args(arguments).output().map_err(|error| format!("ip: {error}"))?;
-    let why = || format!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    run("ip", arguments)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
+    let why = || format!("{program} {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     if output.status.success() { Ok(()) } else { Err(why()) }
 }
