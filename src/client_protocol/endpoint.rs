@@ -28,8 +28,8 @@ impl From<SocketAddr> for Endpoint {
 }
 
 impl Endpoint {
-    /// The place at `address`, as the server at this one has told it: where an address holds on one link only, it is the
-    /// link over which that server is reached.
+    /// The place at `address`, which the server at this one has told. Where the address holds on one link only, that is
+    /// the link over which this server is reached.
     pub fn neighbor(&self, address: SocketAddr) -> Self {
         let zone = match self {
             Self::Tcp(place) => place.rsplit_once("]:").and_then(|(host, _)| host.split_once('%')),

@@ -52,7 +52,7 @@ fn a_server_whose_address_is_gone_ends_and_says_why() {
     assert!(complaints.contains(&reason), "{complaints}");
     assert_eq!(complaints.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{complaints}");
     servers[leader].wait_for_followers(1);
-    // Whoever watches over it starts it again: at the new address.
+    // Its service manager starts it again, at the new address.
     servers[moved] = start(&hosts, moved, &["--multicast", "239.77.0.1:7400"]);
     for id in [leader, moved, other] {
         assert_eq!(servers[id].wait_for_followers(2), leader as u64);
@@ -104,7 +104,7 @@ fn peers_may_have_link_local_addresses_with_and_without_a_zone() {
         let servers: Vec<Server> = (0..2).map(|id| start(&hosts, id, &["--port", &port, "--peer", &peers])).collect();
         one_leader(&servers);
     }
-    // Of one that is found later it is not known over which network it is reached.
+    // The host is found later, perhaps through another network.
     let doubtful = start(&hosts, 0, &["--port", "7002", "--peer", "host.invalid:7002"]);
     doubtful.wait_for_complaint("eth0 has no address beyond its own link");
 }

@@ -186,7 +186,7 @@ fn survivors_without_a_quorum_go_on_when_an_operator_says_so() {
     servers[0].wait_until("the message", |lines| lines.iter().any(|line| line.contains("on we go")));
 }
 
-/// One of those that an operator took to be dead.
+/// The operator took it for dead.
 #[test]
 fn a_server_that_comes_back_after_a_forced_view_is_told_what_happened() {
     let place = multicast();
@@ -205,7 +205,7 @@ fn a_server_that_comes_back_after_a_forced_view_is_told_what_happened() {
     assert!(servers[2].lines().iter().all(|line| !line.contains("went on without")), "{:?}", servers[2].lines());
 }
 
-/// A client that opens sessions in vain while the group is blocked, and what became of those is nobody's message.
+/// A client opens sessions in vain while the group is blocked. The server tells the group that they are over.
 #[test]
 fn what_clients_sessions_need_is_not_told_as_messages() {
     let place = multicast();

@@ -46,8 +46,8 @@ pub enum Event {
     /// `Unknown`. A `gms::Group` joins again by itself, as a new incarnation, unless told not to: then the next event
     /// is its first view there; otherwise nothing follows.
     Excluded,
-    /// This process gives its lineage up, though nobody puts it out of that: an operator has said so, or its quorum is lost
-    /// for good. [`Excluded`](Self::Excluded) follows, unless it was in no view. Told by a `gms::Group` only.
+    /// This process gives its lineage up by itself: an operator has said so, or its quorum is lost for good.
+    /// [`Excluded`](Self::Excluded) follows. Told by a `gms::Group` only.
     GivenUp {
         /// The lineage.
         gid: Gid,
@@ -227,8 +227,8 @@ pub enum Out {
         /// Where its leader is reached.
         from: SocketAddr,
     },
-    /// Its lineage was given up by an operator, or goes on as another one, and it is in none yet.
-    #[error("lineage {gid}: {why}; none has taken it in yet: it goes on asking")]
+    /// It gave its lineage up, and is not in another one yet.
+    #[error("lineage {gid}: {why}; no group has taken this server in yet, and it goes on asking")]
     GivenUp {
         /// The lineage.
         gid: Gid,

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 
-/// The address written out in `place`, without its zone: `127.0.0.1:7000`, `[::1]:7000`, `[fe80::1%eth0]:7000`. `None` for
-/// a name, and for what is no place at all.
+/// The address written out in `place`, without its zone: `127.0.0.1:7000`, `[::1]:7000`, `[fe80::1%eth0]:7000`. `None`
+/// for a name, and for any other text.
 ///
 /// ```
 /// let address = gms_net::address_in("[fe80::1%eth0]:7000");

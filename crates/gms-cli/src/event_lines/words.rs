@@ -33,7 +33,7 @@ pub(crate) fn in_words(event: &Event, when_blocked: WhenBlocked, palette: Palett
         Event::Unreached { members } => unreached_in_words(members),
         Event::Dissolved { into, .. } => dissolved_in_words(into),
         Event::GivenUp { gid, why } => format!("lineage {gid} is given up: {why}"),
-        Event::Excluded => "excluded: no member of the group any more; joins again as a new one".to_owned(),
+        Event::Excluded => "excluded: this server is not a member any more, and joins again as a new one".to_owned(),
         Event::Refused(why) => format!("refused: {why}"),
         Event::Broken(why) => format!("stopped: {why}"),
     })

@@ -41,7 +41,8 @@ impl DefaultId {
     }
 }
 
-/// `None` if another process has it, which the kernel knows, and knows of the end of; without a claim where it cannot say.
+/// `None` if another process of this host has the number. The kernel ends the claim with the process. Where it takes no
+/// claims, there is none.
 #[cfg(target_os = "linux")]
 fn claim(who: Who<'_>, id: u64) -> Option<Option<std::os::unix::net::UnixDatagram>> {
     use std::io::ErrorKind;

@@ -39,7 +39,7 @@ impl AskSocket {
         Ok(Self { socket, chosen, asked })
     }
 
-    /// An address that was told in an answer, as sockets of this host want it: with the number of the interface where it
+    /// An address from an answer, as sockets of this host want it: with the number of the interface where the address
     /// holds on one link only.
     pub fn scoped(&self, address: SocketAddr) -> SocketAddr {
         open::scoped(address, &self.chosen)

@@ -155,8 +155,8 @@ pub enum BindError {
 }
 
 impl BindError {
-    /// Whether that may be over in a moment without other settings, as at a start before the network is up: an interface
-    /// that was named has no address of the kind yet.
+    /// Whether the same settings may work in a moment, as at a start before the network is up: an interface that was
+    /// named has no address of the kind yet.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::NoAddress { .. } | Self::AddressNotReady { .. } => true,

@@ -56,7 +56,7 @@ impl Chosen {
         let Some(counterpart) = counterpart else {
             let chosen = matching.iter().min_by_key(best).expect("there are some");
             return match asked {
-                // Whom it is to reach is not known yet, and other addresses come later than these.
+                // The peers are not known yet, and interfaces get their other addresses later than these.
                 Interface::Name(name) if is_link_local(&chosen.address) => {
                     Err(BindError::NoAddress { interface: name.clone(), local: LINK_LOCAL, known: describe(all) })
                 }

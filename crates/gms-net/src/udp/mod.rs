@@ -155,8 +155,8 @@ impl Udp {
         &self.chosen.name
     }
 
-    /// An address that another process has told, as sockets of this host want it: with the number of the interface where
-    /// it holds on one link only.
+    /// An address that another process has told, as sockets of this host want it: with the number of the interface
+    /// where the address holds on one link only.
     pub fn scoped(&self, address: SocketAddr) -> SocketAddr {
         open::scoped(address, &self.chosen)
     }
