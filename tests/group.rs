@@ -316,8 +316,8 @@ async fn nobody_answers_and_different_settings_are_named() {
     let error = joins(|_| {}).await.err().expect("nobody is there");
     assert!(error.to_string().contains("multicast group"), "{error}");
     let _creator = member(&network, 0, |_| {}).await;
-    let error = joins(|config| config.params.datagram = 1000).await.err().expect("differs");
-    assert!(error.to_string().contains("datagram size is 1400 in the group and 1000 here"), "{error}");
+    let error = joins(|config| config.params.window = 1 << 20).await.err().expect("differs");
+    assert!(error.to_string().contains("window is 2097152 in the group and 1048576 here"), "{error}");
     let error = joins(|config| config.id = Some(0)).await.err().expect("taken");
     assert!(error.to_string().contains("id 0 is taken by the live server at"), "{error}");
 }
