@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::chunks::Chunks;
 use crate::context::Context;
 use crate::event::{Event, Message, Outcome, Passed, Trace, ViewChange};
 use crate::id::{Fseq, Gseq, Position, Uid};
@@ -28,6 +29,8 @@ pub(crate) struct Delivery {
     position: Position,
     /// Unfinished large messages; one per sender at most, for streams are FIFO.
     partials: Vec<(Uid, BytesMut)>,
+    /// Memory for them.
+    chunks: Chunks,
     /// The view the application knows.
     view: Option<Arc<View>>,
     /// The last call ended because the room was used up.
@@ -43,6 +46,7 @@ impl Delivery {
             gseq: 0,
             position: Position::START,
             partials: Vec::new(),
+            chunks: Chunks::default(),
             view: None,
             out_of_room: false,
         }
@@ -72,7 +76,7 @@ impl Delivery {
     /// Adds a fragment; returns the message when it is whole.
     fn assemble(&mut self, sender: Uid, piece: &[u8], offset: u32, total: u32) -> Option<BytesMut> {
         if offset == 0 {
-            self.partials.push((sender, BytesMut::with_capacity(total as usize)));
+            self.partials.push((sender, self.chunks.part(total as usize)));
         }
         let index = self.partials.iter().position(|(uid, _)| *uid == sender)?;
         let bytes = &mut self.partials[index].1;

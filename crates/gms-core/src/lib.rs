@@ -26,6 +26,7 @@
 #![deny(missing_docs)]
 
 mod change;
+mod chunks;
 mod context;
 mod deliver;
 mod dispatch;
@@ -33,7 +34,6 @@ mod event;
 mod id;
 mod input;
 mod join;
-mod kept;
 mod log;
 mod member;
 mod membership;

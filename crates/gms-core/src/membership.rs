@@ -8,12 +8,12 @@ use std::time::Duration;
 use crate::change::{
     Accepting, Blame, Candidacy, Change, Departure, Ending, Handover, Hearsay, Proposal, Settling, Suspicion,
 };
+use crate::chunks::Chunks;
 use crate::context::Context;
 use crate::deliver::Delivery;
 use crate::dispatch::Early;
 use crate::event::{Blocked, Event, Outcome, Trace};
 use crate::id::{Ballot, Fseq, Gid, Gseq, Position, Uid};
-use crate::kept::Kept;
 use crate::log::{Log, Stored};
 use crate::params::Params;
 use crate::pending::Pending;
@@ -161,8 +161,8 @@ pub(crate) struct Membership {
     pub(crate) sought: Time,
     /// When somebody outside of this view was last told what ended an older one.
     pub(crate) told_outside: Time,
-    /// Memory for frames and what comes early.
-    pub(crate) kept: Kept,
+    /// Memory for frames of others, and for what comes early.
+    pub(crate) kept: Chunks,
     pub(crate) planted: Planted,
 }
 
@@ -247,7 +247,7 @@ impl Membership {
             over: false,
             sought: Time::ZERO,
             told_outside: Time::ZERO,
-            kept: Kept::default(),
+            kept: Chunks::default(),
             planted: cx.config.planted,
             view,
         };

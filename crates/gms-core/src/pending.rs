@@ -6,16 +6,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::change::Unordered;
+use crate::chunks::Chunks;
 use crate::id::{Position, Uid, Vid};
 use crate::planted::{Bug, Planted};
 use crate::time::Time;
 use crate::wire::{Addressing, EntryKind, Frame, FrameFlags, FrameHeader, Level, Limits, entry_len, write_entry};
 
-/// Frames are cut from buffers of this size, so that packing costs no allocation per frame.
-const PACK_CHUNK: usize = 64 << 10;
 /// What a waiting message costs beside its bytes.
 const OVERHEAD: usize = 96;
 /// Longer ways are taken for this long: repeats must not become rare because the group was slow once.
@@ -56,7 +55,8 @@ pub(crate) struct Pending {
     /// Forwards up to here are to be sent again.
     repeat: usize,
     in_flight: u64,
-    chunk: BytesMut,
+    /// Memory for frames.
+    chunks: Chunks,
     /// Smoothed time from forwarding to seeing it ordered.
     round_trip: Duration,
     backoff: Duration,
@@ -74,7 +74,7 @@ impl Pending {
             unsent: 0,
             repeat: 0,
             in_flight: 0,
-            chunk: BytesMut::new(),
+            chunks: Chunks::default(),
             round_trip: Duration::from_millis(1),
             backoff: Duration::ZERO,
             planted: Planted::default(),
@@ -131,16 +131,14 @@ impl Pending {
         let plain = Addressing::default();
         let first = self.cursor;
         let (mut count, mut flags, mut open) = (0u16, FrameFlags::default(), 0);
-        if self.chunk.capacity() < room {
-            self.chunk.reserve(PACK_CHUNK.max(room));
-        }
+        let body = self.chunks.room(room);
         let first_kept = self.first;
         let place = |cursor: Position| cursor.sseq.checked_sub(first_kept).map_or(usize::MAX, |place| place as usize);
         while let Some(message) = self.messages.get_mut(place(self.cursor)) {
             if count == limits.entries || open != 0 {
                 break;
             }
-            let left = room - self.chunk.len();
+            let left = room - body.len();
             let addressing = message.addressing.as_deref().unwrap_or(&plain);
             let late = addressing.only_in_view.is_some_and(|only| only != vid);
             if late && !message.void && !self.planted.is(Bug::LateForItsView) {
@@ -153,13 +151,13 @@ impl Pending {
                 if entry_len(EntryKind::Void, &plain) > left {
                     break;
                 }
-                write_entry(&mut self.chunk, EntryKind::Void, message.level, &plain, &[]);
+                write_entry(body, EntryKind::Void, message.level, &plain, &[]);
                 self.cursor = Position::message(self.cursor.sseq + 1);
             } else if offset == 0 && whole <= room {
                 if whole > left {
                     break;
                 }
-                write_entry(&mut self.chunk, EntryKind::Message, message.level, addressing, &message.payload);
+                write_entry(body, EntryKind::Message, message.level, addressing, &message.payload);
                 self.cursor = Position::message(self.cursor.sseq + 1);
             } else {
                 let total = message.payload.len();
@@ -169,7 +167,7 @@ impl Pending {
                     break;
                 }
                 let end = total.min(offset + left - header);
-                write_entry(&mut self.chunk, kind, message.level, addressing, &message.payload[offset..end]);
+                write_entry(body, kind, message.level, addressing, &message.payload[offset..end]);
                 if end == total {
                     self.cursor = Position::message(self.cursor.sseq + 1);
                 } else {
@@ -187,7 +185,7 @@ impl Pending {
             return None;
         }
         let header = FrameHeader { flags, count, vid, fseq: 0, gseq: 0, origin, first };
-        Some(Frame { header, body: self.chunk.split().freeze(), end: self.cursor, open })
+        Some(Frame { header, body: body.split().freeze(), end: self.cursor, open })
     }
 
     /// Charge of frames forwarded and not ordered yet.

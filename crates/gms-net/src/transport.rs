@@ -92,7 +92,8 @@ pub struct Received {
     pub from: SocketAddr,
     /// On what it came.
     pub channel: Channel,
-    /// The datagrams, back to back; never empty.
+    /// The datagrams, back to back; never empty. The memory may be much larger, and be read into again once nobody holds
+    /// any part of it: copy what is kept for long.
     pub contents: Bytes,
     /// The size in bytes of each datagram; the last one may be shorter. At least 1.
     pub stride: usize,

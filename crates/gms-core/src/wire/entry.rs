@@ -111,12 +111,14 @@ impl<'a> Entries<'a> {
         self.at
     }
 
+    #[inline]
     fn take<const N: usize>(&mut self) -> Result<[u8; N], EntryError> {
         let bytes = self.body.get(self.at..self.at + N).ok_or(EntryError::Truncated)?;
         self.at += N;
         Ok(bytes.try_into().expect("N bytes"))
     }
 
+    #[inline]
     fn read(&mut self) -> Result<Entry, EntryError> {
         let [flags, low, high] = self.take()?;
         let len = usize::from(u16::from_le_bytes([low, high]));
@@ -161,6 +163,7 @@ impl<'a> Entries<'a> {
 impl Iterator for Entries<'_> {
     type Item = Result<Entry, EntryError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.body.len() {
             return None;

@@ -90,6 +90,8 @@ struct Raw {
     magic: [u8; 2],
     version: u8,
     kind: u8,
+    /// CRC-32 of the bytes before it, and of all meaningful ones after it.
+    checksum: U32,
     /// Bytes that mean something, this envelope included; the rest is padding of a train.
     len: U32,
     gid: U128,
@@ -97,19 +99,18 @@ struct Raw {
     node: U64,
     incarnation: U64,
     status: [U64; 3],
-    /// CRC-32 of all meaningful bytes but these.
-    checksum: U32,
 }
 
-/// Where the kind, the length and the checksum stand.
+/// Where the kind, the checksum and the length stand.
 const KIND_AT: usize = 3;
-const LEN_AT: usize = 4;
-const CHECKSUM_AT: usize = ENVELOPE_LEN - size_of::<U32>();
+const CHECKSUM_AT: usize = 4;
+const LEN_AT: usize = 8;
 
+/// In one piece, for many datagrams are short: what precedes it is where the sum starts from.
 fn checksum(datagram: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&datagram[..CHECKSUM_AT]);
-    hasher.update(&datagram[ENVELOPE_LEN..]);
+    let start = datagram.first_chunk().expect("an envelope");
+    let mut hasher = crc32fast::Hasher::new_with_initial(u32::from_le_bytes(*start));
+    hasher.update(&datagram[LEN_AT..]);
     hasher.finalize()
 }
 
@@ -163,13 +164,13 @@ impl Envelope {
             magic: MAGIC,
             version: VERSION,
             kind: self.kind,
+            checksum: U32::ZERO,
             len: U32::ZERO,
             gid: U128::new(self.gid.0),
             vid: U64::new(self.vid),
             node: U64::new(self.sender.node.0),
             incarnation: U64::new(self.sender.incarnation),
             status: self.status.map(U64::new),
-            checksum: U32::ZERO,
         };
         out.extend_from_slice(raw.as_bytes());
         body(out);
@@ -201,7 +202,7 @@ impl Envelope {
         let len = u32::try_from(datagram.len()).expect("datagrams are short");
         datagram[LEN_AT..LEN_AT + size_of::<U32>()].copy_from_slice(&len.to_le_bytes());
         let checksum = checksum(datagram);
-        datagram[CHECKSUM_AT..ENVELOPE_LEN].copy_from_slice(&checksum.to_le_bytes());
+        datagram[CHECKSUM_AT..LEN_AT].copy_from_slice(&checksum.to_le_bytes());
     }
 }
 
@@ -220,11 +221,12 @@ mod tests {
         let mut out = Vec::new();
         sample().encode(&mut out, |_| ());
         assert_eq!(out.len(), 76);
-        assert_eq!(&out[..10], &[b'g', b'm', 2, 1, 76, 0, 0, 0, 0xed, 0xfe]);
-        assert_eq!(out[24..32], 4u64.to_le_bytes());
-        assert_eq!(out[32..40], 3u64.to_le_bytes());
-        assert_eq!(out[48..56], 10u64.to_le_bytes());
-        assert_eq!(out[72..76], [0x64, 0xe7, 0xa5, 0x42]);
+        assert_eq!(out[..4], [b'g', b'm', 2, 1]);
+        assert_eq!(out[4..8], [0x73, 0xda, 0x53, 0xc6]);
+        assert_eq!(out[8..14], [76, 0, 0, 0, 0xed, 0xfe]);
+        assert_eq!(out[28..36], 4u64.to_le_bytes());
+        assert_eq!(out[36..44], 3u64.to_le_bytes());
+        assert_eq!(out[52..60], 10u64.to_le_bytes());
         // The checksum is the one of zip and Ethernet.
         assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
     }
@@ -254,7 +256,7 @@ mod tests {
                 0..2 => EnvelopeError::Foreign,
                 2 => EnvelopeError::Version(out[2] ^ 1 << (bit % 8)),
                 // A shorter one has another checksum, a longer one is not there.
-                LEN_AT..8 if error == EnvelopeError::Length => continue,
+                LEN_AT..12 if error == EnvelopeError::Length => continue,
                 _ => EnvelopeError::Corrupted,
             };
             assert_eq!(error, expected, "bit {bit}");
