@@ -81,7 +81,8 @@ pub struct Config {
     pub unread: usize,
     /// Longest time [`crate::Group::join`] waits. Default 10 s.
     pub join_within: Duration,
-    /// Longest time a leave takes; what is not ordered by then has the outcome `Unknown`. Default 1 s.
+    /// Longest time a leave takes; what is not ordered by then has the outcome `Unknown`. Default 2 s: in a new group the first
+    /// message waits for [`Self::settle`].
     pub leave_within: Duration,
     /// Allow sockets beyond loopback although nothing is authenticated or encrypted. Default no.
     pub insecure: bool,
@@ -117,7 +118,7 @@ impl Config {
             pending: 4 << 20,
             unread: 8 << 20,
             join_within: Duration::from_secs(10),
-            leave_within: Duration::from_secs(1),
+            leave_within: Duration::from_secs(2),
             insecure: false,
             trace: None,
         }
