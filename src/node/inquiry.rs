@@ -194,9 +194,19 @@ impl Message {
     /// The lineage that its sender is in, or was put out of.
     pub(super) fn lineage(&self) -> Option<Gid> {
         match self {
-            Self::Tell { standing: Standing::In(Place { gid, .. }) | Standing::Exile { gid, .. }, .. } => Some(*gid),
+            Self::Tell { standing, .. } => standing.lineage(),
             Self::Report { gid, .. } => Some(*gid),
-            Self::Tell { standing: Standing::Fresh, .. } | Self::Ask { .. } => None,
+            Self::Ask { .. } => None,
+        }
+    }
+}
+
+impl Standing {
+    /// The lineage that it is in, or was put out of.
+    pub(super) fn lineage(&self) -> Option<Gid> {
+        match self {
+            Self::In(Place { gid, .. }) | Self::Exile { gid, .. } => Some(*gid),
+            Self::Fresh => None,
         }
     }
 }

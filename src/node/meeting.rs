@@ -149,6 +149,9 @@ impl Node {
                 if self.inquiries.answered(now, from, (sender, nonce), standing.clone(), gone) {
                     self.lineages.learn_answer(now, from, sender, &standing, own);
                     known.into_iter().for_each(|rumour| self.lineages.learn_voters(rumour));
+                } else if let Some(gid) = standing.lineage().filter(|gid| Some(*gid) != own) {
+                    // No answer to a question of the last moments, and still a hint that it is there.
+                    self.lineages.hear(now, gid, from);
                 }
             }
             Some(Message::Report { gid, rivals }) => {
@@ -156,6 +159,8 @@ impl Node {
                 if is_mine && let Some(settling) = &mut self.meeting.settling {
                     settling.reported(now, sender);
                     rivals.into_iter().for_each(|rumour| self.lineages.learn_rumour(now, rumour));
+                } else if !is_mine && self.member.view().is_none_or(|view| view.gid != gid) {
+                    self.lineages.hear(now, gid, from);
                 }
             }
         }
@@ -332,12 +337,11 @@ impl Node {
             (None, Some(Waits::Missing(missing))) => Some(Out::Missing(missing.clone())),
             (None, Some(Waits::Looking) | None) => None,
         };
-        let why = too_large.or(why).map(Blocked::Out);
-        if why != self.meeting.out {
-            if let Some(why) = &why {
-                self.tell(Event::Blocked(why.clone()));
-            }
-            self.meeting.out = why;
+        // While it merely looks again, the last reason stands: it is unblocked when it is in a view.
+        let why = too_large.or(why).map(Blocked::Out).filter(|why| Some(why) != self.meeting.out.as_ref());
+        if let Some(why) = why {
+            self.tell(Event::Blocked(why.clone()));
+            self.meeting.out = Some(why);
         }
     }
 
