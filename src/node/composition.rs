@@ -332,10 +332,11 @@ impl Node {
         if let Some(view) = self.member.view() {
             while let Some((address, message)) = self.succession.poll_transmit(view) {
                 let datagram = layers::enclose(Layer::Election, name, me, &message.encode());
-                // To each by unicast: multicast may be what is dead.
-                let voters = view.voters().filter(|m| m.uid != me).map(|m| m.address);
-                let to: Vec<SocketAddr> = address.map_or_else(|| voters.collect(), |address| vec![address]);
-                self.outbox.extend(to.into_iter().map(|to| (Destination::Unicast(to), datagram.clone())));
+                if address.is_none() && self.member.multicast_may_be_dead() {
+                    let voters = view.voters().filter(|m| m.uid != me).map(|m| Destination::Unicast(m.address));
+                    self.outbox.extend(voters.map(|to| (to, datagram.clone())));
+                }
+                self.outbox.push_back((address.map_or(Destination::Control, Destination::Unicast), datagram));
             }
         }
         if let Some(creation) = &mut self.creation {

@@ -299,6 +299,12 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.hears_no_multicast(&self.cx))
     }
 
+    /// Whether what is for all of a view has to go to each by unicast, too: multicast fails for some, or the leader has been
+    /// accused for longer than it takes to replace one.
+    pub fn multicast_may_be_dead(&self) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.multicast_may_be_dead(&self.cx))
+    }
+
     /// Whether some members get what is multicast by unicast, for it does not reach them.
     pub fn multicast_fails(&self) -> bool {
         matches!(&self.phase, Phase::In(m) if m.multicast_fails(&self.cx))

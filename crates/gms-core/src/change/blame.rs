@@ -33,6 +33,8 @@ pub(crate) struct Blame {
     rest: Duration,
     /// This process cannot send, for a reason of its own.
     cannot_send: bool,
+    /// Since when this process accuses the leader.
+    accusing_since: Option<Time>,
     /// At a follower, while others accuse the leader: since when it is asked whether datagrams of full size get
     /// through, and when it last answered.
     checking: Option<(Time, Option<Time>)>,
@@ -50,6 +52,7 @@ impl Default for Blame {
             again_at: Time::ZERO,
             rest: RESIGNS_AGAIN,
             cannot_send: false,
+            accusing_since: None,
             checking: None,
             lacking: None,
             withholding: Vec::new(),
@@ -58,6 +61,14 @@ impl Default for Blame {
 }
 
 impl Blame {
+    pub(super) fn note_accusation(&mut self, now: Time) {
+        self.accusing_since.get_or_insert(now);
+    }
+
+    pub(super) fn end_accusation(&mut self) {
+        self.accusing_since = None;
+    }
+
     /// Whether attempts to end the view do without this member.
     pub(super) fn withholds(&self, uid: Uid) -> bool {
         self.withholding.contains(&uid)
@@ -178,6 +189,13 @@ impl Membership {
         if cx.now - since >= cx.config.timing.flow {
             self.blame.withholding = holders;
         }
+    }
+
+    /// Whether what is for all goes to each by unicast, too: multicast is known to fail for some, or the leader has been accused
+    /// for longer than it takes to replace one.
+    pub(crate) fn multicast_may_be_dead(&self, cx: &Context) -> bool {
+        let patience = cx.config.timing.presence;
+        self.multicast_fails(cx) || self.blame.accusing_since.is_some_and(|since| cx.now - since >= patience)
     }
 
     /// A new view: what was held against anybody in the one before that concerned its end is over.

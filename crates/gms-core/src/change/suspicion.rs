@@ -11,6 +11,7 @@ use crate::planted::Bug;
 use crate::quorum::{is_quorum, quorum_have};
 use crate::time::Time;
 use crate::timers::Timer;
+use crate::transmit::Destination;
 use crate::view::{Role, View, ViewMember};
 use crate::wire::Control;
 
@@ -181,14 +182,20 @@ impl Membership {
         self.judge_leader(cx);
         let bound = self.is_wedged() && self.promised.node != cx.config.uid.node;
         let given_up = if self.is_leader() { bound || self.has_resigned() } else { self.suspects_leader(cx) };
+        if !given_up {
+            self.blame.end_accusation();
+        }
         if self.stage == Stage::Gone || !given_up || (self.cannot_send(cx) && !self.is_leader()) {
             return;
         }
         let suspect = Control::Suspect { who: self.view.leader, dead: self.dead.clone() };
-        // To each by unicast: multicast carries data only, and may be what is dead.
-        let me = cx.config.uid;
-        for member in self.view.members.iter().filter(|m| m.uid != me) {
-            cx.tell(member.address, self.view.gid, self.view.vid, &suspect);
+        cx.send(Destination::Control, self.view.gid, self.view.vid, &suspect);
+        self.blame.note_accusation(cx.now);
+        if self.multicast_may_be_dead(cx) {
+            let me = cx.config.uid;
+            for member in self.view.members.iter().filter(|m| m.uid != me) {
+                cx.tell(member.address, self.view.gid, self.view.vid, &suspect);
+            }
         }
         cx.timers.set(Timer::Suspicion, cx.now + cx.config.timing.heartbeat / 2);
     }
