@@ -66,6 +66,10 @@ pub struct Config {
     /// How long the leader of a new group looks for other ones before anything is said in it (T_settle): the first
     /// message waits for it. Zero where no others can be, as in a network in memory.
     pub settle: Duration,
+    /// Whether this member, when it leads a group in which something was said and meets a larger one of the same name
+    /// (of more voters, or else of the lower number), gives its own up, with what was ordered there. Default no: both
+    /// go on, and say so, until an operator keeps one ([`crate::Operation::Merge`]).
+    pub absorb: bool,
     /// Times of the election of the process that creates the group.
     pub creation: ElectionConfig,
     /// Times of the election of one who proposes what ends the view, when the leader is gone.
@@ -111,6 +115,7 @@ impl Config {
             timing: Profile::Lan.timing(),
             discover: Profile::Lan.discover(),
             settle: Profile::Lan.settle(),
+            absorb: false,
             creation: Profile::Lan.creation(),
             succession: Profile::Lan.succession(),
             directory: DirectoryConfig::default(),

@@ -102,6 +102,7 @@ impl Group {
             clients: config.clients,
             discover: config.discover,
             settle: config.settle,
+            absorb: config.absorb,
             directory: config.directory,
             detector: config.detector,
             election: config.creation,

@@ -33,7 +33,7 @@ pub use config::{Config, WhenBlocked};
 pub use deaths::proves_deaths;
 pub use error::{JoinError, LeaveError, SendError};
 pub use gms_core::{
-    Blocked, Event, Gid, GivenUp, Level, Message, NodeId, Outcome, Params, ProcessIdentity, QuorumMode, Ranking,
+    Blocked, Event, Gid, GivenUp, Level, Message, NoGid, NodeId, Outcome, Params, ProcessIdentity, QuorumMode, Ranking,
     Refusal, Role, Stats, Timing, Uid, View, ViewChange, ViewMember, Why,
 };
 pub use gms_discovery::{DetectorConfig, DirectoryConfig, Entry as ServerEntry};

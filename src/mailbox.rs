@@ -163,6 +163,9 @@ impl Mailbox {
 
     /// An operator's order for the loop, which has been checked.
     pub(crate) fn operate(&self, operation: Operation) {
+        if operation == Operation::Leave {
+            return self.want(Wish::Leave);
+        }
         let mut outbound = lock(&self.outbound);
         outbound.operations.push(operation);
         outbound.wake();

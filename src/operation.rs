@@ -1,7 +1,8 @@
-//! What an operator may ask of a server: who is in, who leads, and going on without a quorum.
+//! What an operator may ask of a server: who is in, who leads, going on without a quorum, and which of two lineages to
+//! keep.
 
-use gms_core::{Blocked, NodeId, View};
-use serde::{Deserialize, Serialize};
+use gms_core::{Blocked, Gid, NodeId, View};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::status::Status;
 
@@ -13,6 +14,16 @@ pub enum Operation {
     Exclude(u64),
     /// The leader hands over to this member, once it votes and keeps up; after two seconds it no longer tries.
     TransferLeader(u64),
+    /// This server hands over if it leads, sends its clients elsewhere, leaves, and stays out until it is started again.
+    Leave,
+    /// Of all lineages of the group's name only this one is kept: what was ordered in others is lost. A server of the one
+    /// to keep no longer waits for others; the leader of another one ends it, once the one to keep has answered that it
+    /// serves; a server of one that has no quorum gives it up. Their servers join the one to keep.
+    Merge {
+        /// The lineage to keep.
+        #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+        keep: Gid,
+    },
     /// This server gives its lineage up, although members of it may live elsewhere, and goes on in another one.
     /// What the old lineage has ordered and the one that creates the new one does not hold is lost there. Two groups
     /// are the result if a quorum of the old one goes on.
@@ -23,6 +34,14 @@ pub enum Operation {
         #[serde(default)]
         discard: bool,
     },
+}
+
+fn as_text<S: Serializer>(gid: &Gid, serializer: S) -> Result<S::Ok, S::Error> {
+    gid.to_string().serialize(serializer)
+}
+
+fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Gid, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// A survivor's part in a forced view.
@@ -81,6 +100,20 @@ impl Operation {
             Self::ForceView { discard: false, .. } => {
                 let lost = matches!(status.blocked, Some(Blocked::Quorum { .. } | Blocked::Leader { .. }));
                 return if lost || status.view.is_none() { Ok(()) } else { Err(OperationError::HasQuorum) };
+            }
+            Self::Leave => {
+                let me = status.uid.node.0;
+                let is_needed = status.view.as_ref().filter(|view| is_needed(view, me));
+                return is_needed.map_or(Ok(()), |view| {
+                    Err(OperationError::TooFew { min_voters: view.params.min_voters })
+                });
+            }
+            Self::Merge { keep } => {
+                let serves = status.view.as_ref().filter(|_| status.blocked.is_none());
+                return match serves.filter(|view| view.gid != keep && view.leader != status.uid) {
+                    Some(view) => Err(OperationError::NotLeader { leader: view.leader.node.0 }),
+                    None => Ok(()),
+                };
             }
             Self::Exclude(id) | Self::TransferLeader(id) => id,
         };
@@ -158,5 +191,8 @@ mod tests {
         assert_eq!(order(r#"{"force_view":{"part":"join"}}"#), forced(Part::Join, false));
         assert_eq!(order(r#"{"force_view":{"part":"create","discard":true}}"#), forced(Part::Create, true));
         assert_eq!(order(r#"{"force_view":{"part":"create","disgard":true}}"#), None);
+        assert_eq!(order(r#""leave""#), Some(Operation::Leave));
+        assert_eq!(order(r#"{"merge":{"keep":"2f"}}"#), Some(Operation::Merge { keep: Gid(47) }));
+        assert_eq!(order(r#"{"merge":{"keep":"nothing"}}"#), None);
     }
 }

@@ -29,8 +29,8 @@ pub enum OperateError {
     Refused(String),
 }
 
-/// Gives the server at `endpoint`, which must be on this host, an operator's order. Returns once the server has taken
-/// it; the views tell what came of it.
+/// Gives the server at `endpoint` an operator's order. Returns once the server has taken it; the views tell what came of
+/// it. Nobody is asked who they are: a server takes orders from whoever can connect to it.
 ///
 /// # Errors
 /// [`OperateError`]. Not cancel safe: dropped, the order may have been taken or not.

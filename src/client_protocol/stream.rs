@@ -49,18 +49,6 @@ impl Stream {
         }
     }
 
-    /// Whether the other end is on this host.
-    pub(crate) fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(socket) => match (socket.peer_addr(), socket.local_addr()) {
-                (Ok(peer), Ok(own)) => peer.ip().is_loopback() || peer.ip() == own.ip(),
-                _ => false,
-            },
-            #[cfg(unix)]
-            Self::Unix(_) => true,
-        }
-    }
-
     /// Set up so that small lines leave at once and a dead peer is noticed.
     pub(crate) fn tcp(socket: TcpStream) -> Self {
         // Neither is needed for what is said to be right.

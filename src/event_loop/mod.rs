@@ -186,6 +186,12 @@ impl<T: Transport> EventLoop<T> {
                 Operation::TransferLeader(id) => {
                     uid(id).into_iter().for_each(|uid| self.node.handle(now, Input::Transfer(uid)));
                 }
+                // It comes the way of the application's own wish.
+                Operation::Leave => {}
+                Operation::Merge { keep } => {
+                    tracing::warn!(%keep, "an operator keeps one lineage of the group");
+                    self.node.merge(now, keep);
+                }
                 Operation::ForceView { part, .. } => {
                     tracing::warn!(?part, "an operator forces a view: this server gives its lineage up");
                     self.node.force_view(now, part == Part::Create);

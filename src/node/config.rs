@@ -51,6 +51,9 @@ pub struct NodeConfig {
     /// How long the leader of a new lineage looks for other ones before anything is said in it (T_settle). With zero it
     /// does not look at all.
     pub settle: Duration,
+    /// Whether the leader of a lineage with history gives it up for a larger one that it meets: one of more voters, and
+    /// of two alike the one of the lower number. Else both stay until an operator chooses ([`Node::merge`](super::Node::merge)).
+    pub absorb: bool,
     /// Times of the directory.
     pub directory: DirectoryConfig,
     /// Times of the failure detector.
@@ -74,6 +77,7 @@ impl NodeConfig {
             clients: None,
             discover: Profile::Lan.discover(),
             settle: Profile::Lan.settle(),
+            absorb: false,
             directory: DirectoryConfig::default(),
             detector: Profile::Lan.detector(),
             election: Profile::Lan.creation(),

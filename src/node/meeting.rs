@@ -214,11 +214,14 @@ impl Node {
         self.look_at_exile(now);
         self.tell_of_rivals();
         self.say_why_out(now);
+        self.merge_if_told(now);
         let targets = self.whom_to_ask(now);
-        let every = match (&self.meeting.settling, self.member.serves() && self.member.has_history()) {
-            (None, true) => ASK_RIVALS_EVERY,
-            _ => ASK_EVERY,
+        let quiet = self.meeting.settling.is_none() && !self.merges();
+        let every = match quiet && self.member.serves() && self.member.has_history() {
+            true => ASK_RIVALS_EVERY,
+            false => ASK_EVERY,
         };
+
         if targets.is_empty() {
             return;
         }
@@ -242,7 +245,7 @@ impl Node {
 
     /// Those that may know what this process has to know now.
     fn whom_to_ask(&self, now: Duration) -> Vec<SocketAddr> {
-        let mut targets: BTreeSet<SocketAddr> = BTreeSet::new();
+        let mut targets: BTreeSet<SocketAddr> = self.asks_to_merge();
         let servers = || self.directory.servers().map(|known| known.entry.address);
         let lost = self.meeting.returning.is_some();
         if lost || self.exile.is_some() && self.member.is_joining() {

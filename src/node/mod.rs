@@ -12,8 +12,9 @@
 //! ```
 //!
 //! `lineages` is what this process knows of other lineages of its name; `meeting` is whom it asks about them and what
-//! it answers, in the words of `inquiry`. `creation`, `settling` and `returning` are when a lineage begins, and `lives`
-//! is what becomes of a process whose lineage has ended or excluded it (docs/lineages.md).
+//! it answers, in the words of `inquiry`. `creation`, `settling` and `returning` are when a lineage begins, `merging` is
+//! when one ends although something was said in it, and `lives` is what becomes of a process whose lineage has ended or
+//! excluded it (docs/lineages.md).
 
 mod acquaintances;
 mod composition;
@@ -25,6 +26,7 @@ mod lateness;
 mod lineages;
 mod lives;
 mod meeting;
+mod merging;
 mod own_time;
 mod returning;
 mod settling;
@@ -56,6 +58,7 @@ use self::lateness::Lateness;
 use self::lineages::Lineages;
 use self::lives::{Carried, Exclusions, Exile, Former};
 use self::meeting::Meeting;
+use self::merging::Merging;
 use self::succession::Succession;
 use self::testimony::Testimony;
 use crate::layers::Layer;
@@ -81,6 +84,8 @@ pub struct Node {
     inquiries: Inquiries,
     /// What it does about the lineages that it meets, its own included.
     meeting: Meeting,
+    /// The lineage that it is to give way to.
+    merging: Merging,
     /// The lineage that it was put out of, and belongs to until that one is known to have ended.
     exile: Option<Exile>,
     /// The election of one who proposes, when the leader is gone.
@@ -173,6 +178,7 @@ impl Node {
             lineages: Lineages::new(Gid::of_name(&core.name), core.address, core.planted),
             inquiries: Inquiries::default(),
             meeting: Meeting::new(at),
+            merging: Merging::default(),
             exile: None,
             succession: Succession::new(config.succession.clone(), core.seed),
             accused: None,
@@ -350,8 +356,9 @@ impl Node {
             self.leaving = false;
         }
         match out[before..].last() {
-            Some(Event::Dissolved { .. }) => {
+            Some(&Event::Dissolved { gid, into, .. }) => {
                 self.gave_way = true;
+                self.lineages.supersede(gid, into);
                 self.begin_anew();
             }
             // A process that wanted to go is where it wanted to be.

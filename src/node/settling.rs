@@ -135,7 +135,7 @@ impl Node {
         let into = settling.gives_way_to();
         self.member.handle(self.now, Input::Settle(why));
         if let Some(into) = into {
-            self.member.handle(self.now, Input::Dissolve(into));
+            self.member.handle(self.now, Input::Dissolve { into, history: false });
         }
     }
 
@@ -158,7 +158,7 @@ impl Node {
 }
 
 /// What the leader of lineage `gid` has said of it in the last moments.
-fn place_of(now: Duration, gid: Gid, inquiries: &Inquiries) -> Option<&Place> {
+pub(super) fn place_of(now: Duration, gid: Gid, inquiries: &Inquiries) -> Option<&Place> {
     let places = inquiries.fresh(now).filter_map(|(_, answer)| answer.place());
     places.into_iter().find(|place| place.gid == gid && place.leads && place.serves)
 }

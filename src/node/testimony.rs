@@ -55,11 +55,14 @@ impl Node {
         let last = present.or(self.place.as_ref().map(|view| view.gid)).or(self.testimony.was_in);
         let awaited = self.lineages.all().map(|(gid, _)| gid).filter(|_| create && present.is_none());
         let discarded: BTreeSet<Gid> = awaited.chain(last).collect();
-        for gid in discarded {
-            self.lineages.discard(gid);
-            if self.config.core.trace {
-                self.note(Line::Discarded(gid));
-            }
+        discarded.into_iter().for_each(|gid| self.discard_lineage(gid));
+    }
+
+    /// An operator gives up that lineage: nobody here waits for its end.
+    pub(super) fn discard_lineage(&mut self, gid: Gid) {
+        self.lineages.discard(gid);
+        if self.config.core.trace {
+            self.note(Line::Discarded(gid));
         }
     }
 

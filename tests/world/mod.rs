@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) contacts: Vec<SocketAddr>,
     /// How long the leader of a new lineage looks for other ones.
     pub(crate) settle: Duration,
+    /// Whether a larger lineage takes a smaller one in.
+    pub(crate) absorb: bool,
     /// The node whose application reads nothing.
     pub(crate) unread: Option<usize>,
     /// What is multicast to the followers arrives nowhere.
@@ -120,6 +122,7 @@ impl World {
             planted: Planted::default(),
             contacts: vec![],
             settle: Duration::ZERO,
+            absorb: false,
             unread: None,
             data_lost: false,
             without_multicast: vec![],
@@ -157,7 +160,8 @@ impl World {
             ..Config::new("test", Uid::new(node, 100 + index as u64), address(place))
         };
         let contacts = self.contacts.clone();
-        let config = NodeConfig { bootstrap, drawn_id, contacts, settle: self.settle, ..NodeConfig::new(core) };
+        let (settle, absorb) = (self.settle, self.absorb);
+        let config = NodeConfig { bootstrap, drawn_id, contacts, settle, absorb, ..NodeConfig::new(core) };
         self.nodes.push(Node::new(config, self.now).expect("settings that fit"));
         self.events.push(vec![]);
     }

@@ -6,7 +6,7 @@ use crate::bench::BenchFlags;
 use crate::chat::ChatFlags;
 use crate::check::CheckFlags;
 use crate::demo::DemoFlags;
-use crate::operate::{ForceFlags, OperateFlags};
+use crate::operate::{ForceFlags, MergeFlags, OperateFlags};
 use crate::recv::RecvFlags;
 use crate::send::SendFlags;
 use crate::server::ServerFlags;
@@ -46,10 +46,15 @@ pub(crate) enum Command {
     Status(StatusFlags),
     /// Puts a member out of the group; one that lives joins again
     Exclude(OperateFlags),
+    /// Has a server leave the group and stay out: it hands over if it leads, and sends its clients elsewhere
+    #[command(visible_alias = "drain")]
+    Leave(OperateFlags),
     /// Hands the lead over to a member
     TransferLeader(OperateFlags),
     /// Lets survivors go on that have lost their quorum for good, in a new lineage
     ForceView(ForceFlags),
+    /// Keeps one of several lineages of the group's name; the others end, and what was ordered in them is lost
+    Merge(MergeFlags),
     /// Runs groups in simulated time with faults, and checks every property
     Sim(SimFlags),
     /// Checks the properties of the group in trace files

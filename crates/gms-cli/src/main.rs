@@ -49,7 +49,9 @@ fn main() -> ExitCode {
         Command::Status(flags) => status::run(&flags),
         Command::Exclude(flags) => operate::exclude(&flags),
         Command::TransferLeader(flags) => operate::transfer_leader(&flags),
+        Command::Leave(flags) => operate::leave(&flags),
         Command::ForceView(flags) => operate::force_view(&flags),
+        Command::Merge(flags) => operate::merge(&flags),
         Command::Sim(flags) => sim::run(&flags),
         Command::Check(flags) => check::run(&flags),
     };

@@ -64,15 +64,15 @@ pub enum Event {
         /// Its members.
         size: u32,
     },
-    /// Two lineages of one name have met, and this one, in which nothing was ordered yet, gives way to the other
-    /// (docs/lineages.md, *Ending*). Own messages go on waiting: a `gms::Group` joins the other one by itself with
+    /// Two lineages of one name have met, and this one gives way to the other: nothing was ordered in it yet, or an
+    /// operator keeps the other one (docs/lineages.md, *Ending*). Own messages go on waiting: a `gms::Group` joins the other one by itself with
     /// them, and the next view is its first there.
     Dissolved {
         /// The lineage that has ended.
         gid: Gid,
         /// The one that goes on.
         into: Gid,
-        /// Last place of its order, in which there are views only.
+        /// Last place of its order.
         upto: Gseq,
     },
     /// At the leader: these members get nothing of what is multicast, though they are heard, and are sent copies; none

@@ -1,6 +1,7 @@
 //! Names of processes, groups and places in the order.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,21 @@ impl Gid {
     }
 }
 
+/// Text that is no lineage: 32 hexadecimal digits at most, and not 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("not a lineage: give the hexadecimal number that `gms-cli status` shows")]
+pub struct NoGid;
+
+impl FromStr for Gid {
+    type Err = NoGid;
+
+    fn from_str(text: &str) -> Result<Self, NoGid> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.filter(|number| *number != 0).map(Self).ok_or(NoGid)
+    }
+}
+
 impl fmt::Display for Gid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -128,4 +144,18 @@ pub struct Ballot {
     pub round: u32,
     /// Who proposes.
     pub node: NodeId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lineage_reads_as_it_is_written() {
+        let gid = Gid::draw("orders", 7);
+        assert_eq!(gid.to_string().parse(), Ok(gid));
+        for text in ["", "0", "x7", "+7", "100000000000000000000000000000000"] {
+            assert_eq!(text.parse::<Gid>(), Err(NoGid), "{text}");
+        }
+    }
 }

@@ -55,9 +55,13 @@ pub enum Input {
     /// What keeps a lineage without history from ordering its first message; `None` when nothing does. Only its leader
     /// acts on it, and orders nothing before it has been told so.
     Settle(Option<Unsettled>),
-    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it, and only while
-    /// nothing was ordered.
-    Dissolve(Gid),
+    /// Another lineage of the group is to go on in place of this one. Only the leader acts on it, at once or not at all.
+    Dissolve {
+        /// The one that goes on.
+        into: Gid,
+        /// Also if something was ordered: an operator has given that up.
+        history: bool,
+    },
     /// The quorum of this lineage is lost for good, and all its voters are accounted for: this process creates another
     /// one that begins with its history (docs/lineages.md, *Returning*).
     Return,

@@ -63,7 +63,7 @@ pub mod wire;
 
 pub use change::{Origin, Unordered};
 pub use event::{Blocked, Event, GivenUp, Message, Out, Outcome, Passed, Trace, Unsettled, ViewChange};
-pub use id::{Ballot, Fseq, Gid, Gseq, NodeId, Position, ProcessIdentity, Uid, Vid};
+pub use id::{Ballot, Fseq, Gid, Gseq, NoGid, NodeId, Position, ProcessIdentity, Uid, Vid};
 pub use input::Input;
 pub use join::Start;
 pub use member::{Member, Memory, SendError};

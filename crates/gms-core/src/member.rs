@@ -102,7 +102,7 @@ impl Member {
             Input::Stand => self.inside(|m, cx| m.stand(cx)),
             Input::Settle(why) => self.inside(|m, cx| m.on_settle(cx, why)),
             Input::Return => self.inside(|m, cx| m.on_return(cx)),
-            Input::Dissolve(into) => self.inside(|m, cx| m.on_dissolve(cx, into)),
+            Input::Dissolve { into, history } => self.inside(|m, cx| m.on_dissolve(cx, into, history)),
             Input::Exclude(who) => self.inside(|m, cx| m.on_exclude(cx, who)),
             Input::Transfer(to) => self.inside(|m, cx| m.on_transfer(cx, to)),
             Input::Forsake => self.inside(|m, cx| m.on_excluded(cx)),

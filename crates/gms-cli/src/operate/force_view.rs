@@ -20,7 +20,7 @@ const NOT_TOGETHER: &str = "all survivors have to reach each other: order it aga
 #[derive(Debug, Args)]
 pub(crate) struct ForceFlags {
     /// Ids of those that go on: all that are left of the group. The one furthest ahead creates the new lineage, with
-    /// its history, and has to be on this host; the others join it
+    /// its history; the others join it
     #[arg(long, value_name = "ID", value_delimiter = ',', required = true)]
     survivors: Vec<u64>,
 

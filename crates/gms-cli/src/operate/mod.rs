@@ -1,6 +1,8 @@
-//! `gms-cli exclude`, `transfer-leader` and `force-view`: an operator's orders, and waiting until the views show them.
+//! `gms-cli exclude`, `leave`, `transfer-leader`, `force-view` and `merge`: an operator's orders, and waiting until the
+//! views show them.
 
 mod force_view;
+mod merge;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use clap::Args;
 use gms::{ClientConfig, Endpoint, OperateError, Operation, Update};
 
 pub(crate) use self::force_view::{ForceFlags, force_view};
+pub(crate) use self::merge::{MergeFlags, merge};
 use crate::contact::{ContactFlags, connect, no_server, runtime};
 use crate::failure::{Failure, Outcome};
 use crate::status::{Row, Survey, survey};
@@ -20,9 +23,11 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What to look for when an order does not show.
 const NO_QUORUM: &str = "a view takes a quorum of the one before, and --min-voters";
+/// What to look for when a server is still there.
+const NOT_LEFT: &str = "the group has to have a quorum, and --min-voters";
 const NOT_READY: &str = "it gets the lead once it votes, is heard and keeps up: order it again then";
 
-/// What was typed after `exclude` or `transfer-leader`.
+/// What was typed after `exclude`, `leave` or `transfer-leader`.
 #[derive(Debug, Args)]
 pub(crate) struct OperateFlags {
     /// Id of the member
@@ -52,13 +57,30 @@ pub(crate) fn exclude(flags: &OperateFlags) -> Outcome {
             }
         };
         match tokio::time::timeout(SHOWN_WITHIN, is_out).await {
-            Ok(Ok(())) => Ok(say(&format!("member {id} is out"))),
+            Ok(Ok(())) => Ok(say(&format!(
+                "member {id} is out; if it lives, it joins again: gms-cli leave {id} has it stay out"
+            ))),
             Ok(Err(lost)) => Err(Failure::after(
                 lost,
                 "the order was taken, then the leader was lost: see gms-cli status".to_owned(),
             )),
             Err(_) => Err(not_shown(NO_QUORUM)),
         }
+    })
+}
+
+/// Has a server leave.
+pub(crate) fn leave(flags: &OperateFlags) -> Outcome {
+    let id = flags.id;
+    runtime()?.block_on(async {
+        let before = survey(&flags.contact).await?;
+        let answers = |row: &&Row| row.id == id && row.role != "silent";
+        let row = before.servers.iter().find(answers).ok_or_else(|| {
+            Failure::no_server(anyhow!("no server with id {id} answers: see gms-cli status; one that is dead is put out by the others"))
+        })?;
+        order(row, Operation::Leave).await?;
+        let gone = |survey: &Survey| !survey.servers.iter().any(|row| answers(&row));
+        wait(&flags.contact, &format!("server {id} has left"), gone, NOT_LEFT).await
     })
 }
 
@@ -114,6 +136,7 @@ async fn order(row: &Row, operation: Operation) -> Result<(), Failure> {
 async fn wait(contact: &ContactFlags, what: &str, shown: impl Fn(&Survey) -> bool, otherwise: &str) -> Outcome {
     let start = Instant::now();
     while start.elapsed() < SHOWN_WITHIN {
+        // One that has left does not answer any more, and may have been the only one that was named.
         let survey = survey(contact).await?;
         if shown(&survey) {
             return Ok(say(what));

@@ -80,6 +80,7 @@ impl Entrance {
         config.directory = settings.directory.clone();
         config.level = settings.level;
         config.when_blocked = settings.when_blocked;
+        config.absorb = settings.absorb;
         config.params = settings.rules.params();
         config.datagram = settings.datagram;
         config.weight = settings.rules.weight;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
-use super::rules::{ElectionName, ProfileName, WhenBlockedName};
+use super::rules::{AbsorbName, ElectionName, ProfileName, WhenBlockedName};
 use crate::level::LevelName;
 use crate::probability;
 use crate::quorum::QuorumName;
@@ -38,6 +38,7 @@ pub(super) struct ServerFile {
     pub(super) preempt: Option<bool>,
     pub(super) profile: Option<ProfileName>,
     pub(super) when_blocked: Option<WhenBlockedName>,
+    pub(super) absorb: Option<AbsorbName>,
     pub(super) trace: Option<PathBuf>,
     pub(super) loss: Option<f64>,
     pub(super) seed: Option<u64>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::rules::{ElectionName, ProfileName, WhenBlockedName};
+use super::rules::{AbsorbName, ElectionName, ProfileName, WhenBlockedName};
 use crate::color::ColorFlags;
 use crate::level::LevelName;
 use crate::probability;
@@ -116,6 +116,11 @@ pub(crate) struct ServerFlags {
     /// to another server [default: hold]
     #[arg(long, env = "GMS_WHEN_BLOCKED", value_enum, value_name = "WHAT")]
     pub(super) when_blocked: Option<WhenBlockedName>,
+
+    /// What becomes of a group in which something was said when it meets another one of its name. Each goes on until
+    /// `gms-cli merge` keeps one, or the smaller one, if this server leads it, ends by itself [default: never]
+    #[arg(long, env = "GMS_ABSORB", value_enum, value_name = "WHICH", hide_short_help = true)]
+    pub(super) absorb: Option<AbsorbName>,
 
     /// Writes what this member does, for `gms-cli check`
     #[arg(long, env = "GMS_TRACE", value_name = "FILE")]

@@ -42,6 +42,16 @@ pub(super) enum WhenBlockedName {
     Refuse,
 }
 
+/// What becomes of a group that meets a larger one of its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum AbsorbName {
+    /// Both go on until an operator keeps one
+    Never,
+    /// The smaller one ends, and what was ordered in it is lost
+    Larger,
+}
+
 impl From<WhenBlockedName> for WhenBlocked {
     fn from(name: WhenBlockedName) -> Self {
         match name {

@@ -10,7 +10,7 @@ use gms::{Bootstrap, DirectoryConfig, Endpoint, Interface, Level, ServiceConfig,
 
 use super::file::ServerFile;
 use super::flags::ServerFlags;
-use super::rules::Rules;
+use super::rules::{AbsorbName, Rules};
 use crate::color::Palette;
 use crate::meeting_place;
 
@@ -32,6 +32,8 @@ pub(super) struct ServerSettings {
     pub(super) level: Level,
     pub(super) rules: Rules,
     pub(super) when_blocked: WhenBlocked,
+    /// Whether a larger group of the name takes this one in.
+    pub(super) absorb: bool,
     pub(super) trace: Option<PathBuf>,
     pub(super) loss: Option<Loss>,
     pub(super) insecure: bool,
@@ -113,6 +115,7 @@ impl ServerSettings {
             level: flags.level.or(file.level).map_or(Level::Uniform, Level::from),
             rules,
             when_blocked: flags.when_blocked.or(file.when_blocked).map_or(WhenBlocked::Hold, WhenBlocked::from),
+            absorb: flags.absorb.or(file.absorb) == Some(AbsorbName::Larger),
             trace: flags.trace.or(file.trace),
             loss,
             insecure: flags.insecure.or(file.insecure).unwrap_or(false),

@@ -12,6 +12,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 pub(crate) use self::survey::{Row, Survey, survey};
+pub(crate) use self::verdict::State;
 use crate::color::{ColorFlags, Palette};
 use crate::contact::{ContactFlags, runtime};
 use crate::failure::{Failure, Outcome};

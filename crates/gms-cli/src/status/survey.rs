@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::verdict::{Lineage, State, Trouble, lineages_of, state_of, trouble_of};
+use super::verdict::{Lineage, State, Trouble, lineages_of, merging, state_of, trouble_of};
 use crate::contact::ContactFlags;
 use crate::failure::Failure;
 
@@ -40,6 +40,9 @@ pub(crate) struct Survey {
     /// The lineages of a group that is split.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) lineages: Vec<Lineage>,
+    /// The whole command that keeps the one of most servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<String>,
     pub(crate) servers: Vec<Row>,
     /// Where nobody answered.
     #[serde(skip)]
@@ -290,6 +293,7 @@ impl Survey {
             voters: leader.and_then(|row| row.voters),
             voters_heard: leader.and_then(|row| row.voters_heard),
             blocked: trouble_of(&servers, arguments).filter(|_| state == State::Blocked),
+            command: merging(&lineages, arguments),
             lineages,
             servers,
             tried,

@@ -45,7 +45,9 @@ fn verdict(survey: &Survey) -> String {
                 servers => format!("{} ({})", lineage.gid, members("servers", servers)),
             };
             let lineages: Vec<String> = survey.lineages.iter().map(lineage).collect();
-            format!("split: {} lineages of this name: {}", lineages.len(), lineages.join(", "))
+            let help = survey.command.iter().map(|command| format!("; to keep one of them: {command}"));
+            let (count, lineages) = (lineages.len(), lineages.join(", "));
+            format!("split: {count} lineages of this name: {lineages}{}", help.collect::<String>())
         }
         State::None if survey.servers.is_empty() => format!("none: no server found, tried {}", survey.tried.join("; ")),
         State::None => {

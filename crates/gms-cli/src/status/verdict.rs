@@ -78,6 +78,12 @@ pub(super) fn lineages_of(servers: &[Row]) -> Vec<Lineage> {
     lineages.into_iter().map(|(gid, servers)| Lineage { gid: gid.to_owned(), servers }).collect()
 }
 
+/// The command that makes one of several lineages.
+pub(super) fn merging(lineages: &[Lineage], arguments: &str) -> Option<String> {
+    let largest = lineages.iter().rev().max_by_key(|lineage| lineage.servers.len())?;
+    Some(format!("gms-cli merge --keep {}{arguments}", largest.gid))
+}
+
 /// What is told of a group that is blocked: the leader's word counts before that of others, then the latest view.
 pub(super) fn trouble_of(servers: &[Row], arguments: &str) -> Option<Trouble> {
     let blocked = servers.iter().filter_map(|row| Some((row, row.blocked.as_ref()?)));
@@ -153,5 +159,7 @@ mod tests {
         let rows = [row(1, 1, "7"), Row { rivals: Some(vec!["9".into(), "7".into()]), ..row(2, 2, "8") }];
         let told: Vec<(String, Vec<u64>)> = lineages_of(&rows).into_iter().map(|l| (l.gid, l.servers)).collect();
         assert_eq!(told, [("7".into(), vec![1]), ("8".into(), vec![2]), ("9".into(), vec![])]);
+        assert_eq!(merging(&lineages_of(&rows), " --group x").as_deref(), Some("gms-cli merge --keep 7 --group x"));
+        assert_eq!(merging(&[], ""), None);
     }
 }

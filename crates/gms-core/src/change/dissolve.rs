@@ -1,5 +1,6 @@
-//! The end of a lineage in which nothing was ordered, in favour of another one: a *Next with `into`*. It has no
-//! members, is decided by a quorum of the view that it ends alone, and any candidate completes it.
+//! The end of a lineage in favour of another one: a *Next with `into`*. It has no members, is decided by a quorum of
+//! the view that it ends alone, and any candidate completes it. A lineage in which something was ordered ends so only
+//! if an operator says so.
 
 use crate::context::Context;
 use crate::event::{Event, Outcome, Trace};
@@ -22,12 +23,13 @@ pub struct Unordered {
 }
 
 impl Membership {
-    /// This lineage is to end in favour of another one. Only the leader can see to it, and only while nothing was
-    /// ordered. The caller repeats the request.
-    pub(crate) fn on_dissolve(&mut self, cx: &mut Context, into: Gid) {
+    /// This lineage is to end in favour of another one. Only the leader can see to it; with `history`, also if
+    /// something was ordered. The caller repeats the request.
+    pub(crate) fn on_dissolve(&mut self, cx: &mut Context, into: Gid, history: bool) {
         let busy = self.proposal.is_some() || self.candidacy.is_some() || self.ending.is_some();
         let free = self.stage == Stage::Member && !busy && !self.is_wedged() && !self.blocked_by_quorum();
-        if !self.is_leader() || !free || into == self.view.gid || self.has_history() || !self.hears_deciders(cx) {
+        let may_end = history || !self.has_history();
+        if !self.is_leader() || !free || into == self.view.gid || !may_end || !self.hears_deciders(cx) {
             return;
         }
         let view = View {

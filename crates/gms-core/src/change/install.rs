@@ -313,7 +313,7 @@ impl Membership {
     pub(crate) fn finish(&mut self, cx: &mut Context, out: &mut Vec<Event>) {
         if self.finale.is_some() && !self.delivery.out_of_room {
             self.over = true;
-            // Nothing was ordered in a lineage that ends by itself: what is pending goes on in the next life.
+            // What is pending when a lineage ends in favour of another one goes on in the next life.
             if !matches!(self.finale, Some(Event::Dissolved { .. })) {
                 self.abandon_pending(cx, Outcome::Unknown);
             }

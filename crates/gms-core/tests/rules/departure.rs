@@ -124,29 +124,30 @@ fn one_that_hands_over_makes_sure_that_its_successor_knows_but_not_for_ever() {
 #[test]
 fn a_lineage_ends_at_a_wish_only_while_its_quorum_is_heard_and_nothing_was_said() {
     let other = Gid(77);
-    let wish = |group: &mut Group| {
-        group.is_told(0, Input::Dissolve(other));
+    let wish = |group: &mut Group, history| {
+        group.is_told(0, Input::Dissolve { into: other, history });
         group.passes(Duration::from_secs(2), all);
         let dissolved = |event: &Event| matches!(event, Event::Dissolved { into, .. } if *into == other);
         group.events.iter().filter(|events| events.iter().any(dissolved)).count()
     };
-    assert_eq!(wish(&mut Group::of(3)), 3);
+    assert_eq!(wish(&mut Group::of(3), false), 3);
     let mut silent = Group::of(3);
     silent.waits(0, Duration::from_millis(400));
-    assert_eq!(wish(&mut silent), 0, "and the wish is forgotten");
-    assert_eq!(wish(&mut silent), 3, "until it comes again");
+    assert_eq!(wish(&mut silent, false), 0, "and the wish is forgotten");
+    assert_eq!(wish(&mut silent, false), 3, "until it comes again");
     let mut busy = Group::of(3);
     let sent = busy.members[1].send(busy.now, "said".into(), gms_core::Level::Agreed, Default::default());
     sent.expect("there is room");
     busy.passes(Duration::from_millis(100), all);
-    assert_eq!(wish(&mut busy), 0);
+    assert_eq!(wish(&mut busy, false), 0);
+    assert_eq!(wish(&mut busy, true), 3, "an operator may end it all the same");
 }
 
 #[test]
 fn one_that_missed_that_its_group_dissolved_is_told_by_its_last_leader() {
     let mut group = Group::of(3);
     let before = group.vid(1);
-    group.members[0].handle(group.now, Input::Dissolve(Gid(77)));
+    group.members[0].handle(group.now, Input::Dissolve { into: Gid(77), history: false });
     group.passes(Duration::from_millis(5), |_, to, _| to != 1);
     group.passes(Duration::from_millis(200), |from, to, _| from != 1 && to != 1);
     assert_eq!(group.vid(1), before);

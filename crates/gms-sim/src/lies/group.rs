@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms::{Bootstrap, Node, NodeConfig};
 use gms_check::{Checker, Report};
-use gms_core::{Addressing, Config, Destination, Event, Gid, Input, Level, Outcome, Planted, Time, Uid};
+use gms_core::{
+    Addressing, Blocked, Config, Destination, Event, Gid, Input, Level, Outcome, Planted, Time, Uid, Unsettled,
+};
 
 use crate::draw::Draw;
 
@@ -155,6 +157,22 @@ impl Group {
             self.nodes[other].closed(self.now, address(who));
             self.flush(other);
         }
+    }
+
+    /// If the group waits for another lineage, its operator discards that one, as `gms-cli merge` does. Says whether it
+    /// did.
+    pub(super) fn keep_only_this_lineage(&mut self) -> bool {
+        let waits = |node: &Node| matches!(node.blocked(), Some(Blocked::Unsettled { why: Unsettled::Rival(_) }));
+        let alive: Vec<usize> = (0..NODES).filter(|at| !self.dead[*at]).collect();
+        if !alive.iter().any(|at| waits(&self.nodes[*at])) {
+            return false;
+        }
+        for at in alive {
+            self.nodes[at].merge(self.now, self.gid);
+            self.flush(at);
+        }
+        self.pass(Duration::from_secs(2));
+        true
     }
 
     /// Whether `who` has been told that its own message, the last one of several, is in the order.

@@ -43,6 +43,9 @@ pub struct Lies {
     pub excluded: u64,
     /// Nodes that a lie of their own has ended.
     pub ended: u64,
+    /// Groups without a message yet that went on waiting for a lineage that never was, until their operator discarded
+    /// it: whatever is heard of one may be true.
+    pub delayed: u64,
     /// What went wrong, with the seed of the group.
     pub failures: Vec<String>,
 }
@@ -55,6 +58,7 @@ impl Lies {
         self.ghosts += other.ghosts;
         self.excluded += other.excluded;
         self.ended += other.ended;
+        self.delayed += other.delayed;
         other.kinds.into_iter().for_each(|(kind, count)| *self.kinds.entry(kind).or_default() += count);
         self.failures.extend(other.failures);
     }
@@ -72,7 +76,7 @@ impl fmt::Display for Lies {
             "liars that ended themselves: {}, members excluded by their leader's lie: {}",
             self.ended, self.excluded
         )?;
-        writeln!(f, "ghosts let in: {}", self.ghosts)
+        writeln!(f, "ghosts let in: {}, groups delayed by lineages that never were: {}", self.ghosts, self.delayed)
     }
 }
 
@@ -235,6 +239,7 @@ impl Trial {
 
     /// What each of the others says is delivered to all others, and these are in one view without anybody dead.
     fn goes_on(&mut self, group: &mut Group) -> Result<(), String> {
+        let mut delayed = group.keep_only_this_lineage();
         let is_liar_out = self.is_liar_out(group);
         let is_gone = |at: usize| group.dead[at] || (is_liar_out && self.liar == Liar::Member(at));
         let all: Vec<usize> = (0..NODES).filter(|at| !is_gone(*at)).collect();
@@ -257,11 +262,13 @@ impl Trial {
             for _ in 0..patience {
                 if result.is_err() {
                     group.pass(Duration::from_secs(3));
+                    delayed |= group.keep_only_this_lineage();
                     result = self.speaks(group, *who, &all);
                 }
             }
             result?;
         }
+        self.lies.delayed += u64::from(delayed);
         Ok(())
     }
 
