@@ -104,9 +104,8 @@ impl Operation {
             Self::Leave => {
                 let me = status.uid.node.0;
                 let is_needed = status.view.as_ref().filter(|view| is_needed(view, me));
-                return is_needed.map_or(Ok(()), |view| {
-                    Err(OperationError::TooFew { min_voters: view.params.min_voters })
-                });
+                return is_needed
+                    .map_or(Ok(()), |view| Err(OperationError::TooFew { min_voters: view.params.min_voters }));
             }
             Self::Merge { keep } => {
                 let serves = status.view.as_ref().filter(|_| status.blocked.is_none());

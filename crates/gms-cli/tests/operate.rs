@@ -5,7 +5,7 @@ mod common;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
-use common::{Server, group_of, group_with, multicast, run, stop_all, told_at};
+use common::{Server, group_of, group_with, multicast, program, run, stop_all, told_at};
 use serde_json::{Value, json};
 
 fn view(server: &Server, wanted: impl Fn(&Value) -> bool) {
@@ -28,10 +28,29 @@ fn an_operator_moves_the_lead_and_puts_a_member_out() {
     let nobody = run(&["exclude", "77", "--multicast", &place]);
     assert!(nobody.stderr.contains("no member has id 77"), "{}", nobody.stderr);
     let out = run(&["exclude", "2", "--multicast", &place]);
-    assert_eq!((out.code, out.stdout.trim()), (0, "member 2 is out"), "{}", out.stderr);
+    assert!(out.code == 0 && out.stdout.starts_with("member 2 is out; if it lives, it joins again"), "{out:?}");
     // It lives, is told, and joins again.
     servers[2].wait_until("the exclusion", |lines| lines.iter().any(|line| line.contains("\"excluded\"")));
     view(&servers[2], |view| view["leader"] == 0 && view["followers"].as_array().is_some_and(|all| all.len() == 2));
+}
+
+#[test]
+fn a_server_that_is_told_to_leave_hands_over_and_stays_out() {
+    let place = multicast();
+    let mut servers = group_of(3, &place, None);
+    let leader = servers[0].wait_for_followers(2);
+    let mut reader = Server::run(program(&["recv", "--json", "--multicast", &place]));
+    let left = run(&["leave", &leader.to_string(), "--multicast", &place]);
+    assert_eq!((left.code, left.stdout.trim()), (0, &*format!("server {leader} has left")), "{}", left.stderr);
+    assert_eq!(servers[leader as usize].wait(), 0);
+    let rest: Vec<usize> = (0..3).filter(|id| *id != leader as usize).collect();
+    rest.iter().for_each(|id| _ = servers[*id].wait_for_followers(1));
+    servers[rest[0]].write_line("without it");
+    reader.wait_for_message("without it");
+    reader.terminate();
+    let nobody = run(&["drain", "77", "--multicast", &place]);
+    assert_eq!(nobody.code, 3, "{nobody:?}");
+    assert!(nobody.stderr.contains("no server with id 77 answers"), "{}", nobody.stderr);
 }
 
 #[test]

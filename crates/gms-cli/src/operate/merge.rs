@@ -125,7 +125,10 @@ fn loss(gid: &str, rows: &[&Row]) -> String {
     let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
     match rows.iter().filter_map(|row| row.gseq).max() {
         Some(last) => {
-            format!("discarding lineage {gid}: all that was ordered in it, up to place {last}, is lost; servers {}", ids.join(", "))
+            format!(
+                "discarding lineage {gid}: all that was ordered in it, up to place {last}, is lost; servers {}",
+                ids.join(", ")
+            )
         }
         None => format!("discarding lineage {gid}: it was met, and none of its servers answers here"),
     }
@@ -153,7 +156,13 @@ mod tests {
         let gid = format!("{gid:0>32}");
         let role = if leads { "leader" } else { "follower" };
         let endpoint = Some(format!("127.0.0.1:{id}").parse().expect("an address"));
-        Row { gid: Some(gid), view: Some(3), gseq: Some(9), endpoint, ..Row::bare(id, format!("127.0.0.1:{id}"), role, 0) }
+        Row {
+            gid: Some(gid),
+            view: Some(3),
+            gseq: Some(9),
+            endpoint,
+            ..Row::bare(id, format!("127.0.0.1:{id}"), role, 0)
+        }
     }
 
     fn blocked(row: Row, kind: &str) -> Row {

@@ -57,9 +57,9 @@ pub(crate) fn exclude(flags: &OperateFlags) -> Outcome {
             }
         };
         match tokio::time::timeout(SHOWN_WITHIN, is_out).await {
-            Ok(Ok(())) => Ok(say(&format!(
-                "member {id} is out; if it lives, it joins again: gms-cli leave {id} has it stay out"
-            ))),
+            Ok(Ok(())) => {
+                Ok(say(&format!("member {id} is out; if it lives, it joins again: gms-cli leave {id} has it stay out")))
+            }
             Ok(Err(lost)) => Err(Failure::after(
                 lost,
                 "the order was taken, then the leader was lost: see gms-cli status".to_owned(),
@@ -76,7 +76,9 @@ pub(crate) fn leave(flags: &OperateFlags) -> Outcome {
         let before = survey(&flags.contact).await?;
         let answers = |row: &&Row| row.id == id && row.role != "silent";
         let row = before.servers.iter().find(answers).ok_or_else(|| {
-            Failure::no_server(anyhow!("no server with id {id} answers: see gms-cli status; one that is dead is put out by the others"))
+            Failure::no_server(anyhow!(
+                "no server with id {id} answers: see gms-cli status; one that is dead is put out by the others"
+            ))
         })?;
         order(row, Operation::Leave).await?;
         let gone = |survey: &Survey| !survey.servers.iter().any(|row| answers(&row));
