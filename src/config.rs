@@ -70,6 +70,9 @@ pub struct Config {
     /// (of more voters, or else of the lower number), gives its own up, with what was ordered there. Default no: both
     /// go on, and say so, until an operator keeps one ([`crate::Operation::Merge`]).
     pub absorb: bool,
+    /// Whether a group created here keeps as many voters as are a majority of [`Self::peers`]: with fewer, messages wait.
+    /// Default yes; no leaves `params.min_voters` as it is.
+    pub keeps_majority: bool,
     /// Times of the election of the process that creates the group.
     pub creation: ElectionConfig,
     /// Times of the election of one who proposes what ends the view, when the leader is gone.
@@ -116,6 +119,7 @@ impl Config {
             discover: Profile::Lan.discover(),
             settle: Profile::Lan.settle(),
             absorb: false,
+            keeps_majority: true,
             creation: Profile::Lan.creation(),
             succession: Profile::Lan.succession(),
             directory: DirectoryConfig::default(),

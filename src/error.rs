@@ -9,6 +9,14 @@ use gms_net::BindError;
 use crate::node::NodeError;
 use crate::sender::MessageId;
 
+/// What kept a process from becoming a member, in words.
+fn why(why: Option<&Blocked>, group: &str) -> String {
+    match why {
+        Some(why) => why.to_string(),
+        None => format!("no member answered; is a server running there, in the group '{group}'?"),
+    }
+}
+
 /// Why a process did not become a member. Nothing of it is left in the group.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
@@ -37,9 +45,7 @@ pub enum JoinError {
         largest: u16,
     },
     /// Nobody let this process in.
-    #[error(
-        "no member answered within {seconds} s (asked {asked}): is a server running there, in the group '{group}'?"
-    )]
+    #[error("not in a group after {seconds} s (asked {asked}): {}", self::why(.why.as_ref(), group))]
     NoAnswer {
         /// Seconds waited.
         seconds: u64,
@@ -47,6 +53,8 @@ pub enum JoinError {
         asked: String,
         /// Name of the group.
         group: String,
+        /// What this process waited for, if it knew.
+        why: Option<Blocked>,
     },
     /// The group refused this process.
     #[error("refused: {0}")]

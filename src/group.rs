@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gms_core::{Event, Level, Time, Uid, Vid, View};
@@ -46,6 +47,41 @@ pub struct Events {
     batch: std::vec::IntoIter<Event>,
 }
 
+/// A process on its way into its group: see [`Group::enter_over`]. Dropped, it leaves again.
+pub struct Joining {
+    group: Group,
+    events: Events,
+    within: Duration,
+    asked: String,
+}
+
+impl Joining {
+    /// The membership to be: what is sent through it waits for the first view.
+    pub fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// Waits for the first view, [`Config::join_within`] at most; it is the first event, too.
+    ///
+    /// # Errors
+    /// As [`Group::join`]. Not cancel safe in the same way.
+    pub async fn entered(self) -> Result<(Group, Events), JoinError> {
+        let Self { group, mut events, within, asked } = self;
+        match tokio::time::timeout(within, events.peek()).await {
+            Ok(Some(Event::View(_))) => Ok((group, events)),
+            Ok(Some(Event::Refused(refusal))) => Err(JoinError::Refused(refusal.clone())),
+            Ok(Some(Event::Broken(why))) => Err(JoinError::Io(std::io::Error::other(why.clone()))),
+            Ok(_) => Err(JoinError::Io(std::io::Error::other("the member ended before its first view"))),
+            Err(_) => {
+                let why = group.status().blocked;
+                // Should the group let this process in all the same, it hears that it has left.
+                let _ = group.leave().await;
+                Err(JoinError::NoAnswer { seconds: within.as_secs(), asked, group: group.name().to_owned(), why })
+            }
+        }
+    }
+}
+
 impl Group {
     /// Becomes a member over UDP multicast, or creates the group, as the configuration says. Returns
     /// once the first view is installed; that view is also the first event. Must be called on a
@@ -73,6 +109,15 @@ impl Group {
     /// # Errors
     /// As [`Self::join`], but for those of the sockets.
     pub async fn join_over(config: Config, transport: impl Transport + Unpin) -> Result<(Self, Events), JoinError> {
+        Self::enter_over(config, transport)?.entered().await
+    }
+
+    /// Begins to, and comes back at once: so clients can be served ([`crate::Service::start`]), and told what this process
+    /// waits for, before it is in its group. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// Those of the settings, and where there are no random numbers.
+    pub fn enter_over(config: Config, transport: impl Transport + Unpin) -> Result<Joining, JoinError> {
         let random = |_| io_error(getrandom::u64());
         let (incarnation, seed) = (random(())?, random(())?);
         let id = match config.id {
@@ -103,16 +148,18 @@ impl Group {
             discover: config.discover,
             settle: config.settle,
             absorb: config.absorb,
+            keeps_majority: config.keeps_majority,
             directory: config.directory,
             detector: config.detector,
             election: config.creation,
             succession: config.succession,
             ..NodeConfig::new(core)
         };
+        let peers = (!config.peers.is_empty()).then(|| peers::look_up(config.peers.clone(), address));
+        let node = NodeConfig { peers: peers.as_ref().map(|peers| peers.borrow().clone()), ..node };
         let node = Node::new(node, Time::ZERO)?;
         let mailbox = Arc::new(Mailbox::new(config.params.message_limit, config.when_blocked, uid));
         let trace = config.trace.map(TraceWriter::new);
-        let peers = (!config.peers.is_empty()).then(|| peers::look_up(config.peers.clone(), address));
         let settings = Settings {
             unread: config.unread,
             leave_within: config.leave_within,
@@ -128,20 +175,9 @@ impl Group {
                 address,
             }),
         };
-        let mut events = Events { mailbox: mailbox.clone(), batch: Vec::new().into_iter() };
+        let events = Events { mailbox: mailbox.clone(), batch: Vec::new().into_iter() };
         tokio::spawn(EventLoop::new(node, transport, mailbox, deaths, settings, Instant::now()));
-
-        match tokio::time::timeout(config.join_within, events.peek()).await {
-            Ok(Some(Event::View(_))) => Ok((group, events)),
-            Ok(Some(Event::Refused(refusal))) => Err(JoinError::Refused(refusal.clone())),
-            Ok(Some(Event::Broken(why))) => Err(JoinError::Io(std::io::Error::other(why.clone()))),
-            Ok(_) => Err(JoinError::Io(std::io::Error::other("the member ended before its first view"))),
-            Err(_) => {
-                // Should the group let this process in all the same, it hears that it has left.
-                let _ = group.leave().await;
-                Err(JoinError::NoAnswer { seconds: config.join_within.as_secs(), asked, group: config.group })
-            }
-        }
+        Ok(Joining { group, events, within: config.join_within, asked })
     }
 
     /// Who this member is.

@@ -8,6 +8,7 @@ mod config;
 mod deaths;
 mod error;
 mod event_loop;
+mod gid_text;
 mod group;
 mod layers;
 mod mailbox;
@@ -39,7 +40,7 @@ pub use gms_core::{
 pub use gms_discovery::{DetectorConfig, DirectoryConfig, Entry as ServerEntry};
 pub use gms_election::ElectionConfig;
 pub use gms_net::{Interface, Segmentation, UdpConfig};
-pub use group::{Events, Group};
+pub use group::{Events, Group, Joining};
 pub use node::{Bootstrap, Node, NodeConfig, NodeError};
 pub use operation::{Operation, OperationError, Part};
 pub use profile::Profile;

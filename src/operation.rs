@@ -2,7 +2,7 @@
 //! keep.
 
 use gms_core::{Blocked, Gid, NodeId, View};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::status::Status;
 
@@ -21,7 +21,7 @@ pub enum Operation {
     /// serves; a server of one that has no quorum gives it up. Their servers join the one to keep.
     Merge {
         /// The lineage to keep.
-        #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+        #[serde(with = "crate::gid_text")]
         keep: Gid,
     },
     /// This server gives its lineage up, although members of it may live elsewhere, and goes on in another one.
@@ -34,14 +34,6 @@ pub enum Operation {
         #[serde(default)]
         discard: bool,
     },
-}
-
-fn as_text<S: Serializer>(gid: &Gid, serializer: S) -> Result<S::Ok, S::Error> {
-    gid.to_string().serialize(serializer)
-}
-
-fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Gid, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// A survivor's part in a forced view.

@@ -13,8 +13,8 @@ const RENEW: Duration = Duration::from_secs(60);
 
 /// Looks the names up in the background, as long as somebody wants to know. Only addresses of the
 /// family of `ours` count, and those given as addresses are there from the first. What cannot be found is reported as a
-/// warning, once for each reason.
-pub(crate) fn look_up(names: Vec<String>, ours: SocketAddr) -> watch::Receiver<Vec<SocketAddr>> {
+/// warning, once for each reason. Each peer has the addresses found for its name, in the order given.
+pub(crate) fn look_up(names: Vec<String>, ours: SocketAddr) -> watch::Receiver<Vec<Vec<SocketAddr>>> {
     let known: Vec<Peer> = names.into_iter().map(|name| Peer::new(name, ours)).collect();
     let (found, peers) = watch::channel(addresses(&known));
     tokio::spawn(keep_looking(known, ours, found));
@@ -35,11 +35,11 @@ impl Peer {
     }
 }
 
-fn addresses(known: &[Peer]) -> Vec<SocketAddr> {
-    known.iter().flat_map(|peer| peer.addresses.iter().copied()).collect()
+fn addresses(known: &[Peer]) -> Vec<Vec<SocketAddr>> {
+    known.iter().map(|peer| peer.addresses.clone()).collect()
 }
 
-async fn keep_looking(mut known: Vec<Peer>, ours: SocketAddr, found: watch::Sender<Vec<SocketAddr>>) {
+async fn keep_looking(mut known: Vec<Peer>, ours: SocketAddr, found: watch::Sender<Vec<Vec<SocketAddr>>>) {
     let mut pause = RETRY;
     while !found.is_closed() {
         for index in 0..known.len() {
@@ -90,8 +90,8 @@ mod tests {
         let ours = SocketAddr::from(([127, 0, 0, 1], 1));
         let names = ["127.0.0.1:7001", "no such host.invalid:1", "[::1]:7002", "127.0.0.1:7003", "localhost:7004"];
         let mut peers = look_up(names.map(str::to_owned).to_vec(), ours);
-        let ports = |peers: &watch::Receiver<Vec<SocketAddr>>| -> Vec<u16> {
-            let mut ports: Vec<u16> = peers.borrow().iter().map(SocketAddr::port).collect();
+        let ports = |peers: &watch::Receiver<Vec<Vec<SocketAddr>>>| -> Vec<u16> {
+            let mut ports: Vec<u16> = peers.borrow().iter().flatten().map(SocketAddr::port).collect();
             ports.dedup();
             ports
         };

@@ -5,11 +5,11 @@ mod world;
 use std::time::Duration;
 
 use gms::{Blocked, Bootstrap, Event, Level, Outcome};
-use gms_core::wire::Control;
-use gms_core::{Addressing, Gid, Out, SessionNumber};
+use gms_core::wire::{Control, Envelope, VERSION};
+use gms_core::{Addressing, Gid, Input, Out, SessionNumber, Uid};
 #[cfg(debug_assertions)]
 use gms_core::{Bug, Planted};
-use world::{Fate, World, is_sound, outcomes};
+use world::{Fate, World, address, is_sound, outcomes};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -523,4 +523,85 @@ fn an_exile_joins_another_lineage_when_an_operator_says_so() {
     assert!(gid(&world, 2) == gid(&world, 3) && gid(&world, 2) != before);
     assert_eq!(delivered(&world, 3), [b"anew".to_vec(), b"on".to_vec()]);
     is_sound(&world);
+}
+
+/// Servers 0, 1 and 2 are named to each of them.
+fn with_peers(nodes: &[u64]) -> World {
+    let mut world = World::of(0, &Bootstrap::Auto);
+    (world.settle, world.peers) = (SECOND, Some(vec![0, 1, 2]));
+    nodes.iter().for_each(|node| world.start(*node, Bootstrap::Auto, false));
+    world
+}
+
+#[test]
+fn a_majority_of_the_servers_named_creates_the_group_and_keeps_so_many_voters() {
+    let mut world = with_peers(&[0]);
+    world.pass(40 * SECOND);
+    assert_eq!(world.view(0), None);
+    let few = Blocked::Out(Out::Few { there: 1, of: 3, missing: 1 });
+    assert_eq!(world.nodes[0].blocked(), Some(&few));
+    world.start(1, Bootstrap::Auto, false);
+    world.pass(3 * SECOND);
+    assert_eq!(world.view(0).map(|(_, members)| members), Some(vec![0, 1]));
+    assert_eq!(world.nodes[0].view().map(|view| view.params.min_voters), Some(2));
+    world.send_all();
+    world.pass(SECOND);
+    // One that is alone orders nothing, although its host proves the other one's death.
+    world.kill_for_certain(1);
+    world.pass(3 * SECOND);
+    assert!(say(&mut world, 0, "alone"));
+    world.pass(3 * SECOND);
+    assert!(!delivered(&world, 0).contains(&b"alone".to_vec()));
+    world.start(2, Bootstrap::Auto, false);
+    world.pass(3 * SECOND);
+    assert!(delivered(&world, 2).contains(&b"alone".to_vec()));
+    is_sound(&world);
+}
+
+/// Each side of a cut has servers that are fresh, and only one has a majority of those named.
+#[test]
+fn of_two_sides_only_one_can_have_a_majority() {
+    let mut world = with_peers(&[]);
+    world.cuts = vec![1];
+    (0..3).for_each(|node| world.start(node, Bootstrap::Auto, false));
+    world.pass(10 * SECOND);
+    assert_eq!(world.view(0), None);
+    assert_eq!(world.view(1), world.view(2));
+    world.cuts.clear();
+    world.pass(5 * SECOND);
+    assert_eq!(world.view(0).map(|(_, members)| members), Some(vec![0, 1, 2]));
+    assert_eq!(dissolved(&world), 0);
+    is_sound(&world);
+}
+
+#[test]
+fn no_group_is_created_beside_one_of_another_wire_version() {
+    let mut world = group_of(1, &Bootstrap::Auto);
+    let mut datagram = vec![];
+    let (name, sender) = (Gid::of_name("test"), Uid::new(9, 9));
+    Envelope { kind: 16, gid: name, vid: 0, sender, status: [0; 3] }.encode(&mut datagram, |_| {});
+    datagram[2] = VERSION + 1;
+    let hear = |world: &mut World| {
+        let heard = Input::Datagram { from: address(5), datagram: datagram.clone().into() };
+        let now = world.now;
+        world.nodes[0].handle(now, heard);
+    };
+    for _ in 0..4 {
+        hear(&mut world);
+        world.pass(10 * SECOND);
+        assert_eq!(world.view(0), None);
+    }
+    let why = Out::OtherVersion { theirs: VERSION + 1, ours: VERSION, from: address(5) };
+    assert_eq!(world.nodes[0].blocked(), Some(&Blocked::Out(why)));
+    // They are gone: nobody knows what they said, nor could ever.
+    world.pass(30 * SECOND);
+    assert!(world.view(0).is_some());
+    // Of another group they do not matter.
+    let mut other = group_of(1, &Bootstrap::Auto);
+    datagram[12..28].copy_from_slice(&Gid::of_name("other").0.to_le_bytes());
+    let heard = Input::Datagram { from: address(5), datagram: datagram.into() };
+    let now = other.now;
+    other.nodes[0].handle(now, heard);
+    other.pass(SECOND);
+    assert!(other.view(0).is_some());
 }

@@ -18,12 +18,12 @@ async fn a_conversation_by_hand() {
     let mut wire = Wire::connect(&servers[1].endpoint).await;
     let hello = wire.ask(r#"{"hello":{"protocol":1,"name":"by hand"}}"#).await;
     let (line_limit, message_limit) = (2 << 20, 64 << 20);
-    let expected =
-        json!({"protocol": 1, "id": 1, "line_limit": line_limit, "message_limit": message_limit, "sessions": true});
+    let gid = servers[0].group.view().expect("a view").gid.to_string();
+    let expected = json!({"protocol": 1, "id": 1, "gid": gid, "line_limit": line_limit, "message_limit": message_limit,
+                          "sessions": true});
     assert_eq!(hello["hello"], expected);
     let subscribed = wire.ask(r#"{"subscribe":{}}"#).await;
     let from = subscribed["subscribed"]["from"].as_u64().expect("a place");
-    let gid = servers[0].group.view().expect("a view").gid.to_string();
     assert_eq!(subscribed["subscribed"]["gid"], gid);
 
     wire.write("{\"send\":{\"number\":7,\"payload\":\"hello\"}}\n\r\n").await;
@@ -31,7 +31,7 @@ async fn a_conversation_by_hand() {
     if ordered.get("event").is_some() {
         std::mem::swap(&mut ordered, &mut message);
     }
-    assert_eq!(ordered["ordered"]["number"], 7);
+    assert_eq!((&ordered["ordered"]["number"], &ordered["ordered"]["gid"]), (&7.into(), &gid.into()));
     let gseq = ordered["ordered"]["gseq"].as_u64().expect("a place");
     assert!(gseq >= from);
     let view = servers[0].group.view().expect("a view").vid;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gms_core::{Blocked, Gseq, Vid};
+use gms_core::{Blocked, Gid, Gseq, Vid};
 use serde::{Deserialize, Serialize};
 
 /// One line of a server.
@@ -37,6 +37,9 @@ pub(crate) struct HelloReply {
     pub(crate) protocol: u32,
     /// Number of the server.
     pub(crate) id: u64,
+    /// The lineage that the server is in, if it is in one.
+    #[serde(default, with = "crate::gid_text")]
+    pub(crate) gid: Gid,
     /// Bytes of a line, at most.
     pub(crate) line_limit: usize,
     /// Bytes of a message, at most.
@@ -57,6 +60,9 @@ pub(crate) struct OrderedReply {
     pub(crate) gseq: Option<Gseq>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) view: Option<Vid>,
+    /// The lineage in whose history that place is.
+    #[serde(default, with = "crate::gid_text")]
+    pub(crate) gid: Gid,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -226,17 +232,28 @@ mod tests {
 
     #[test]
     fn lines_are_as_documented() {
-        let ordered = Reply::Ordered(OrderedReply { number: 7, gseq: Some(121), view: Some(4) });
-        assert_eq!(json(&ordered), "{\"ordered\":{\"number\":7,\"gseq\":121,\"view\":4}}\n");
-        let somewhere = Reply::Ordered(OrderedReply { number: 7, gseq: None, view: None });
-        assert_eq!(json(&somewhere), "{\"ordered\":{\"number\":7}}\n");
+        let ordered = Reply::Ordered(OrderedReply { number: 7, gseq: Some(121), view: Some(4), gid: Gid(31) });
+        assert_eq!(
+            json(&ordered),
+            "{\"ordered\":{\"number\":7,\"gseq\":121,\"view\":4,\"gid\":\"0000000000000000000000000000001f\"}}\n"
+        );
+        let somewhere = Reply::Ordered(OrderedReply { number: 7, gseq: None, view: None, gid: Gid(31) });
+        assert_eq!(json(&somewhere), "{\"ordered\":{\"number\":7,\"gid\":\"0000000000000000000000000000001f\"}}\n");
         let refused = Reply::NotOrdered(NotOrderedReply { number: 7, reason: "no".into(), again: false });
         assert_eq!(json(&refused), "{\"not_ordered\":{\"number\":7,\"reason\":\"no\"}}\n");
         assert_eq!(json(&Reply::Unknown(UnknownReply { number: 7 })), "{\"unknown\":{\"number\":7}}\n");
         let error = Reply::Error(Located { position: 3, reason: "odd".into() });
         assert_eq!(json(&error), "{\"error\":{\"position\":3,\"reason\":\"odd\"}}\n");
-        let hello = HelloReply { protocol: 1, id: 2, line_limit: 9, message_limit: 7, session: None, sessions: true };
-        let line = "{\"hello\":{\"protocol\":1,\"id\":2,\"line_limit\":9,\"message_limit\":7,\"sessions\":true}}\n";
+        let hello = HelloReply {
+            protocol: 1,
+            id: 2,
+            gid: Gid(31),
+            line_limit: 9,
+            message_limit: 7,
+            session: None,
+            sessions: true,
+        };
+        let line = "{\"hello\":{\"protocol\":1,\"id\":2,\"gid\":\"0000000000000000000000000000001f\",\"line_limit\":9,\"message_limit\":7,\"sessions\":true}}\n";
         assert_eq!(json(&Reply::Hello(hello)), line);
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Settings {
     pub(crate) heard_within: Duration,
     pub(crate) trace: Option<TraceWriter>,
     /// Those to send to where there is no multicast, as far as they have been found.
-    pub(crate) peers: Option<watch::Receiver<Vec<SocketAddr>>>,
+    pub(crate) peers: Option<watch::Receiver<Vec<Vec<SocketAddr>>>>,
 }
 
 pub(crate) struct EventLoop<T> {

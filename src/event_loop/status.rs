@@ -46,7 +46,10 @@ impl<T: Transport> EventLoop<T> {
     /// Without multicast: those of the list, and all servers that were met.
     pub(super) fn update_peers(&mut self) {
         let Some(peers) = &mut self.settings.peers else { return };
-        let mut all = peers.borrow_and_update().clone();
+        if peers.has_changed().unwrap_or(false) {
+            self.node.set_peers(peers.borrow_and_update().clone());
+        }
+        let mut all: Vec<_> = peers.borrow().iter().flatten().copied().collect();
         all.extend(self.servers.iter().map(|server| server.entry.address));
         all.sort_unstable();
         all.dedup();

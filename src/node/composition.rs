@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::wire::Envelope;
+use gms_core::wire::{Envelope, VERSION};
 use gms_core::{Destination, Gid, Input, Refusal, Time, View};
 use gms_discovery::{Entry, VOTER_LIMIT, Voter};
 
 use super::Node;
 use super::creation::Creation;
 use super::health::Finding;
+use super::lineages::Stranger;
 use crate::layers::{self, Layer};
 
 /// Datagrams of the layers beside the member that may wait to leave.
@@ -20,6 +21,16 @@ impl Node {
     /// Whatever arrives tells that its lineage is there.
     pub(super) fn hear(&mut self, from: SocketAddr, datagram: &Bytes) {
         let Some(gid) = Envelope::peek_gid(datagram) else { return };
+        if let Some(version) = Envelope::peek_version(datagram).filter(|theirs| *theirs != VERSION) {
+            let now = self.now.since(Time::ZERO);
+            if gid.is_of(self.name) && self.lineages.hear_stranger(now, Stranger { version, from }) {
+                tracing::warn!(
+                    "a server of this group's name at {from} speaks wire version {version}, and this one {VERSION}: run the \
+                     same gms everywhere"
+                );
+            }
+            return;
+        }
         if self.member.view().is_some_and(|view| view.gid == gid) || !gid.is_of(self.name) {
             return;
         }
@@ -67,11 +78,12 @@ impl Node {
                 }
             }
             Layer::Election => {
+                let peers = self.creation.is_some().then(|| self.peers_there(now)).flatten();
                 let Ok(message) = gms_election::Message::decode(&body) else { return };
                 match &mut self.creation {
                     Some(creation) => {
                         let world = (&self.directory, &self.lineages, &self.inquiries);
-                        creation.receive(now, sender.node.0, message, world);
+                        creation.receive(now, sender.node.0, message, world, peers);
                     }
                     None if !self.member.is_member_at(sender, from) => return,
                     None => self.succession.receive(now, sender.node.0, message, &self.member),
@@ -147,11 +159,13 @@ impl Node {
             };
             self.member.handle(self.now, input);
         }
+        let peers = self.peers_there(now);
         if let Some(creation) = &mut self.creation
-            && creation.step(now, &mut self.directory, &self.lineages, &self.inquiries)
+            && creation.step(now, &mut self.directory, &self.lineages, &self.inquiries, peers)
         {
             tracing::info!(id = %self.member.uid().node, "no group is heard: creating it");
-            self.member.handle(self.now, Input::Create);
+            let min_voters = peers.filter(|_| self.config.keeps_majority).map_or(1, |peers| peers.majority());
+            self.member.handle(self.now, Input::Create { min_voters });
             self.follow_view(now);
         }
         self.find_proposer(now);

@@ -37,6 +37,12 @@ pub struct NodeConfig {
     pub bootstrap: Bootstrap,
     /// Members to ask, by their unicast addresses; when empty, everybody is asked.
     pub contacts: Vec<SocketAddr>,
+    /// The servers named to this process where there is no multicast, this one or not, each with the addresses that were
+    /// found for its name: none if it was not found. With [`Bootstrap::Auto`] a lineage is created only when a majority of
+    /// them is there and fresh, this one included. See [`Node::set_peers`](super::Node::set_peers).
+    pub peers: Option<Vec<Vec<SocketAddr>>>,
+    /// Whether a lineage created here keeps as many voters as are a majority of `peers` (`min_voters`).
+    pub keeps_majority: bool,
     /// Whether the id was drawn and not chosen: then another one is drawn when it is taken.
     pub drawn_id: bool,
     /// Whether a process that was excluded although it lives joins again by itself, as a new incarnation.
@@ -71,6 +77,8 @@ impl NodeConfig {
             core,
             bootstrap: Bootstrap::Auto,
             contacts: Vec::new(),
+            peers: None,
+            keeps_majority: true,
             drawn_id: false,
             rejoin: true,
             server_name: String::new(),

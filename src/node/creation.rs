@@ -11,8 +11,9 @@ use gms_election::{Destination, Election, ElectionConfig, Electorate, Event, Inp
 
 use super::Bootstrap;
 use super::inquiry::{Inquiries, Standing};
-use super::lineages::Lineages;
+use super::lineages::{Lineages, Stranger};
 use super::own_time::{OwnTime, WAKE_EVERY};
+use super::peers::Peers;
 
 /// Another server that looks for the group counts as there for so long after it was heard.
 const PRESENT: Duration = Duration::from_secs(2);
@@ -30,10 +31,14 @@ pub(super) enum Waits {
     Looking,
     /// A lineage was heard of that may still be there.
     Heard(Gid),
+    /// Somebody was heard who cannot be understood.
+    Stranger(Stranger),
     /// More lineages were heard of than can be remembered.
     Crowded,
     /// These are expected and not there, or not fresh.
     Missing(Vec<u64>),
+    /// Too few of the servers named are there and fresh.
+    Few(Peers),
 }
 
 /// One process's part in the creation.
@@ -92,6 +97,7 @@ impl Creation {
         directory: &mut Directory<u64>,
         lineages: &Lineages,
         inquiries: &Inquiries,
+        peers: Option<Peers>,
     ) -> bool {
         let own = self.time.look(now);
         if now >= self.probe_at && !self.discover.is_zero() {
@@ -110,7 +116,7 @@ impl Creation {
             if self.how == Bootstrap::Create {
                 return true;
             }
-            self.elect(now, own, directory, inquiries);
+            self.elect(now, own, directory, inquiries, peers);
         }
         let Some(election) = &mut self.election else { return false };
         election.handle(now, Input::Tick);
@@ -135,9 +141,10 @@ impl Creation {
         from: u64,
         message: Message,
         (directory, lineages, inquiries): (&Directory<u64>, &Lineages, &Inquiries),
+        peers: Option<Peers>,
     ) {
         if self.election.is_none() && forbidden(now, lineages, inquiries).is_none() {
-            self.prepare(now, directory, inquiries);
+            self.prepare(now, directory, inquiries, peers);
         }
         if let Some(election) = &mut self.election {
             election.handle(now, Input::Received { from, message });
@@ -163,17 +170,30 @@ impl Creation {
     }
 
     /// Starts an election among those who are there now.
-    fn elect(&mut self, now: Duration, own: Duration, directory: &Directory<u64>, inquiries: &Inquiries) {
+    fn elect(
+        &mut self,
+        now: Duration,
+        own: Duration,
+        directory: &Directory<u64>,
+        inquiries: &Inquiries,
+        peers: Option<Peers>,
+    ) {
         self.elect_at = own + self.discover;
-        if self.prepare(now, directory, inquiries)
+        if self.prepare(now, directory, inquiries, peers)
             && let Some(election) = &mut self.election
         {
             election.handle(now, Input::Start);
         }
     }
 
-    /// Makes ready for an election among those who are there now; false while somebody expected is missing.
-    fn prepare(&mut self, now: Duration, directory: &Directory<u64>, inquiries: &Inquiries) -> bool {
+    /// Makes ready for an election among those who are there now; false while somebody who is needed is missing.
+    fn prepare(
+        &mut self,
+        now: Duration,
+        directory: &Directory<u64>,
+        inquiries: &Inquiries,
+        peers: Option<Peers>,
+    ) -> bool {
         let electorate = match &self.how {
             Bootstrap::Expect(expected) => {
                 let fresh = |id: &u64| {
@@ -186,6 +206,10 @@ impl Creation {
                     return false;
                 }
                 expected.clone()
+            }
+            _ if peers.is_some_and(|peers| peers.missing() > 0) => {
+                self.waits = Waits::Few(peers.expect("just seen"));
+                return false;
             }
             _ => {
                 let there = |known: &&gms_discovery::Known<u64>| {
@@ -211,7 +235,8 @@ impl Creation {
 /// What forbids anybody to create a lineage now.
 fn forbidden(now: Duration, lineages: &Lineages, inquiries: &Inquiries) -> Option<Waits> {
     let heard = lineages.rivals(now, Gid::NONE, inquiries).into_iter().next();
-    heard.map(Waits::Heard).or_else(|| lineages.is_crowded(now, CROWDED).then_some(Waits::Crowded))
+    let stranger = || lineages.stranger(now).map(Waits::Stranger);
+    heard.map(Waits::Heard).or_else(stranger).or_else(|| lineages.is_crowded(now, CROWDED).then_some(Waits::Crowded))
 }
 
 /// Elections are told apart by who takes part: those who see different candidates do not mix.

@@ -42,6 +42,13 @@ pub(super) struct Sighting {
     pub(super) settings: Option<u64>,
 }
 
+/// A server that speaks another version of the wire format.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Stranger {
+    pub(super) version: u8,
+    pub(super) from: SocketAddr,
+}
+
 /// Of one address, since anything was heard from there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Refusals {
@@ -66,6 +73,8 @@ pub(super) struct Lineages {
     sightings: BTreeMap<Gid, Sighting>,
     /// When somebody was last heard of and there was no room to remember it.
     crowded: Option<Duration>,
+    /// When somebody of the name was last heard who speaks another version of the wire format.
+    stranger: Option<(Duration, Stranger)>,
     /// Where nobody listens any more, or from where somebody has left.
     refusals: BTreeMap<SocketAddr, Refusals>,
     /// Those proved to be dead.
@@ -87,6 +96,7 @@ impl Lineages {
             planted,
             sightings: BTreeMap::new(),
             crowded: None,
+            stranger: None,
             refusals: BTreeMap::new(),
             dead: BTreeSet::new(),
             replaced: BTreeSet::new(),
@@ -119,6 +129,17 @@ impl Lineages {
         let sighting = self.sightings.get_mut(&gid).expect("just seen to");
         (sighting.heard, sighting.from) = (now, from);
         Some(sighting)
+    }
+
+    /// Somebody of the name was heard who cannot be understood. True if that is news.
+    pub(super) fn hear_stranger(&mut self, now: Duration, stranger: Stranger) -> bool {
+        let before = self.stranger.replace((now, stranger));
+        before.is_none_or(|(at, before)| before != stranger || now.saturating_sub(at) > OLD)
+    }
+
+    /// One that was heard lately and cannot be understood: its lineage is not known, so only silence ends it.
+    pub(super) fn stranger(&self, now: Duration) -> Option<Stranger> {
+        self.stranger.filter(|(at, _)| now.saturating_sub(*at) <= OLD).map(|(_, stranger)| stranger)
     }
 
     /// Somebody at this address has said something: whatever it refused before does not count.

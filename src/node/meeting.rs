@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use gms_core::wire::VERSION;
 use gms_core::{Blocked, Destination, Event, Gid, Out, ProcessIdentity, Time, Uid, View};
 
 use super::creation::Waits;
 use super::inquiry::{ASK_EVERY, Message, Place, Rumour, Standing, Voters};
+use super::lineages::Stranger;
 use super::lives::Exile;
 use super::returning::Returning;
 use super::settling::Settling;
@@ -258,6 +260,9 @@ impl Node {
         if self.creation.is_some() && matches!(self.config.bootstrap, Bootstrap::Expect(_)) {
             targets.extend(servers());
         }
+        if self.creation.is_some() {
+            targets.extend(self.config.peers.iter().flatten().flatten());
+        }
         // Others here may know who votes in a lineage although this process has heard only a word of it.
         if self.meeting.settling.is_some() || self.creation.is_some() {
             let unknown = self.lineages.all().any(|(_, sighting)| sighting.voters.is_none());
@@ -336,8 +341,14 @@ impl Node {
             (Some(Exile { gid, given_up: Some(why), .. }), _) => Some(Out::GivenUp { gid: *gid, why: *why }),
             (Some(exile), _) => Some(Out::Exile { gid: exile.gid, vid: exile.voters.vid }),
             (None, Some(Waits::Heard(gid))) => heard(*gid),
+            (None, Some(Waits::Stranger(Stranger { version, from }))) => {
+                Some(Out::OtherVersion { theirs: *version, ours: VERSION, from: *from })
+            }
             (None, Some(Waits::Crowded)) => Some(Out::Crowded),
             (None, Some(Waits::Missing(missing))) => Some(Out::Missing(missing.clone())),
+            (None, Some(Waits::Few(peers))) => {
+                Some(Out::Few { there: peers.there, of: peers.of, missing: peers.missing() })
+            }
             (None, Some(Waits::Looking) | None) => None,
         };
         // While it merely looks again, the last reason stands: it is unblocked when it is in a view.

@@ -28,6 +28,7 @@ mod lives;
 mod meeting;
 mod merging;
 mod own_time;
+mod peers;
 mod returning;
 mod settling;
 mod succession;
@@ -271,6 +272,11 @@ impl Node {
         self.meeting.answered_for(who);
         self.member.handle(self.now, Input::Dead(who));
         self.tend();
+    }
+
+    /// More or other addresses were found for the names in [`NodeConfig::peers`].
+    pub fn set_peers(&mut self, peers: Vec<Vec<SocketAddr>>) {
+        self.config.peers = Some(peers);
     }
 
     /// A datagram could not be sent, for a reason on this host: no route, say.

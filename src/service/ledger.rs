@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use gms_core::Outcome;
+use gms_core::{Event, Gid, Outcome};
 
 use super::outbox::Outbox;
 use crate::client_protocol::{NotOrderedReply, OrderedReply, Reply, UnknownReply, write_line};
@@ -13,6 +13,8 @@ use crate::client_protocol::{NotOrderedReply, OrderedReply, Reply, UnknownReply,
 pub(super) struct Ledger {
     /// By number in the group; some of the numbers between are not of clients.
     runs: VecDeque<Run>,
+    /// The lineage that the last view was of.
+    lineage: Gid,
     /// The member is out of its group at present.
     suspended: bool,
     closed: bool,
@@ -64,19 +66,29 @@ impl Ledger {
         self.runs.push_back(Run { first, asked: asked.into_iter().map(Some).collect(), open, owner });
     }
 
-    /// Answers those of `outcomes` that are about messages of clients.
-    pub(super) fn settle(&mut self, outcomes: impl Iterator<Item = (u64, Outcome)>) {
-        if self.runs.is_empty() {
-            return;
-        }
+    /// The lineage that the last view was of.
+    pub(super) fn lineage(&self) -> Gid {
+        self.lineage
+    }
+
+    /// Answers those outcomes among `events` that are about messages of clients.
+    pub(super) fn settle(&mut self, events: &[Event]) {
         let mut gathered = Gathered::default();
-        for (sseq, outcome) in outcomes {
+        for event in events {
+            let (sseq, outcome) = match event {
+                Event::Outcome { sseq, outcome } => (*sseq, *outcome),
+                Event::View(change) => {
+                    self.lineage = change.view.gid;
+                    continue;
+                }
+                _ => continue,
+            };
             let index = self.runs.partition_point(|run| run.first <= sseq);
             let Some(run) = index.checked_sub(1).and_then(|index| self.runs.get_mut(index)) else { continue };
             let asked = run.asked.get_mut((sseq - run.first) as usize).and_then(Option::take);
             let Some(asked) = asked else { continue };
             run.open -= 1;
-            gathered.add(&run.owner, asked, outcome);
+            gathered.add(&run.owner, asked, outcome, self.lineage);
         }
         gathered.hand_over();
         while self.runs.front().is_some_and(|run| run.open == 0) {
@@ -106,7 +118,7 @@ impl Ledger {
         let mut gathered = Gathered::default();
         for run in self.runs.drain(..) {
             for asked in run.asked.into_iter().flatten() {
-                gathered.add(&run.owner, asked, Outcome::Unknown);
+                gathered.add(&run.owner, asked, Outcome::Unknown, self.lineage);
             }
         }
         gathered.hand_over();
@@ -114,7 +126,7 @@ impl Ledger {
 }
 
 impl Gathered {
-    fn add(&mut self, owner: &Arc<Outbox>, asked: Asked, outcome: Outcome) {
+    fn add(&mut self, owner: &Arc<Outbox>, asked: Asked, outcome: Outcome, gid: Gid) {
         let number = match asked {
             Asked::Message(number) => number,
             Asked::Session => return owner.put_opened(outcome),
@@ -127,9 +139,9 @@ impl Gathered {
         self.count += 1;
         let reply = match outcome {
             Outcome::Ordered { gseq, vid } => {
-                Reply::Ordered(OrderedReply { number, gseq: Some(gseq), view: Some(vid) })
+                Reply::Ordered(OrderedReply { number, gseq: Some(gseq), view: Some(vid), gid })
             }
-            Outcome::PlaceForgotten => Reply::Ordered(OrderedReply { number, gseq: None, view: None }),
+            Outcome::PlaceForgotten => Reply::Ordered(OrderedReply { number, gseq: None, view: None, gid }),
             Outcome::NotOrdered => {
                 let reason = "it had no place in the order when the server left the group, or the group gave way to \
                               another, or an earlier message of its session is missing"
@@ -159,9 +171,11 @@ mod tests {
         (String::from_utf8(lines).expect("text").replace(['"', '{', '}'], ""), settled)
     }
 
-    fn ordered(sseq: u64) -> (u64, Outcome) {
-        (sseq, Outcome::Ordered { gseq: sseq + 100, vid: 1 })
+    fn ordered(sseq: u64) -> Event {
+        Event::Outcome { sseq, outcome: Outcome::Ordered { gseq: sseq + 100, vid: 1 } }
     }
+
+    const NOWHERE: &str = "gid:";
 
     #[test]
     fn outcomes_find_the_client_and_its_number_in_any_order() {
@@ -169,10 +183,10 @@ mod tests {
         ledger.enter(5, vec![Asked::Message(70), Asked::Message(71)], one.clone());
         ledger.enter(9, vec![Asked::Message(70)], two.clone());
         // 4, 7 and 8 are the application's own; 6 comes twice.
-        ledger.settle([ordered(9), ordered(6), ordered(4), ordered(7), ordered(6), ordered(8)].into_iter());
-        assert_eq!(taken(&two), ("ordered:number:70,gseq:109,view:1\n".to_owned(), 1));
-        assert_eq!(taken(&one), ("ordered:number:71,gseq:106,view:1\n".to_owned(), 1));
-        ledger.settle([(5, Outcome::NotOrdered)].into_iter());
+        ledger.settle(&[ordered(9), ordered(6), ordered(4), ordered(7), ordered(6), ordered(8)]);
+        assert_eq!(taken(&two), (format!("ordered:number:70,gseq:109,view:1,{NOWHERE}\n"), 1));
+        assert_eq!(taken(&one), (format!("ordered:number:71,gseq:106,view:1,{NOWHERE}\n"), 1));
+        ledger.settle(&[Event::Outcome { sseq: 5, outcome: Outcome::NotOrdered }]);
         assert!(taken(&one).0.starts_with("not_ordered:number:70,reason:it had no place"));
         assert!(ledger.runs.is_empty());
     }
@@ -181,9 +195,9 @@ mod tests {
     fn what_is_open_at_the_end_is_unknown() {
         let (mut ledger, one) = (Ledger::default(), Arc::<Outbox>::default());
         ledger.enter(1, vec![Asked::Message(8), Asked::Message(9)], one.clone());
-        ledger.settle([ordered(1)].into_iter());
+        ledger.settle(&[ordered(1)]);
         ledger.close();
-        assert_eq!(taken(&one), ("ordered:number:8,gseq:101,view:1\nunknown:number:9\n".to_owned(), 2));
+        assert_eq!(taken(&one), (format!("ordered:number:8,gseq:101,view:1,{NOWHERE}\nunknown:number:9\n"), 2));
         assert!(ledger.refusal().is_some());
     }
 }

@@ -137,10 +137,7 @@ impl Service {
     /// Tells clients what has happened: all events, in order, as they were read. Takes memory up to
     /// [`ServiceConfig::history`], and never waits for a client.
     pub fn publish(&self, batch: &[Event]) {
-        self.shared.ledger().settle(batch.iter().filter_map(|event| match event {
-            Event::Outcome { sseq, outcome } => Some((*sseq, *outcome)),
-            _ => None,
-        }));
+        self.shared.ledger().settle(batch);
         let standstill = batch.iter().rev().find_map(|event| match event {
             Event::Blocked(why) => Some(Some(why.to_string())),
             Event::Unblocked | Event::Excluded | Event::Dissolved { .. } => Some(None),

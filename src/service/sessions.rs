@@ -133,9 +133,11 @@ impl Connection {
     }
 
     pub(super) fn say_hello(&mut self) {
+        let gid = self.shared.ledger().lineage();
         self.reply(&Reply::Hello(HelloReply {
             protocol: PROTOCOL,
             id: self.shared.mailbox.status().uid.node.0,
+            gid,
             line_limit: self.shared.line_limit,
             message_limit: self.shared.message_limit,
             session: self.session.map(|session| format!("{session:032x}")),

@@ -198,7 +198,7 @@ impl Shared {
         let uid = status.uid;
         let member = |view: &View| view.contains(uid);
         let view = status.view.as_deref().filter(|view| self.ended().is_none() && member(view));
-        let blocked = status.blocked.as_ref().filter(|_| view.is_some());
+        let blocked = status.blocked.as_ref().filter(|_| self.ended().is_none());
         let state = match (view, blocked) {
             (None, _) => "none",
             (Some(_), Some(_)) => "blocked",

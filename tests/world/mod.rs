@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) contacts: Vec<SocketAddr>,
     /// How long the leader of a new lineage looks for other ones.
     pub(crate) settle: Duration,
+    /// The places of the servers named to each node, where there is no multicast.
+    pub(crate) peers: Option<Vec<usize>>,
     /// Whether a larger lineage takes a smaller one in.
     pub(crate) absorb: bool,
     /// The node whose application reads nothing.
@@ -122,6 +124,7 @@ impl World {
             planted: Planted::default(),
             contacts: vec![],
             settle: Duration::ZERO,
+            peers: None,
             absorb: false,
             unread: None,
             data_lost: false,
@@ -161,7 +164,8 @@ impl World {
         };
         let contacts = self.contacts.clone();
         let (settle, absorb) = (self.settle, self.absorb);
-        let config = NodeConfig { bootstrap, drawn_id, contacts, settle, absorb, ..NodeConfig::new(core) };
+        let peers = self.peers.as_ref().map(|peers| peers.iter().map(|place| vec![address(*place)]).collect());
+        let config = NodeConfig { bootstrap, drawn_id, contacts, settle, absorb, peers, ..NodeConfig::new(core) };
         self.nodes.push(Node::new(config, self.now).expect("settings that fit"));
         self.events.push(vec![]);
     }

@@ -43,6 +43,39 @@ fn one_known_peer_is_enough_to_come_in_and_need_not_be_the_leader() {
 }
 
 #[test]
+fn one_alone_says_whom_it_waits_for_and_a_majority_creates_the_group() {
+    let ports = ports(3);
+    let peers = list(&ports, "127.0.0.1");
+    let mut first = start(0, ports[0], &peers, &[]);
+    let missing = format!("1 there, 127.0.0.1:{}, 127.0.0.1:{} not yet", ports[1], ports[2]);
+    first.wait_for_complaint(&missing);
+    assert!(!first.lines().iter().any(|line| line.contains("\"view\"")), "{:?}", first.lines());
+    let mut second = start(1, ports[1], &peers, &[]);
+    assert_eq!([first.wait_for_followers(1), second.wait_for_followers(1)], [1, 1]);
+    first.write_line("both");
+    second.wait_for_message("both");
+    // A minority of those named orders nothing.
+    second.crash();
+    let why = first.wait_for("blocked")["why"].to_string();
+    assert!(why.contains("only 1 of at least 2 voters"), "{why}");
+}
+
+/// The operator takes the risk.
+#[test]
+fn a_group_with_peers_shrinks_to_one_where_that_is_said() {
+    let ports = ports(2);
+    let peers = list(&ports, "127.0.0.1");
+    let mut servers: Vec<Server> = (0..2).map(|id| start(id, ports[id], &peers, &["--min-voters", "1"])).collect();
+    servers.iter().for_each(|server| _ = server.wait_for_followers(1));
+    servers[1].write_line("a history");
+    servers[0].wait_for_message("a history");
+    servers.remove(1).crash();
+    servers[0].wait_for_followers(0);
+    servers[0].write_line("alone");
+    servers[0].wait_for_message("alone");
+}
+
+#[test]
 fn servers_find_each_other_over_ipv6_too() {
     let ports = ports(2);
     let peers = list(&ports, "[::1]");

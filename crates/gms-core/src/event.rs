@@ -245,12 +245,34 @@ pub enum Out {
         /// Where it was heard last.
         from: SocketAddr,
     },
+    /// Servers of this group's name that it cannot understand. None is created beside them.
+    #[error("a server at {from} speaks wire version {theirs} of gms, and this one {ours}: run the same gms everywhere")]
+    OtherVersion {
+        /// What they speak.
+        theirs: u8,
+        /// What this process speaks.
+        ours: u8,
+        /// Where one of them is.
+        from: SocketAddr,
+    },
     /// More lineages were heard than it can remember.
     #[error("more than 64 groups of this name were heard lately: somebody sends what is none")]
     Crowded,
     /// The group is created once these are there and look for it, too.
     #[error("servers {0:?} are expected and do not look for the group yet: start them")]
     Missing(Vec<u64>),
+    /// The group is created once a majority of the servers that were named looks for it.
+    #[error(
+        "{there} of the {of} servers named as peers look for the group yet, this one included: start {missing} more"
+    )]
+    Few {
+        /// So many do.
+        there: u16,
+        /// So many were named.
+        of: u16,
+        /// So many more create it.
+        missing: u16,
+    },
     /// The group has no place for it at present.
     #[error("the group does not take this server back at present: {0}; it goes on asking")]
     Refused(Refusal),

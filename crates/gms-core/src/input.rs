@@ -20,7 +20,10 @@ pub enum Input {
     /// Time has passed; see [`crate::Member::poll_timeout`].
     Tick,
     /// Nobody else is there, or all agree that this process creates the group. Ignored once it is in one.
-    Create,
+    Create {
+        /// The group keeps so many voters, if its own settings ask for fewer: 1 asks for nothing.
+        min_voters: u16,
+    },
     /// This process is silent, and a failure detector takes it to be dead until it is heard again. A leader
     /// removes it by a planned change, if a quorum is heard; the leader itself is replaced, if a quorum
     /// suspects it (5.2).

@@ -89,7 +89,7 @@ impl Member {
         match input {
             Input::Datagram { from, datagram } => self.receive(from, datagram),
             Input::Tick => {}
-            Input::Create => self.create(),
+            Input::Create { min_voters } => self.create(min_voters),
             Input::Suspect { who, checks } => {
                 let silent = Suspicion::Silent { at: self.cx.now, checks };
                 self.inside(|m, cx| m.suspect(cx, who, silent));
@@ -431,8 +431,10 @@ impl Member {
         Memory { used, cap }
     }
 
-    fn create(&mut self) {
+    fn create(&mut self, min_voters: u16) {
         if let Phase::Joining(_) = self.phase {
+            let params = &mut self.cx.config.params;
+            params.min_voters = params.min_voters.max(min_voters);
             self.cx.timers.stop(Timer::Request);
             self.phase = Phase::In(Box::new(Membership::create(&mut self.cx)));
         }

@@ -107,14 +107,16 @@ impl Params {
         (self.datagram as usize).saturating_sub(ENVELOPE_LEN + FRAME_HEADER_LEN)
     }
 
-    /// The first setting in which `other` differs, in words; `None` when they are equal.
+    /// The first setting in which one who wants to join differs, in words; `None` when none does. Who joins may leave
+    /// `min_voters` to the group: 1 asks for nothing.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        let rows = |params: &Self| {
+        let asks = |other: &Self| if other.min_voters == 1 { self.min_voters } else { other.min_voters };
+        let rows = |params: &Self, min_voters: u16| {
             [
                 ("message limit", params.message_limit.to_string()),
                 ("reassembly budget", params.reassembly.to_string()),
                 ("window", params.window.to_string()),
-                ("min_voters", params.min_voters.to_string()),
+                ("min_voters", min_voters.to_string()),
                 ("number of sessions", params.sessions.to_string()),
                 ("quorum", self::word(params.quorum)),
                 ("election", self::word(params.ranking)),
@@ -124,7 +126,8 @@ impl Params {
             ]
         };
         let differs = |(ours, theirs): &((&str, String), (&str, String))| ours.1 != theirs.1;
-        let ((name, ours), (_, theirs)) = rows(self).into_iter().zip(rows(other)).find(differs)?;
+        let ((name, ours), (_, theirs)) =
+            rows(self, self.min_voters).into_iter().zip(rows(other, asks(other))).find(differs)?;
         Some(format!("{name} is {ours} in the group and {theirs} here"))
     }
 

@@ -14,7 +14,14 @@ fn accept(outgoing: &mut Outgoing, payload: &str) -> Result<Outcome, ClientError
 
 fn connect(outgoing: &mut Outgoing, line_limit: usize) {
     let (session, message_limit) = (None, 1000);
-    outgoing.connected(&HelloReply { protocol: 1, id: 1, line_limit, message_limit, session, sessions: true });
+    outgoing.connected(&HelloReply {
+        protocol: 1,
+        line_limit,
+        message_limit,
+        session,
+        sessions: true,
+        ..HelloReply::default()
+    });
 }
 
 /// Everything there is to write, shortened: `1a` is message 1 with payload a, `?` a status, and a session in

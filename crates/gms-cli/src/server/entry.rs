@@ -15,6 +15,7 @@ use gms_net::{Lossy, Transport, Udp};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
+use super::expected::waits_for_others;
 use super::identity::{DefaultId, Who, host_name};
 use super::settings::{Loss, ServerSettings};
 use crate::failure::{Failure, complain};
@@ -75,6 +76,8 @@ impl Entrance {
                 format!("; this server, {id}, is not among them, and joins it then")
             };
             complain(&format!("the group is created once servers {} are all there{others}", names.join(", ")));
+        }
+        if waits_for_others(settings) {
             config.join_within = FOR_EVER;
         }
         config.directory = settings.directory.clone();
@@ -82,6 +85,7 @@ impl Entrance {
         config.when_blocked = settings.when_blocked;
         config.absorb = settings.absorb;
         config.params = settings.rules.params();
+        config.keeps_majority = settings.rules.keeps_majority();
         config.datagram = settings.datagram;
         config.weight = settings.rules.weight;
         config.set_profile(settings.rules.profile);
@@ -122,16 +126,15 @@ impl Entrance {
         self.listeners.endpoints()
     }
 
-    /// Joins or creates the group, and lets clients in.
+    /// Lets clients in, and joins or creates the group.
     pub(super) async fn enter(self) -> Result<Entered, Failure> {
-        let joined = match self.loss {
-            None => Group::join_over(self.config, self.udp).await,
-            Some(Loss { probability, seed }) => {
-                Group::join_over(self.config, Lossy::new(self.udp, probability, seed)).await
-            }
+        let joining = match self.loss {
+            None => Group::enter_over(self.config, self.udp),
+            Some(Loss { probability, seed }) => Group::enter_over(self.config, Lossy::new(self.udp, probability, seed)),
         };
-        let (group, events) = joined.map_err(join_failure)?;
-        let service = Service::start(&group, self.listeners, self.service);
+        let joining = joining.map_err(join_failure)?;
+        let service = Service::start(joining.group(), self.listeners, self.service);
+        let (group, events) = joining.entered().await.map_err(join_failure)?;
         Ok(Entered { group, events, service, _drawn: self.drawn })
     }
 }

@@ -27,7 +27,8 @@ pub(crate) struct ServerFlags {
     pub(super) interface: Option<String>,
 
     /// Servers of the group, where there is no multicast: then each gets a copy of everything. Give each server a
-    /// --port, and all of them the same list; it may name themselves
+    /// --port, and all of them the same list; it may name themselves. A majority of them creates the group, and it
+    /// orders while it keeps so many
     #[arg(long, env = "GMS_PEER", value_name = "HOST:PORT", num_args = 1.., value_delimiter = ',')]
     pub(super) peer: Option<Vec<String>>,
 
@@ -58,7 +59,7 @@ pub(crate) struct ServerFlags {
     #[arg(long, env = "GMS_EXPECT", value_name = "ID", num_args = 1.., value_delimiter = ',')]
     pub(super) expect: Option<Vec<u64>>,
 
-    /// Creates the group at once
+    /// Looks for the group like any other server, and creates it if there is none, whoever else is there
     #[arg(long, env = "GMS_BOOTSTRAP", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) bootstrap: Option<bool>,
 
@@ -87,7 +88,7 @@ pub(crate) struct ServerFlags {
     pub(super) level: Option<LevelName>,
 
     /// Messages wait while the group has fewer voters, and no leave makes them fewer; the same for all members
-    /// [default: 1]
+    /// [default: 1, and with --peer a majority of the servers named; who joins takes the group's]
     #[arg(long, env = "GMS_MIN_VOTERS", value_name = "N")]
     pub(super) min_voters: Option<u16>,
 

@@ -16,13 +16,12 @@ mod rules;
 mod settings;
 mod signals;
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use gms::{Bootstrap, Event, Group, SendError, WhenBlocked};
+use gms::{Event, Group, SendError, WhenBlocked};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -57,8 +56,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
         // Nothing has been sent yet.
         () = signals.next() => return Ok(ExitCode::SUCCESS),
     };
-    let none = BTreeSet::new();
-    let expected = if let Bootstrap::Expect(ids) = &settings.bootstrap { ids } else { &none };
+    let own = entrance.address();
     let wanted = entrance.id;
     let mut printer = Printer::new(settings.format, settings.when_blocked);
     printer.start(Start {
@@ -72,7 +70,7 @@ async fn serve(settings: ServerSettings) -> Outcome {
     })?;
     let entered = tokio::select! {
         entered = entrance.enter() => entered,
-        never = expected::name_missing(&settings, expected), if !expected.is_empty() => match never {},
+        never = expected::name_missing(&settings, own), if expected::waits_for_others(&settings) => match never {},
         () = signals.next() => {
             tokio::time::sleep(FAREWELL).await;
             return Ok(ExitCode::SUCCESS);

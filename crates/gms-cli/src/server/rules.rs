@@ -68,7 +68,7 @@ pub(super) struct Rules {
     ranking: Ranking,
     pub(super) weight: u32,
     preempt: bool,
-    min_voters: u16,
+    min_voters: Option<u16>,
     pub(super) profile: Profile,
 }
 
@@ -93,7 +93,7 @@ impl Rules {
             ranking,
             weight: weight.unwrap_or(0),
             preempt,
-            min_voters: flags.min_voters.or(file.min_voters).unwrap_or(1),
+            min_voters: flags.min_voters.or(file.min_voters),
             profile: match flags.profile.or(file.profile) {
                 Some(ProfileName::Local) => Profile::Local,
                 None | Some(ProfileName::Lan) => Profile::Lan,
@@ -102,9 +102,15 @@ impl Rules {
         })
     }
 
+    /// Whether a group with a list of peers keeps a majority of them: nothing else was said.
+    pub(super) fn keeps_majority(&self) -> bool {
+        self.min_voters.is_none()
+    }
+
     /// As the group's settings.
     pub(super) fn params(&self) -> Params {
-        let Self { quorum, ranking, preempt, min_voters, .. } = *self;
+        let Self { quorum, ranking, preempt, .. } = *self;
+        let min_voters = self.min_voters.unwrap_or(1);
         Params { quorum, ranking, preempt, min_voters, ..Params::default() }
     }
 }

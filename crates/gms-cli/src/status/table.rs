@@ -52,7 +52,9 @@ fn verdict(survey: &Survey) -> String {
         State::None if survey.servers.is_empty() => format!("none: no server found, tried {}", survey.tried.join("; ")),
         State::None => {
             let ids: Vec<u64> = survey.servers.iter().map(|row| row.id).collect();
-            format!("none: {} in no group", members("servers", &ids))
+            let why = survey.servers.iter().filter_map(|row| Some((row.id, row.blocked.as_ref()?)));
+            let why: String = why.map(|(id, blocked)| format!("; server {id}: {}", blocked.reason)).collect();
+            format!("none: {} in no group{why}", members("servers", &ids))
         }
     }
 }
@@ -86,7 +88,11 @@ fn row(server: &Row) -> [String; COLUMNS] {
         server.id.to_string(),
         server.address.clone(),
         server.endpoint.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-        if server.blocked.is_some() { format!("{}, blocked", server.role) } else { server.role.clone() },
+        if server.blocked.is_some() && server.view.is_some() {
+            format!("{}, blocked", server.role)
+        } else {
+            server.role.clone()
+        },
         format!("{} ago", span(server.last_seen_ms)),
         server.uptime_ms.map_or_else(|| "-".to_owned(), span),
         number(server.view),

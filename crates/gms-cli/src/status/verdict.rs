@@ -58,7 +58,8 @@ impl State {
 pub(super) fn state_of(servers: &[Row], lineages: &[Lineage]) -> State {
     match lineages {
         [] => State::None,
-        [_] if servers.iter().any(|row| row.blocked.is_some()) => State::Blocked,
+        // One that is in no view says why, and the others go on.
+        [_] if servers.iter().any(|row| row.view.is_some() && row.blocked.is_some()) => State::Blocked,
         [_] => State::Serving,
         _ => State::Split,
     }
@@ -86,7 +87,7 @@ pub(super) fn merging(lineages: &[Lineage], arguments: &str) -> Option<String> {
 
 /// What is told of a group that is blocked: the leader's word counts before that of others, then the latest view.
 pub(super) fn trouble_of(servers: &[Row], arguments: &str) -> Option<Trouble> {
-    let blocked = servers.iter().filter_map(|row| Some((row, row.blocked.as_ref()?)));
+    let blocked = servers.iter().filter(|row| row.view.is_some()).filter_map(|row| Some((row, row.blocked.as_ref()?)));
     let (row, blocked) = blocked.max_by_key(|(row, _)| (row.role == "leader", row.view))?;
     let (when, command) = match (blocked.kind.as_str(), blocked.server) {
         ("quorum" | "leader", _) => {
@@ -134,6 +135,9 @@ mod tests {
         assert_eq!(state(&waiting), State::Blocked);
         assert_eq!(state(&[row(1, 1, "7"), row(2, 2, "8")]), State::Split);
         assert_eq!(state(&[Row { rivals: Some(vec!["8".to_owned()]), ..row(1, 1, "7") }]), State::Split);
+        let out = Row { view: None, gid: None, ..blocked(row(3, 1, "7"), "out", None) };
+        assert_eq!(state(&[row(1, 1, "7"), out.clone()]), State::Serving);
+        assert_eq!(state(&[out]), State::None);
         assert_eq!(state(&[]), State::None);
         assert_eq!(state(&[Row::bare(1, String::new(), "none", 0)]), State::None);
         let codes = [State::Serving, State::Split, State::None, State::Blocked].map(State::code);

@@ -11,7 +11,9 @@ use crate::wire::Limits;
 pub const ENVELOPE_LEN: usize = size_of::<Raw>();
 
 const MAGIC: [u8; 2] = *b"gm";
-const VERSION: u8 = 2;
+/// Version of the wire format. In all versions from 2 on, the magic, the version, the kind and the lineage stand where
+/// they stand now, so that servers of different ones can say that they hear each other.
+pub const VERSION: u8 = 2;
 
 /// Kinds of datagram that gms-core reads. The envelope carries a bare byte, so that the layers
 /// beside this one (discovery, election, state) have numbers of their own, from 16 on, which the
@@ -149,6 +151,11 @@ impl Envelope {
     /// The kind byte of a datagram that starts like one of ours; nothing else is checked.
     pub fn peek_kind(datagram: &[u8]) -> Option<u8> {
         (datagram.len() >= ENVELOPE_LEN && datagram.starts_with(&MAGIC)).then(|| datagram[MAGIC.len() + 1])
+    }
+
+    /// The wire version of a datagram that starts like one of ours; nothing else is checked.
+    pub fn peek_version(datagram: &[u8]) -> Option<u8> {
+        (datagram.len() >= ENVELOPE_LEN && datagram.starts_with(&MAGIC)).then(|| datagram[MAGIC.len()])
     }
 
     /// The lineage of a datagram that starts like one of ours, of any version; nothing else is checked.

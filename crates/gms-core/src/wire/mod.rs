@@ -21,7 +21,7 @@ mod successor;
 pub use control::{Control, ControlError, JoinRequest, Refusal};
 pub use entry::{Addressing, Entries, Entry, EntryError, EntryKind, Level, SessionNumber};
 pub(crate) use entry::{entry_len, write_entry};
-pub use envelope::{ENVELOPE_LEN, Envelope, EnvelopeError, Kind};
+pub use envelope::{ENVELOPE_LEN, Envelope, EnvelopeError, Kind, VERSION};
 pub use frame::{FRAME_HEADER_LEN, Frame, FrameError, FrameFlags, FrameHeader};
 pub use limits::Limits;
 pub use successor::{Delta, Successor};

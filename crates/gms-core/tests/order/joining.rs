@@ -12,10 +12,10 @@ fn a_joiner_that_is_told_to_creates_the_group_and_the_others_find_it() {
     let mut world = World::new();
     (0..3).for_each(|_| _ = world.start(Start::Join(vec![])));
     let now = world.now;
-    world.members[2].handle(now, Input::Create);
+    world.members[2].handle(now, Input::Create { min_voters: 1 });
     world.run_until(|w| w.members.iter().all(|m| m.view().is_some_and(|v| v.voters().count() == 3)));
     assert_eq!(world.members[0].view().unwrap().leader.node.0, 2);
-    world.members[0].handle(now, Input::Create);
+    world.members[0].handle(now, Input::Create { min_voters: 1 });
     assert_eq!(world.members[0].view().unwrap().gid, world.members[2].view().unwrap().gid, "in a group already");
 }
 
