@@ -36,7 +36,9 @@ impl Peer {
 }
 
 fn addresses(known: &[Peer]) -> Vec<Vec<SocketAddr>> {
-    known.iter().map(|peer| peer.addresses.clone()).collect()
+    // Without the number that the interface has here: members are known without it.
+    let plain = |address: &SocketAddr| SocketAddr::new(address.ip(), address.port());
+    known.iter().map(|peer| peer.addresses.iter().map(plain).collect()).collect()
 }
 
 async fn keep_looking(mut known: Vec<Peer>, ours: SocketAddr, found: watch::Sender<Vec<Vec<SocketAddr>>>) {

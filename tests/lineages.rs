@@ -257,6 +257,30 @@ fn lineages_that_meet_before_anything_was_said_become_one() {
     is_sound(&world);
 }
 
+/// Nobody else tells its sender.
+#[test]
+fn a_message_bound_to_a_view_of_a_lineage_that_gives_way_is_not_ordered() {
+    let mut world = group_of(5, &Bootstrap::Auto);
+    world.cuts = vec![2];
+    world.pass(700 * MS);
+    let vid = world.view(0).expect("a view").0;
+    let only = Addressing { only_in_view: Some(vid), ..Addressing::default() };
+    let now = world.now;
+    world.nodes[0].send(now, "only here".into(), Level::Uniform, only).expect("there is room");
+    assert!(say(&mut world, 0, "anywhere"));
+    world.cuts.clear();
+    world.pass(4 * SECOND);
+    let told: Vec<(u64, bool)> = world.events[0]
+        .iter()
+        .filter_map(|event| match event {
+            Event::Outcome { sseq, outcome } => Some((*sseq, *outcome == Outcome::NotOrdered)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(1, true), (2, false)]);
+    is_sound(&world);
+}
+
 #[cfg(debug_assertions)]
 #[test]
 fn lineages_that_do_not_settle_lose_what_they_said() {

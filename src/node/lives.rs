@@ -189,8 +189,10 @@ impl Node {
         let now = self.now.since(Time::ZERO);
         let history = self.member.has_history();
         let next = self.member.next_view().cloned();
-        let carried = self.member.take_unordered();
-        self.carried.carry_on(carried);
+        let (unordered, missed) = self.member.take_unordered();
+        let missed = missed.into_iter().map(|sseq| self.carried.number(sseq));
+        self.alarms.extend(missed.map(|sseq| Event::Outcome { sseq, outcome: Outcome::NotOrdered }));
+        self.carried.carry_on(unordered);
         if let Some(view) = self.place.clone().filter(|_| !self.member.is_joining()) {
             // A process that is put out of a lineage usually knows the view that follows.
             let last = next.filter(|next| next.gid == view.gid && !next.members.is_empty());
@@ -297,12 +299,11 @@ impl Node {
     /// Tells the others that this server is gone; not if the id they would forget is another one's. What never reached
     /// a group is not ordered.
     pub(super) fn say_goodbye(&mut self, id_is_taken: bool, out: &mut Vec<Event>) {
-        if self.carried.waits() {
-            let last = out.pop();
-            let unordered = self.carried.waiting.drain(..);
-            out.extend(unordered.map(|(sseq, _)| Event::Outcome { sseq, outcome: Outcome::NotOrdered }));
-            out.extend(last);
-        }
+        let last = out.pop();
+        out.append(&mut self.alarms);
+        let unordered = self.carried.waiting.drain(..);
+        out.extend(unordered.map(|(sseq, _)| Event::Outcome { sseq, outcome: Outcome::NotOrdered }));
+        out.extend(last);
         self.gone = true;
         if !id_is_taken {
             self.directory.handle(self.now.since(Time::ZERO), gms_discovery::Input::Leave);

@@ -31,6 +31,7 @@ impl Node {
     /// How many of the servers named are there and fresh, if any are named.
     pub(super) fn peers_there(&self, now: Duration) -> Option<Peers> {
         let home = self.config.core.address;
+        // Where several addresses were found for a name, any will do.
         let mut others: Vec<&Vec<SocketAddr>> = self.config.peers.as_ref()?.iter().collect();
         others.retain(|addresses| !addresses.contains(&home));
         others.sort();

@@ -346,11 +346,12 @@ impl Member {
     }
 
     /// Own messages that were not ordered when the lineage ended in favour of another one ([`Event::Dissolved`]): they
-    /// go on in the next life of this process.
-    pub fn take_unordered(&mut self) -> Vec<Unordered> {
+    /// go on in the next life of this process. And the numbers of those that were bound to a view of that lineage: the
+    /// caller tells the application that they are not ordered, for no event of this member will.
+    pub fn take_unordered(&mut self) -> (Vec<Unordered>, Vec<u64>) {
         match &mut self.phase {
             Phase::In(m) => m.take_unordered(&mut self.cx),
-            _ => Vec::new(),
+            _ => Default::default(),
         }
     }
 

@@ -245,6 +245,7 @@ impl World {
                 self.processes[key.who as usize].returned = Some(*gid);
                 self.origins.insert(*gid, *origin);
             }
+            Event::Discarded { gid } => self.processes[key.who as usize].forsakes = Some(*gid),
             Event::Crash => {
                 self.processes[key.who as usize].crashed = true;
                 self.faulty = true;
@@ -258,7 +259,6 @@ impl World {
             | Event::Heard { .. }
             | Event::Lives { .. }
             | Event::GaveUp { .. }
-            | Event::Discarded { .. }
             | Event::Blocked { .. }
             | Event::Unblocked
             | Event::Memory { .. }
@@ -284,6 +284,11 @@ impl World {
         let (Some(lineage), Some(current)) = (process.lineage, process.view()) else {
             return;
         };
+        // What a process delivers when an operator has it return is the history of the lineage that it creates: the old
+        // one may go on without that.
+        if process.forsakes == Some(self.lineages[lineage].gid) {
+            return;
+        }
         if handled.view == current {
             self.lineages[lineage].enter(handled, key.who);
         }

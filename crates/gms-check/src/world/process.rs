@@ -30,6 +30,8 @@ pub(crate) struct Process {
     pub(crate) moved: bool,
     /// The lineage that it has created with the history of its own.
     pub(crate) returned: Option<u128>,
+    /// The lineage that an operator has had it give up.
+    pub(crate) forsakes: Option<u128>,
     pub(crate) crashed: bool,
     /// There are records of its own.
     pub(crate) recorded: bool,
@@ -54,6 +56,7 @@ impl Process {
             left: false,
             moved: false,
             returned: None,
+            forsakes: None,
             crashed: false,
             recorded: false,
             incomplete: false,

@@ -46,8 +46,10 @@ pub(super) async fn name_missing(settings: &ServerSettings, own: SocketAddr) -> 
 async fn wanted(settings: &ServerSettings, own: SocketAddr) -> Option<String> {
     let mut peers = Vec::new();
     for peer in &settings.peers {
-        let found = gms_net::resolve(peer).await.map_err(|_| ());
-        peers.push((peer.as_str(), found.unwrap_or_default()));
+        let found = gms_net::resolve(peer).await.unwrap_or_default();
+        // Servers are known without the number that the interface has here.
+        let plain = found.into_iter().map(|address| SocketAddr::new(address.ip(), address.port()));
+        peers.push((peer.as_str(), plain.collect::<Vec<_>>()));
     }
     let (multicast, interface) = (settings.network.multicast, settings.network.interface.clone());
     let addresses = peers.iter().flat_map(|(_, addresses)| addresses.iter().copied()).collect();

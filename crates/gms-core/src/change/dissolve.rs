@@ -53,18 +53,15 @@ impl Membership {
         Event::Dissolved { gid: self.view.gid, into, upto: self.next_gseq - 1 }
     }
 
-    /// Takes out own messages that have no outcome, for the next life. Those bound to a view have missed it.
-    pub(crate) fn take_unordered(&mut self, cx: &mut Context) -> Vec<Unordered> {
-        let mut unordered = self.pending.take();
-        unordered.retain(|message| {
-            let is_bound = message.addressing.only_in_view.is_some();
-            if is_bound {
-                let (sseq, outcome) = (message.sseq, Outcome::NotOrdered);
-                cx.trace(|| Trace::Outcome { sseq, outcome });
-                cx.events.push_back(Event::Outcome { sseq, outcome });
-            }
-            !is_bound
-        });
-        unordered
+    /// Takes out own messages that have no outcome, for the next life; and the numbers of those that were bound to a view
+    /// and have missed it: nobody else tells the application.
+    pub(crate) fn take_unordered(&mut self, cx: &mut Context) -> (Vec<Unordered>, Vec<u64>) {
+        let is_bound = |message: &Unordered| message.addressing.only_in_view.is_some();
+        let (bound, unordered): (Vec<_>, Vec<_>) = self.pending.take().into_iter().partition(is_bound);
+        let missed: Vec<u64> = bound.iter().map(|message| message.sseq).collect();
+        for &sseq in &missed {
+            cx.trace(|| Trace::Outcome { sseq, outcome: Outcome::NotOrdered });
+        }
+        (unordered, missed)
     }
 }
