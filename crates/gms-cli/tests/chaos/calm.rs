@@ -63,9 +63,9 @@ impl Stage {
         self.tally.answered_within = self.tally.answered_within.max(start.elapsed());
     }
 
-    /// Lets the clients end, then the servers, once these have delivered everything that was ordered; the last life of
+    /// Lets the clients end, and waits until all servers have delivered everything that was ordered; the last life of
     /// each server is one that went on to the end.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn answer_all(&mut self) {
         self.clients.iter_mut().for_each(Client::stop);
         for client in &mut self.clients {
             assert!(client.finish(ANSWERED_WITHIN), "client {} does not end", client.number);
@@ -78,6 +78,17 @@ impl Stage {
         }
         let view = self.agreement().expect("nothing has happened since all agreed");
         self.tally.last_view = view.number;
+    }
+
+    /// All of them die at once.
+    pub(crate) fn kill_all(&mut self) {
+        self.story.tell("kill all servers");
+        self.tally.kills += self.servers.len() as u64;
+        self.servers.iter_mut().for_each(Server::kill);
+    }
+
+    /// All of them leave as they should.
+    pub(crate) fn leave_all(&mut self) {
         self.servers.iter_mut().for_each(Server::leave);
         for (number, server) in self.servers.iter_mut().enumerate() {
             let status = server.wait(LEAVES_WITHIN).unwrap_or_else(|| panic!("server {number} does not leave"));

@@ -36,12 +36,14 @@ pub(crate) enum Fault {
     Freeze { victim: Victim, lasts: Duration },
     /// Its cable is pulled.
     Unplug { victim: Victim, lasts: Duration },
-    /// These, and the others.
-    Cut { victims: Vec<Victim>, cut: Cut, lasts: Duration },
+    /// These, and the others; in the middle everything passes for a moment.
+    Cut { victims: Vec<Victim>, cut: Cut, lasts: Duration, heals: Option<Duration> },
     /// Only between these two, and perhaps only in one direction.
     Pair { victims: [Victim; 2], both_ways: bool, lasts: Duration },
     /// Packets are lost everywhere.
     Lose { percent: u64, lasts: Duration },
+    /// Nothing that is multicast arrives at one of them, or at any.
+    Filter { victim: Option<Victim>, lasts: Duration },
 }
 
 /// How many servers faults may still take, so that what is left when they are over is a quorum.
@@ -69,7 +71,7 @@ impl Budget {
             Fault::Freeze { .. } | Fault::Unplug { .. } => self.out_of_reach += 1,
             Fault::Cut { victims, .. } => self.out_of_reach += victims.len(),
             Fault::Pair { .. } => self.out_of_reach += 2,
-            Fault::Lose { .. } => {}
+            Fault::Lose { .. } | Fault::Filter { .. } => {}
         }
         let allows = self.allows();
         if !allows {
@@ -114,9 +116,12 @@ fn fault(draw: &mut Draw, servers: usize) -> Fault {
         68..=83 => {
             let size = draw.within(1..=servers as u64 - 2);
             let victims = (0..size).map(|index| if index == 0 { victim } else { Victim::Follower }).collect();
-            Fault::Cut { victims, cut: draw.pick(&[Cut::Apart, Cut::Apart, Cut::Deaf, Cut::Mute]), lasts }
+            // Long enough to hear that one is out, and not to come in again.
+            let heals = draw.chance(0.4).then(|| draw.millis(5..=200));
+            Fault::Cut { victims, cut: draw.pick(&[Cut::Apart, Cut::Apart, Cut::Deaf, Cut::Mute]), lasts, heals }
         }
-        84..=89 => Fault::Pair { victims: [victim, Victim::Follower], both_ways: draw.chance(0.5), lasts },
+        84..=87 => Fault::Filter { victim: draw.chance(0.6).then_some(victim), lasts },
+        88..=91 => Fault::Pair { victims: [victim, Victim::Follower], both_ways: draw.chance(0.5), lasts },
         _ => Fault::Lose { percent: draw.within(1..=20), lasts },
     }
 }

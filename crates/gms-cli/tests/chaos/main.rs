@@ -3,7 +3,7 @@
 //! delivered.
 //!
 //! ```sh
-//! cargo test -p gms-cli --test chaos                                                  # three minutes
+//! cargo test -p gms-cli --test chaos                                                  # two minutes
 //! GMS_CHAOS_MINUTES=30 GMS_CHAOS_SEED=7 cargo test --release -p gms-cli --test chaos  # longer, with other faults
 //! ```
 //!
@@ -27,6 +27,7 @@ mod verdict;
 mod weather;
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::Instant;
@@ -45,6 +46,8 @@ use verdict::Account;
 use weather::Weather;
 
 const SERVERS: usize = 5;
+/// Until all servers are killed.
+const ROUNDS: RangeInclusive<u64> = 5..=20;
 /// Of the clients.
 const LEVELS: [&str; 4] = ["uniform", "uniform", "stable", "agreed"];
 
@@ -74,35 +77,51 @@ fn run(weather: Weather, settings: Settings, folder: &Path) -> Tally {
     let plan = Plan { servers: SERVERS, multicast: draw.chance(0.7), folder: folder.to_owned(), story: story.clone() };
     let servers = (0..SERVERS).map(|number| Server::new(number, plan.clone())).collect();
     let mut stage = Stage::new(weather, servers, draw, story);
-    (0..SERVERS).for_each(|server| stage.start(server));
-    stage.settle();
-    for (number, level) in LEVELS.into_iter().enumerate() {
-        let (host, seed) = (stage.weather.clients(), stage.draw.bits());
-        stage.clients.push(Client::start(number as u32, level, SERVERS, host, folder, seed));
-    }
-    let start = Instant::now();
-    while start.elapsed() < lasts {
-        stage.round();
+    let (start, mut wrong) = (Instant::now(), Vec::new());
+    loop {
+        (0..SERVERS).for_each(|server| stage.start(server));
         stage.settle();
+        for (number, level) in LEVELS.into_iter().enumerate() {
+            let (host, seed) = (stage.weather.clients(), stage.draw.bits());
+            stage.clients.push(Client::start(number as u32, level, SERVERS, host, folder, seed));
+        }
+        let rounds = stage.draw.within(ROUNDS);
+        for _ in 0..rounds {
+            if start.elapsed() < lasts {
+                stage.round();
+                stage.settle();
+            }
+        }
+        stage.answer_all();
+        let over = start.elapsed() >= lasts;
+        if over {
+            stage.leave_all();
+        } else {
+            // In memory nothing outlives them: they begin a new history, and know nothing of the old one.
+            stage.kill_all();
+        }
+        wrong.extend(judge_history(&mut stage, folder));
+        if over {
+            return judge(stage, wrong, settings, folder);
+        }
     }
-    stage.end();
-    judge(stage, settings, folder)
 }
 
-/// Prints what was found and how much was checked.
-fn judge(stage: Stage, settings: Settings, folder: &Path) -> Tally {
-    let Stage { clients, servers, mut tally, .. } = stage;
+/// What clients were told, and what servers delivered, since all of these were started.
+fn judge_history(stage: &mut Stage, folder: &Path) -> Vec<String> {
+    let Stage { clients, servers, tally, .. } = stage;
+    tally.histories += 1;
     let (mut lives, mut present): (Vec<Life>, Vec<Life>) = (Vec::new(), Vec::new());
-    for server in &servers {
-        let (its_lives, views) = server.lives();
+    for server in servers {
+        let (its_lives, views) = server.take_lives();
         present.extend(its_lives.last().cloned());
         lives.extend(its_lives);
         tally.views += views;
     }
-    tally.lives = lives.len() as u64;
-    tally.deliveries = lives.iter().map(|life| life.delivered.len() as u64).sum();
-    let account = |client: &Client| Account { client: client.number, level: client.level, told: client.told() };
-    let accounts: Vec<Account> = clients.iter().map(account).collect();
+    tally.lives += lives.len() as u64;
+    tally.deliveries += lives.iter().map(|life| life.delivered.len() as u64).sum::<u64>();
+    let account = |client: Client| Account { client: client.number, level: client.level, told: client.told() };
+    let accounts: Vec<Account> = clients.drain(..).map(account).collect();
     for told in accounts.iter().flat_map(|account| &account.told) {
         match told {
             Told::Ordered(_) => tally.ordered += 1,
@@ -110,11 +129,17 @@ fn judge(stage: Stage, settings: Settings, folder: &Path) -> Tally {
             Told::Not => tally.not_ordered += 1,
         }
     }
-    let (mut wrong, report) = verdict::of_traces(servers.iter().flat_map(Server::traces).collect(), folder);
-    (tally.uniform, tally.sessions) = (report.exercised(Property::P13), report.exercised(Property::P26));
-    wrong.extend(verdict::of_accounts(&lives, &present, &accounts));
-    tally.violations = wrong.len();
     accounts.iter().for_each(|account| account.write(folder));
+    verdict::of_accounts(&lives, &present, &accounts)
+}
+
+/// Prints what was found and how much was checked.
+fn judge(stage: Stage, mut wrong: Vec<String>, settings: Settings, folder: &Path) -> Tally {
+    let Stage { servers, mut tally, .. } = stage;
+    let (violations, report) = verdict::of_traces(servers.iter().flat_map(Server::traces).collect(), folder);
+    (tally.uniform, tally.sessions) = (report.exercised(Property::P13), report.exercised(Property::P26));
+    wrong.extend(violations);
+    tally.violations = wrong.len();
     fs::write(folder.join("violations.txt"), wrong.join("\n") + "\n").expect("it can be written");
     wrong.iter().for_each(|line| say(line));
     say(&format!("{report}\nseed {}: {tally}", settings.seed));

@@ -1,6 +1,7 @@
 //! One server: a process that is started, and started again.
 
 use std::fs::File;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -55,12 +56,11 @@ impl Server {
     pub(crate) fn start(&mut self, host: &str, loss: f64, seed: u64) {
         assert!(self.running.is_none(), "server {} runs", self.number);
         let Plan { servers, multicast, folder, story } = &self.plan;
-        let list = |each: &dyn Fn(usize) -> String| (0..*servers).map(each).collect::<Vec<_>>().join(",");
-        let (all, peers) = (list(&|id| id.to_string()), list(&|id| format!("{}:{PORT}", address(id))));
+        let peers: Vec<String> = (0..*servers).map(|id| format!("{}:{PORT}", address(id))).collect();
+        let peers = peers.join(",");
         let (id, port) = (self.number.to_string(), PORT.to_string());
         let (listen, trace) = (format!("{}:{CLIENTS}", address(self.number)), self.trace(self.starts));
-        let mut arguments =
-            vec!["server", "--json", "--id", &id, "--expect", &all, "--interface", "eth0", "--insecure"];
+        let mut arguments = vec!["server", "--json", "--id", &id, "--interface", "eth0", "--insecure"];
         arguments.extend(["--port", &port, "--listen", &listen, "--trace", trace.to_str().expect("text")]);
         arguments.extend(if *multicast { ["--multicast", "239.77.0.1:7400"] } else { ["--peer", &peers] });
         let (loss, seed) = (loss.to_string(), seed.to_string());
@@ -102,14 +102,10 @@ impl Server {
         lock(&running.spoken).view.clone()
     }
 
-    /// All incarnations it had, and how many views they installed.
-    pub(crate) fn lives(&self) -> (Vec<Life>, u64) {
-        let (mut lives, mut views) = (self.past.clone(), self.past_views);
-        if let Some(spoken) = self.spoken() {
-            lives.extend(spoken.lives.iter().cloned());
-            views += spoken.views;
-        }
-        (lives, views)
+    /// All incarnations that its processes had since this was asked last, and how many views they installed; none runs.
+    pub(crate) fn take_lives(&mut self) -> (Vec<Life>, u64) {
+        assert!(self.running.is_none(), "server {} runs", self.number);
+        (mem::take(&mut self.past), mem::take(&mut self.past_views))
     }
 
     /// As a crash does.

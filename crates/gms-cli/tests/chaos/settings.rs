@@ -13,9 +13,9 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// `GMS_CHAOS_MINUTES` (3, fractions too) and `GMS_CHAOS_SEED` (1).
+    /// `GMS_CHAOS_MINUTES` (2, fractions too) and `GMS_CHAOS_SEED` (1).
     pub(crate) fn of_environment() -> Self {
-        let minutes: f64 = variable("GMS_CHAOS_MINUTES", 3.0);
+        let minutes: f64 = variable("GMS_CHAOS_MINUTES", 2.0);
         let lasts = Duration::try_from_secs_f64(minutes * 60.0).expect("GMS_CHAOS_MINUTES is a number of minutes");
         Self { lasts, seed: variable("GMS_CHAOS_SEED", 1) }
     }

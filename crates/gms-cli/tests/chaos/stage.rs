@@ -39,6 +39,9 @@ enum Action {
     Thaw(usize),
     Plug(usize),
     Mend(Vec<(usize, usize)>),
+    Cut(Vec<(usize, usize)>, Duration),
+    /// Multicast arrives again.
+    Unfilter(Vec<usize>),
     /// Nothing is lost any more.
     Clear,
 }
@@ -95,6 +98,11 @@ impl Stage {
                     self.story.tell(&format!("mend {links:?}"));
                     self.weather.mend(&links);
                 }
+                Action::Cut(links, lasts) => self.cut(links, lasts),
+                Action::Unfilter(servers) => {
+                    self.story.tell(&format!("multicast reaches {servers:?} again"));
+                    self.weather.filter_multicast(&servers, false);
+                }
                 Action::Clear => {
                     self.story.tell("nothing is lost any more");
                     self.weather.lose(0);
@@ -143,7 +151,7 @@ impl Stage {
                 self.weather.plug(server, false);
                 self.plan(lasts, Action::Plug(server));
             }
-            Fault::Cut { victims, cut, lasts } => {
+            Fault::Cut { victims, cut, lasts, heals } => {
                 let side: Vec<usize> = victims.into_iter().filter_map(|victim| self.victim(victim)).collect();
                 let others: Vec<usize> = (0..self.servers.len()).filter(|server| !side.contains(server)).collect();
                 let across = side.iter().flat_map(|one| others.iter().map(move |other| (*one, *other)));
@@ -153,13 +161,30 @@ impl Stage {
                     Cut::Mute => across.collect(),
                 };
                 *if cut == Cut::Apart { &mut self.tally.partitions } else { &mut self.tally.one_way } += 1;
-                self.cut(links, lasts);
+                if let Some(heals) = heals {
+                    self.tally.flaps += 1;
+                    self.plan(lasts / 2 + heals, Action::Cut(Vec::clone(&links), lasts / 2));
+                    self.cut(links, lasts / 2);
+                } else {
+                    self.cut(links, lasts);
+                }
             }
             Fault::Pair { victims, both_ways, lasts } => {
                 let [one, other] = victims.map(|victim| self.victim(victim));
                 let (Some(one), Some(other)) = (one, other) else { return };
                 *if both_ways { &mut self.tally.partitions } else { &mut self.tally.one_way } += 1;
                 self.cut(if both_ways { vec![(one, other), (other, one)] } else { vec![(one, other)] }, lasts);
+            }
+            Fault::Filter { victim, lasts } => {
+                let all = || (0..self.servers.len()).collect();
+                let victims: Vec<usize> = match victim {
+                    None => all(),
+                    Some(victim) => self.victim(victim).into_iter().collect(),
+                };
+                self.tally.filters += 1;
+                self.story.tell(&format!("multicast does not reach {victims:?}"));
+                self.weather.filter_multicast(&victims, true);
+                self.plan(lasts, Action::Unfilter(victims));
             }
             Fault::Lose { percent, lasts } => {
                 self.tally.losses += 1;

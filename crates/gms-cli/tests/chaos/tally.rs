@@ -15,6 +15,12 @@ pub(crate) struct Tally {
     pub(crate) partitions: u64,
     pub(crate) one_way: u64,
     pub(crate) losses: u64,
+    /// Cuts that healed for a moment.
+    pub(crate) flaps: u64,
+    /// Times multicast did not arrive.
+    pub(crate) filters: u64,
+    /// Histories: one more each time that all servers were killed.
+    pub(crate) histories: u64,
     pub(crate) leaves: u64,
     /// Processes started again.
     pub(crate) restarts: u64,
@@ -45,6 +51,11 @@ impl fmt::Display for Tally {
             f,
             "{rounds} rounds: {kills} kills ({leader_kills} of leaders), {stops} stops, {partitions} partitions, \
              {one_way} one-way, {unplugs} cables pulled, {losses} times loss, {leaves} leaves, {restarts} restarts"
+        )?;
+        let Self { flaps, filters, histories, .. } = self;
+        writeln!(
+            f,
+            "{flaps} of the cuts healed for a moment, {filters} times without multicast, {histories} times all were started"
         )?;
         let Self { lives, views, last_view, deliveries, ordered, unknown, not_ordered, .. } = self;
         writeln!(

@@ -15,6 +15,8 @@ pub(crate) struct Weather {
     servers: usize,
     /// From whom to whom nothing arrives.
     cut: BTreeSet<(usize, usize)>,
+    /// Who gets nothing that is multicast.
+    filtered: BTreeSet<usize>,
     /// Percent of what arrives at a server that is lost.
     loss: u64,
 }
@@ -27,7 +29,7 @@ impl Weather {
             return None;
         }
         let hosts = Hosts::new(servers + 1)?;
-        let weather = Self { hosts, servers, cut: BTreeSet::new(), loss: 0 };
+        let weather = Self { hosts, servers, cut: BTreeSet::new(), filtered: BTreeSet::new(), loss: 0 };
         if let Err(why) = weather.apply(0) {
             say(&format!("SKIP: nft does not work here: {why}"));
             return None;
@@ -62,6 +64,18 @@ impl Weather {
         self.apply_to_all();
     }
 
+    /// Nothing that is multicast reaches these servers, or it does again.
+    pub(crate) fn filter_multicast(&mut self, servers: &[usize], filtered: bool) {
+        for server in servers {
+            if filtered {
+                self.filtered.insert(*server)
+            } else {
+                self.filtered.remove(server)
+            };
+        }
+        self.apply_to_all();
+    }
+
     /// So many percent of what arrives at each server are lost.
     pub(crate) fn lose(&mut self, percent: u64) {
         self.loss = percent;
@@ -83,6 +97,9 @@ impl Weather {
         rules += "add chain ip chaos input { type filter hook input priority 0; }\n";
         for (from, _) in self.cut.iter().filter(|(_, to)| *to == server) {
             rules += &format!("add rule ip chaos input ip saddr {} drop\n", address(*from));
+        }
+        if self.filtered.contains(&server) {
+            rules += "add rule ip chaos input ip daddr 224.0.0.0/4 drop\n";
         }
         if self.loss > 0 {
             rules += &format!("add rule ip chaos input iifname eth0 numgen random mod 100 < {} drop\n", self.loss);
