@@ -185,11 +185,14 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
     while let Some(line) = connection.buffered_line()? {
         let incoming = Incoming::parse(&line)?;
         if let Some(ordered) = incoming.ordered {
+            outgoing.acknowledged(ordered.gid);
             let place = ordered.gseq.zip(ordered.view).map(|(gseq, view)| Ordered { gseq, view });
             outgoing.settle(ordered.number, place.ok_or(ClientError::PlaceForgotten));
         } else if let Some(refused) = incoming.not_ordered {
             if !refused.again {
                 outgoing.refused_for_ever(refused.number, ClientError::NotOrdered { reason: refused.reason });
+            } else if outgoing.is_lost_here(refused.number) {
+                outgoing.expired(refused.number);
             } else if outgoing.refused(refused.number) {
                 outgoing.turned_away(refused.reason.clone());
                 leave = Some(refused.reason);
@@ -198,8 +201,9 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
             leave = Some("it is no member any more".to_owned());
         } else if let Some(expired) = incoming.session_expired {
             outgoing.expired(expired.number);
-        } else if let Some(session) = incoming.hello.and_then(|hello| hello.session) {
-            outgoing.opened(session);
+        } else if let Some(hello) = incoming.hello {
+            outgoing.is_in(hello.gid);
+            hello.session.into_iter().for_each(|session| outgoing.opened(session));
         } else if let Some(status) = incoming.status {
             outgoing.tell_status(status);
         } else if let Some(blocked) = incoming.blocked {

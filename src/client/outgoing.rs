@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use bytes::{Buf, BufMut, BytesMut};
-use gms_core::Level;
+use gms_core::{Gid, Level};
 use tokio::sync::oneshot;
 
 use super::error::ClientError;
@@ -34,6 +34,9 @@ const ROOM: usize = 256 << 10;
 /// Bytes of lines that may wait for their answers, at most.
 const UNANSWERED: usize = 4 << 20;
 
+/// What another lineage has refused so often in a row will never be ordered there.
+const REFUSED_ELSEWHERE: u32 = 3;
+
 /// Everything that callers and the task that talks to the server share.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -50,6 +53,11 @@ pub(super) struct Outgoing {
     reached: u64,
     session: Session,
     spent: bool,
+    /// The lineage that its last message was acknowledged in, and that of the present server.
+    acknowledged: Gid,
+    here: Gid,
+    /// How often in a row another lineage has refused the first message without an answer.
+    refusals: u32,
     /// Lines that go before the next message.
     asides: BytesMut,
     statuses: VecDeque<oneshot::Sender<Result<ServerStatus, ClientError>>>,
@@ -101,6 +109,9 @@ impl Outgoing {
             reached: 0,
             session: Session::None,
             spent: false,
+            acknowledged: Gid::NONE,
+            here: Gid::NONE,
+            refusals: 0,
             asides: BytesMut::new(),
             statuses: VecDeque::new(),
             line_limit: usize::MAX - 1,
@@ -249,6 +260,24 @@ impl Outgoing {
         !spent
     }
 
+    /// A message was acknowledged in this lineage.
+    pub(super) fn acknowledged(&mut self, gid: Gid) {
+        (self.acknowledged, self.refusals) = (gid, 0);
+    }
+
+    /// The server is in this lineage.
+    pub(super) fn is_in(&mut self, gid: Gid) {
+        self.here = gid;
+    }
+
+    /// Message `number` was refused for now: whether it always will be, because the server is in another lineage than
+    /// those before, in which what was acknowledged last is missing. That may be so when an operator has made two of one.
+    pub(super) fn is_lost_here(&mut self, number: u64) -> bool {
+        let elsewhere = self.here != Gid::NONE && self.acknowledged != Gid::NONE && self.here != self.acknowledged;
+        self.refusals = if elsewhere && number == self.first { self.refusals + 1 } else { 0 };
+        self.refusals >= REFUSED_ELSEWHERE
+    }
+
     /// The group does not know the session of message `number` any more.
     pub(super) fn expired(&mut self, number: u64) {
         self.spend();
@@ -283,6 +312,7 @@ impl Outgoing {
         let left = std::mem::take(&mut self.messages);
         (self.first, self.offset, self.written, self.torn, self.reached) = (1, 0, 0, 0, 0);
         (self.session, self.spent) = (Session::None, false);
+        (self.acknowledged, self.refusals) = (Gid::NONE, 0);
         for Message { len, answer, .. } in left {
             let line = rest.split_to(len);
             let Some(answer) = answer else { continue };
@@ -326,6 +356,7 @@ impl Outgoing {
     /// A server is there, with these limits. Whatever has no answer is written to it.
     pub(super) fn connected(&mut self, hello: &HelloReply) {
         self.obstacle = None;
+        self.here = hello.gid;
         (self.line_limit, self.message_limit) = (hello.line_limit, hello.message_limit as usize);
         self.rested = false;
         // Whatever was to be asked is asked here.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gms_core::{Level, Outcome, SESSION_HOLD, SESSION_RELEASE, SessionNumber, Time};
+use gms_core::{Gid, Level, Outcome, SESSION_HOLD, SESSION_RELEASE, SessionNumber, Time};
 
 use crate::draw::Draw;
 use crate::scenario::{ClientPlan, Scenario};
@@ -15,6 +15,9 @@ use crate::world::{Happening, World};
 
 /// The longest that a client's patience becomes.
 const MOST_PATIENT: Duration = Duration::from_secs(5);
+
+/// What another lineage has refused so often will never be ordered there.
+const REFUSED_ELSEWHERE: u32 = 3;
 
 /// A client.
 #[derive(Debug)]
@@ -37,6 +40,9 @@ pub(crate) struct Client {
     progress: Time,
     /// How long it waits for the next answer.
     patience: Duration,
+    /// The lineage that its last message was acknowledged in, and how often in a row another one has refused the next.
+    acknowledged: Gid,
+    refusals: u32,
     /// What was accepted by which process under which number, and has no outcome yet: session and number.
     copies: BTreeMap<(usize, u64), (u128, u64)>,
     /// What processes have to say of its sessions, beside its messages.
@@ -57,6 +63,8 @@ pub(crate) fn born(scenario: &Scenario) -> Vec<Client> {
         through: None,
         progress: Time::ZERO,
         patience: plan.patience,
+        acknowledged: Gid::NONE,
+        refusals: 0,
         copies: BTreeMap::new(),
         notices: Vec::new(),
     };
@@ -84,6 +92,7 @@ impl Client {
         self.disconnect();
         self.session = u128::from(self.draw.bits()) << 64 | u128::from(self.draw.bits());
         (self.open, self.last, self.cursor) = (false, 0, 0);
+        (self.acknowledged, self.refusals) = (Gid::NONE, 0);
         self.unanswered.clear();
     }
 
@@ -119,7 +128,8 @@ impl Client {
         self.cursor = self.unanswered.keys().next().copied().unwrap_or(self.last + 1);
     }
 
-    fn hear(&mut self, now: Time, copy: (usize, u64), outcome: Outcome) {
+    /// An outcome, from a process in lineage `gid`.
+    fn hear(&mut self, now: Time, copy: (usize, u64), outcome: Outcome, gid: Gid) {
         let Some((session, number)) = self.copies.remove(&copy) else { return };
         if session != self.session {
             return;
@@ -127,12 +137,24 @@ impl Client {
         (self.progress, self.patience) = (now, self.plan.patience);
         match outcome {
             Outcome::Ordered { .. } if number == 0 => (self.open, self.cursor) = (true, 1),
-            Outcome::Ordered { .. } | Outcome::PlaceForgotten => _ = self.unanswered.remove(&number),
+            Outcome::Ordered { .. } | Outcome::PlaceForgotten => {
+                self.unanswered.remove(&number);
+                (self.acknowledged, self.refusals) = (gid, 0);
+            }
             Outcome::SessionExpired => self.draw_session(),
             Outcome::NotOrdered | Outcome::Unknown if number == 0 => self.draw_session(),
+            Outcome::NotOrdered if self.is_lost(number, gid) => self.draw_session(),
             Outcome::NotOrdered | Outcome::Unknown if self.unanswered.contains_key(&number) => self.send_again(),
             Outcome::NotOrdered | Outcome::Unknown => {}
         }
+    }
+
+    /// Whether this lineage lacks what was acknowledged in another one, as it has refused the next message again.
+    fn is_lost(&mut self, number: u64, gid: Gid) -> bool {
+        let elsewhere = gid != Gid::NONE && self.acknowledged != Gid::NONE && gid != self.acknowledged;
+        let is_first = self.unanswered.first_key_value().is_some_and(|(first, _)| *first == number);
+        self.refusals = if elsewhere && is_first { self.refusals + 1 } else { 0 };
+        self.refusals >= REFUSED_ELSEWHERE
     }
 
     /// The next message to hand over, made if need be.
@@ -181,8 +203,9 @@ impl World<'_> {
         let client = &mut clients[which];
         for (index, host) in self.hosts.iter_mut().enumerate() {
             let Some(host) = host else { continue };
+            let gid = host.node.view().map_or(Gid::NONE, |view| view.gid);
             for (sseq, outcome) in host.app.answers_for(which) {
-                client.hear(self.now, (index, sseq), outcome);
+                client.hear(self.now, (index, sseq), outcome, gid);
             }
         }
         let servers = self.living(|host| host.app.vid.is_some() && !host.app.leaving);

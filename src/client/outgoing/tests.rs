@@ -202,3 +202,29 @@ fn a_line_that_is_begun_is_ended_before_anything_else() {
     outgoing.opened("t".to_owned());
     assert_eq!(write(&mut outgoing), "1a 2b 3c 4d");
 }
+
+/// Of two lineages with one past, each has messages that the other one lacks.
+#[test]
+fn a_session_is_lost_where_what_was_acknowledged_last_is_missing() {
+    let (mut outgoing, mut outcomes) = three();
+    let (here, elsewhere) = (Gid(7), Gid(8));
+    outgoing.is_in(here);
+    outgoing.acknowledged(here);
+    outgoing.settle(1, Ok(PLACE));
+    // A server may refuse for many reasons.
+    assert!((0..9).all(|_| !outgoing.is_lost_here(2)));
+    outgoing.lost();
+    connect(&mut outgoing, 100);
+    assert_eq!(write(&mut outgoing), "(s) 2b 3c");
+    outgoing.is_in(elsewhere);
+    assert!(!outgoing.is_lost_here(2) && !outgoing.is_lost_here(2));
+    assert!(!outgoing.is_lost_here(3), "it waits for the one before");
+    assert!(!outgoing.is_lost_here(2) && !outgoing.is_lost_here(2) && outgoing.is_lost_here(2));
+    outgoing.expired(2);
+    outgoing.expired(3);
+    assert_eq!(outcomes[1].try_recv(), Ok(Err(ClientError::SessionExpired)), "it may stand in the other one");
+    // What comes next begins anew, and is at home here.
+    outgoing.renew();
+    outgoing.acknowledged(elsewhere);
+    assert!((0..9).all(|_| !outgoing.is_lost_here(1)));
+}
