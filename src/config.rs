@@ -70,8 +70,8 @@ pub struct Config {
     /// (of more voters, or else of the lower number), gives its own up, with what was ordered there. Default no: both
     /// go on, and say so, until an operator keeps one ([`crate::Operation::Merge`]).
     pub absorb: bool,
-    /// Whether a group created here keeps as many voters as are a majority of [`Self::peers`]: with fewer, messages wait.
-    /// Default yes; no leaves `params.min_voters` as it is.
+    /// Whether a group that a majority of [`Self::peers`] creates keeps so many voters: with fewer, messages wait.
+    /// Default yes; no leaves `params.min_voters` as it is, and so does [`Bootstrap::Create`].
     pub keeps_majority: bool,
     /// Times of the election of the process that creates the group.
     pub creation: ElectionConfig,

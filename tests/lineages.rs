@@ -582,6 +582,18 @@ fn a_majority_of_the_servers_named_creates_the_group_and_keeps_so_many_voters() 
     is_sound(&world);
 }
 
+/// The operator takes the risk.
+#[test]
+fn one_of_the_servers_named_creates_the_group_alone_where_it_is_told_to() {
+    let mut world = with_peers(&[]);
+    world.start(0, Bootstrap::Create, false);
+    world.pass(3 * SECOND);
+    assert_eq!(world.nodes[0].view().map(|view| view.params.min_voters), Some(1));
+    assert!(say(&mut world, 0, "alone"));
+    world.pass(SECOND);
+    assert!(delivered(&world, 0).contains(&b"alone".to_vec()));
+}
+
 /// Each side of a cut has servers that are fresh, and only one has a majority of those named.
 #[test]
 fn of_two_sides_only_one_can_have_a_majority() {

@@ -8,10 +8,10 @@ use gms_core::wire::{Envelope, VERSION};
 use gms_core::{Destination, Gid, Input, Refusal, Time, View};
 use gms_discovery::{Entry, VOTER_LIMIT, Voter};
 
-use super::Node;
 use super::creation::Creation;
 use super::health::Finding;
 use super::lineages::Stranger;
+use super::{Bootstrap, Node};
 use crate::layers::{self, Layer};
 
 /// Datagrams of the layers beside the member that may wait to leave.
@@ -164,7 +164,9 @@ impl Node {
             && creation.step(now, &mut self.directory, &self.lineages, &self.inquiries, peers)
         {
             tracing::info!(id = %self.member.uid().node, "no group is heard: creating it");
-            let min_voters = peers.filter(|_| self.config.keeps_majority).map_or(1, |peers| peers.majority());
+            // Who is told to create it does so without them.
+            let keeps = self.config.keeps_majority && self.config.bootstrap == Bootstrap::Auto;
+            let min_voters = peers.filter(|_| keeps).map_or(1, |peers| peers.majority());
             self.member.handle(self.now, Input::Create { min_voters });
             self.follow_view(now);
         }

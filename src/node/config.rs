@@ -41,7 +41,7 @@ pub struct NodeConfig {
     /// found for its name: none if it was not found. With [`Bootstrap::Auto`] a lineage is created only when a majority of
     /// them is there and fresh, this one included. See [`Node::set_peers`](super::Node::set_peers).
     pub peers: Option<Vec<Vec<SocketAddr>>>,
-    /// Whether a lineage created here keeps as many voters as are a majority of `peers` (`min_voters`).
+    /// Whether a lineage that a majority of `peers` creates keeps so many voters (`min_voters`).
     pub keeps_majority: bool,
     /// Whether the id was drawn and not chosen: then another one is drawn when it is taken.
     pub drawn_id: bool,
