@@ -42,9 +42,8 @@ impl Node {
                 let others: Vec<Gid> = self.lineages.all().map(|(gid, _)| gid).filter(|gid| *gid != keep).collect();
                 others.into_iter().for_each(|gid| self.discard_lineage(gid));
             }
-            Some(gid) if self.member.serves() => {
+            Some(_) if self.member.serves() => {
                 if self.member.is_leader() {
-                    self.discard_lineage(gid);
                     self.merging.into = Some((keep, at + ANSWERED_WITHIN));
                 }
             }
@@ -92,6 +91,10 @@ impl Node {
         };
         let Some(place) = place_of(now, into, &self.inquiries) else { return };
         if place.has_room && place.settings == layers::settings_digest(&view.params) {
+            // Not before: while the other one does not answer, this one goes on.
+            if !self.lineages.discarded().any(|gid| gid == view.gid) {
+                self.discard_lineage(view.gid);
+            }
             self.member.handle(self.now, Input::Dissolve { into, history: true });
         }
     }
@@ -121,7 +124,6 @@ impl Node {
         self.merging.larger = best.map(|gid| (gid, since));
         if let Some(into) = best.filter(|_| now - since >= LARGER_FOR && self.merging.into.is_none()) {
             tracing::warn!(from = %own, %into, "giving way to a larger lineage, as --absorb says");
-            self.discard_lineage(own);
             self.merging.into = Some((into, now + ANSWERED_WITHIN));
         }
     }

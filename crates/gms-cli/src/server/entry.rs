@@ -126,15 +126,15 @@ impl Entrance {
         self.listeners.endpoints()
     }
 
-    /// Lets clients in, and joins or creates the group.
+    /// Joins or creates the group, and lets clients in.
     pub(super) async fn enter(self) -> Result<Entered, Failure> {
         let joining = match self.loss {
             None => Group::enter_over(self.config, self.udp),
             Some(Loss { probability, seed }) => Group::enter_over(self.config, Lossy::new(self.udp, probability, seed)),
         };
         let joining = joining.map_err(join_failure)?;
-        let service = Service::start(joining.group(), self.listeners, self.service);
         let (group, events) = joining.entered().await.map_err(join_failure)?;
+        let service = Service::start(&group, self.listeners, self.service);
         Ok(Entered { group, events, service, _drawn: self.drawn })
     }
 }
