@@ -206,7 +206,7 @@ impl Membership {
                 let answer = Control::SizeCheck { answer: true, padding };
                 cx.tell(from, self.view.gid, self.view.vid, &answer);
             }
-            Control::Prepare { ballot } => self.on_prepare(cx, who, from, ballot),
+            Control::Prepare { ballot, carried } => self.on_prepare(cx, who, from, (ballot, carried)),
             Control::Promise { ballot, accepted, have, ranges, dead } => {
                 let accepted = match accepted {
                     None => None,

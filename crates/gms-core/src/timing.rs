@@ -19,8 +19,6 @@ pub struct Timing {
     pub join_patience: Duration,
     /// How long a candidate waits for members that do not answer at all (T_collect).
     pub collect: Duration,
-    /// How long a candidate waits for members that still hear the leader: they may be about to miss it too.
-    pub convince: Duration,
     /// How long an attempt to end a view may take before another one is made (T2).
     pub attempt: Duration,
     /// Own messages not ordered for this long, by a leader that does not say why: it counts as suspected (T_progress).
@@ -48,7 +46,6 @@ impl Timing {
             join_batch: ms(20),
             join_patience: ms(2_000),
             collect: ms(60),
-            convince: ms(250),
             attempt: ms(400),
             flow: ms(1_000),
             quorum: ms(1_000),
@@ -63,7 +60,6 @@ impl Timing {
             heartbeat: ms(25),
             presence: ms(75),
             collect: ms(30),
-            convince: ms(100),
             attempt: ms(250),
             flow: ms(500),
             quorum: ms(400),
@@ -80,7 +76,6 @@ impl Timing {
             ack_delay: ms(20),
             join_batch: ms(200),
             collect: ms(800),
-            convince: ms(2_500),
             attempt: ms(4_000),
             flow: ms(10_000),
             quorum: ms(10_000),

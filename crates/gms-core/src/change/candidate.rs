@@ -81,7 +81,7 @@ impl Membership {
 
     fn ask_for_promises(&self, cx: &mut Context) {
         let Some(candidacy) = &self.candidacy else { return };
-        let prepare = Control::Prepare { ballot: candidacy.ballot };
+        let prepare = candidacy.prepare();
         for (member, answer) in self.view.members.iter().zip(&candidacy.answers) {
             if !matches!(answer, Answer::Promised(_) | Answer::Withholds) {
                 cx.tell(member.address, self.view.gid, self.view.vid, &prepare);
@@ -96,9 +96,15 @@ impl Membership {
             && candidacy.answers[index] == Answer::Refused
         {
             candidacy.answers[index] = Answer::Silence(cx.now);
-            let prepare = Control::Prepare { ballot: candidacy.ballot };
+            let prepare = candidacy.prepare();
             cx.tell(self.view.members[index].address, self.view.gid, self.view.vid, &prepare);
         }
+    }
+
+    /// A quorum is bound to my ballot: those who refused because they hear the leader need not defend it any more.
+    fn convince(&mut self, cx: &mut Context) {
+        let others = (0..self.view.members.len()).filter(|index| self.view.members[*index].uid != self.view.leader);
+        others.collect::<Vec<_>>().into_iter().for_each(|index| self.ask_again(cx, index));
     }
 
     /// A member is bound to a ballot.
@@ -131,9 +137,13 @@ impl Membership {
             self.note_round(cx, promised.round);
             self.peers[index].wedged |= promised.round > 0;
         }
+        let leads = self.view.members[index].uid == self.view.leader;
         match (promised, &mut self.candidacy) {
             (Some(_), _) if mine && ballot.round > 0 => self.give_way(cx),
-            (None, Some(candidacy)) if mine => candidacy.answers[index] = Answer::Refused,
+            // Once a quorum has promised, what others than the leader say answers an older question.
+            (None, Some(candidacy)) if mine && (leads || candidacy.carried_since.is_none()) => {
+                candidacy.answers[index] = Answer::Refused;
+            }
             _ => {}
         }
     }
@@ -179,6 +189,7 @@ impl Membership {
             let promised = |uid: Uid| self.view.index_of(uid).is_some_and(|index| candidacy.promise(index).is_some());
             if candidacy.carried_since.is_none() && self.quorum(&self.view, promised) {
                 self.candidacy.as_mut().expect("just seen").carried_since = Some(cx.now);
+                self.convince(cx);
             }
             let candidacy = self.candidacy.as_ref().expect("just seen");
             if !self.enough_promised(cx, candidacy) {
@@ -203,15 +214,15 @@ impl Membership {
     /// were not reached before, they answer about when the last of the quorum does.
     fn enough_promised(&self, cx: &Context, candidacy: &Candidacy) -> bool {
         let Some(carried) = candidacy.carried_since else { return false };
-        let waited = cx.now - candidacy.since;
-        let timing = &cx.config.timing;
+        let collect = cx.config.timing.collect;
         let settled = |(index, answer): (usize, &Answer)| match answer {
             Answer::Promised(_) | Answer::Withholds => true,
             Answer::Silence(since) => {
-                let collected = cx.now - *since >= timing.collect && cx.now - carried >= REPEAT;
+                let collected = cx.now - *since >= collect && cx.now - carried >= REPEAT;
                 self.is_suspect(cx, index) || collected
             }
-            Answer::Refused => waited >= timing.convince,
+            // The leader defends itself; the others were told that a quorum does without it, and asked again.
+            Answer::Refused => self.view.members[index].uid == self.view.leader,
         };
         candidacy.answers.iter().enumerate().all(settled)
     }
@@ -336,6 +347,10 @@ impl Promise {
 }
 
 impl Candidacy {
+    fn prepare(&self) -> Control {
+        Control::Prepare { ballot: self.ballot, carried: self.carried_since.is_some() }
+    }
+
     /// What member `index` has promised.
     fn promise(&self, index: usize) -> Option<&Promise> {
         match &self.answers[index] {

@@ -24,14 +24,22 @@ pub(crate) struct Accepting {
 
 impl Membership {
     /// Somebody stands for proposing what ends the view.
-    pub(crate) fn on_prepare(&mut self, cx: &mut Context, who: Uid, from: SocketAddr, ballot: Ballot) {
+    pub(crate) fn on_prepare(
+        &mut self,
+        cx: &mut Context,
+        who: Uid,
+        from: SocketAddr,
+        (ballot, carried): (Ballot, bool),
+    ) {
         if ballot.round == 0 || ballot.node != who.node {
             return;
         }
         let no = if ballot < self.promised {
             Some(Some(self.promised))
         } else {
-            self.defends_leader_against(cx, who).then_some(None)
+            // Where a quorum is bound already there is nothing left to defend: a follower that refused would be left out.
+            let goes_along = carried && !self.is_leader();
+            (!goes_along && self.defends_leader_against(cx, who)).then_some(None)
         };
         if let Some(promised) = no {
             let no = Control::PromiseNo { ballot, promised };

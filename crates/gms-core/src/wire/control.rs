@@ -88,6 +88,8 @@ pub enum Control {
     Prepare {
         /// Its ballot.
         ballot: Ballot,
+        /// A quorum is bound to it: the view ends, whoever hears the leader.
+        carried: bool,
     },
     /// Bound to this ballot: the sender stores, acknowledges and delivers nothing new in this view.
     Promise {
@@ -281,7 +283,7 @@ impl Control {
             Self::JoinRequest(request) | Self::JoinProof { request, .. } => request.name.len() <= limits.name,
             Self::Nack { ranges } => runs(ranges),
             Self::Suspect { dead, .. } => dead.len() <= limits.members,
-            Self::Prepare { ballot } | Self::Accepted { ballot } => round(ballot),
+            Self::Prepare { ballot, .. } | Self::Accepted { ballot } => round(ballot),
             Self::Promise { ballot, accepted, have, ranges, dead } => {
                 round(ballot)
                     && accepted.as_ref().is_none_or(|(ballot, next)| round(ballot) && next.within(limits))
@@ -370,7 +372,7 @@ mod tests {
     fn rounds_that_leave_no_room_for_higher_ones_are_rejected() {
         let ok = |round: u32| {
             let mut out = Vec::new();
-            Control::Prepare { ballot: Ballot { round, node: crate::id::NodeId(1) } }.encode(&mut out);
+            Control::Prepare { ballot: Ballot { round, node: crate::id::NodeId(1) }, carried: false }.encode(&mut out);
             Control::decode(&out, &Limits::default()).is_ok()
         };
         assert!(ok(u32::MAX / 2) && !ok(u32::MAX / 2 + 1));

@@ -25,8 +25,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// by time alone.
 fn timing() -> Timing {
     let (heartbeat, presence, quorum, flow, linger) = (HOUR, HOUR, HOUR, HOUR, HOUR);
-    let (collect, convince, attempt) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-    Timing { heartbeat, presence, quorum, flow, linger, collect, convince, attempt, ..Timing::default() }
+    let (collect, attempt) = (Duration::ZERO, Duration::ZERO);
+    Timing { heartbeat, presence, quorum, flow, linger, collect, attempt, ..Timing::default() }
 }
 
 #[derive(Clone, PartialEq, Hash)]

@@ -55,7 +55,7 @@ fn who_still_tries_to_end_a_view_is_told_what_has_ended_it() {
         let Control::Install { next, .. } = install.clone() else { panic!("{install:?}") };
         Control::Accept { ballot: Ballot { round: 1, node: NodeId(2) }, next }
     };
-    for tries in [Control::Prepare { ballot: Ballot { round: 1, node: NodeId(2) } }, accept] {
+    for tries in [Control::Prepare { ballot: Ballot { round: 1, node: NodeId(2) }, carried: false }, accept] {
         assert_eq!(group.hears(1, 2, &tries), [(2, install.clone())]);
     }
 }

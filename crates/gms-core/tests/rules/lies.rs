@@ -121,7 +121,7 @@ fn nobody_speaks_for_a_member_from_elsewhere() {
     let mut group = Group::of(3);
     let (vid, have) = (group.vid(1), group.have(0));
     group.is_told(1, Input::Closed(uid(0)));
-    let prepare = Control::Prepare { ballot: Ballot { round: 1, node: NodeId(2) } };
+    let prepare = Control::Prepare { ballot: Ballot { round: 1, node: NodeId(2) }, carried: false };
     assert_eq!(group.hears_of(uid(2), vid, 1, ELSEWHERE, &prepare), []);
     assert_eq!(group.hears_of(uid(2), vid, 1, 0, &prepare), [], "nor from where another one is");
     assert_eq!(group.hears_of(uid(2), vid, 1, ELSEWHERE, &Control::Nack { ranges: vec![(1, 1)] }), []);
@@ -154,7 +154,7 @@ fn a_round_that_nobody_can_have_come_to_wedges_nobody() {
     let ballot = |round, node| Ballot { round, node: NodeId(node) };
     let mut group = Group::of(3);
     group.is_told(1, Input::Closed(uid(0)));
-    assert_eq!(group.hears(1, 2, &Control::Prepare { ballot: ballot(last, 2) }), []);
+    assert_eq!(group.hears(1, 2, &Control::Prepare { ballot: ballot(last, 2), carried: false }), []);
     group.gets(0, 2, Kind::Ack, [group.have(2), 0, u64::MAX], &[]);
     group.members[1].handle(group.now, Input::Trust(uid(0)));
     goes_on(&mut group);
@@ -164,7 +164,7 @@ fn a_round_that_nobody_can_have_come_to_wedges_nobody() {
     let mut group = Group::of(3);
     group.accuse(1, &[2]);
     let said = group.is_told(1, Input::Stand);
-    let Some((_, Control::Prepare { ballot: mine })) = said.first() else { panic!("{said:?}") };
+    let Some((_, Control::Prepare { ballot: mine, .. })) = said.first() else { panic!("{said:?}") };
     group.hears(1, 2, &Control::PromiseNo { ballot: *mine, promised: Some(ballot(last, 2)) });
     assert!(!group.members[1].is_candidate());
     assert_eq!(group.members[1].stats().implausible_rounds, 1);
@@ -177,7 +177,7 @@ fn a_round_that_nobody_can_have_come_to_wedges_nobody() {
 fn one_that_is_asked_again_and_again_for_a_far_round_comes_to_it() {
     let mut group = Group::of(3);
     group.is_told(1, Input::Closed(uid(0)));
-    let prepare = Control::Prepare { ballot: Ballot { round: 5000, node: NodeId(2) } };
+    let prepare = Control::Prepare { ballot: Ballot { round: 5000, node: NodeId(2) }, carried: false };
     let answers: Vec<bool> = (0..5).map(|_| !group.hears(1, 2, &prepare).is_empty()).collect();
     assert_eq!(answers, [false, false, false, false, true]);
 }

@@ -70,7 +70,7 @@ fn a_leader_that_is_bound_itself_first_waits_for_whose_ballot_it_is() {
     group.waits(0, ms(1500));
     assert!(group.members[0].blocked().is_some());
     let ballot = Ballot { round: 1, node: NodeId(4) };
-    let said = group.hears(0, 4, &Control::Prepare { ballot });
+    let said = group.hears(0, 4, &Control::Prepare { ballot, carried: false });
     assert!(said.iter().any(|(to, control)| *to == 4 && matches!(control, Control::Promise { .. })), "{said:?}");
     let (control, after) = frees(&mut group);
     assert!(matches!(control, Control::Prepare { .. }), "{control:?}");

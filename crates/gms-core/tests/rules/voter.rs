@@ -41,7 +41,7 @@ fn who_accepts_something_of_a_ballot_is_bound_to_it() {
     let accepted = group.hears(1, 4, &Control::Accept { ballot: ballot(5, 4), next: next.clone() });
     assert_eq!(accepted, [(4, Control::Accepted { ballot: ballot(5, 4) })]);
     let no = |refused| [(3, Control::PromiseNo { ballot: refused, promised: Some(ballot(5, 4)) })];
-    assert_eq!(group.hears(1, 3, &Control::Prepare { ballot: ballot(4, 3) }), no(ballot(4, 3)));
+    assert_eq!(group.hears(1, 3, &Control::Prepare { ballot: ballot(4, 3), carried: false }), no(ballot(4, 3)));
     assert_eq!(group.hears(1, 3, &Control::Accept { ballot: ballot(4, 3), next }), no(ballot(4, 3)));
 }
 
@@ -49,10 +49,20 @@ fn who_accepts_something_of_a_ballot_is_bound_to_it() {
 fn who_asks_again_for_a_promise_gets_it_again() {
     let mut group = Group::of(5);
     group.is_told(1, Input::Closed(uid(0)));
-    let prepare = Control::Prepare { ballot: ballot(1, 3) };
+    let prepare = Control::Prepare { ballot: ballot(1, 3), carried: false };
     let first = group.hears(1, 3, &prepare);
     assert!(matches!(first[..], [(3, Control::Promise { .. })]), "{first:?}");
     assert_eq!(group.hears(1, 3, &prepare), first);
+}
+
+#[test]
+fn who_hears_its_leader_defends_it_until_a_quorum_does_without_it() {
+    let mut group = Group::of(5);
+    let asks = |carried| Control::Prepare { ballot: ballot(1, 3), carried };
+    let no = Control::PromiseNo { ballot: ballot(1, 3), promised: None };
+    assert_eq!(group.hears(1, 3, &asks(false)), [(3, no)]);
+    let said = group.hears(1, 3, &asks(true));
+    assert!(matches!(said[..], [(3, Control::Promise { .. })]), "{said:?}");
 }
 
 #[test]
@@ -69,7 +79,7 @@ fn who_is_bound_to_a_ballot_asks_for_nothing_more_of_its_view() {
         }
         if promises {
             group.is_told(1, Input::Closed(uid(0)));
-            group.hears(1, 3, &Control::Prepare { ballot: ballot(1, 3) });
+            group.hears(1, 3, &Control::Prepare { ballot: ballot(1, 3), carried: false });
         }
         assert_eq!(asks(&group.waits(1, Duration::from_millis(100))), !promises);
     }

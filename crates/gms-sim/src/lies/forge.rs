@@ -262,7 +262,7 @@ impl Forge<'_> {
                 let leader = self.view().leader;
                 Control::Suspect { who: if self.draw.chance(0.7) { leader } else { who }, dead: vec![who] }
             }
-            13 => Control::Prepare { ballot: self.ballot() },
+            13 => Control::Prepare { ballot: self.ballot(), carried: self.draw.chance(0.5) },
             14 => {
                 let accepted = self.draw.chance(0.5).then(|| (self.ballot(), self.next()));
                 Control::Promise {
