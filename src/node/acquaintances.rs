@@ -64,7 +64,8 @@ impl Node {
             return;
         }
         let members = self.directory.servers().filter(|known| known.entry.gid != 0).map(|known| known.entry.address);
-        for address in members.collect::<Vec<_>>() {
+        let heard = self.lineages.all().map(|(_, sighting)| sighting.from);
+        for address in members.chain(heard).collect::<Vec<_>>() {
             self.member.handle(self.now, Input::Contact(address));
         }
     }
