@@ -152,6 +152,9 @@ impl Bug {
         Self::ReturnsUnaccounted,
     ];
 
+    /// Those that take a fault for another one's.
+    pub const OF_BLAME: [Self; 2] = [Self::BlamesAnybody, Self::MulticastOrNothing];
+
     /// Those that break it only where somebody lies.
     pub const BY_LIES: [Self; 6] =
         [Self::AnyStatus, Self::FramesOfAnySize, Self::AnyAddress, Self::AnyRound, Self::AnyEnd, Self::HearsayBelieved];

@@ -39,8 +39,12 @@ impl World<'_> {
         let index = self.hosts.iter().flatten().position(|host| host.membership.is_some_and(|m| m.out))?;
         let host = self.hosts.iter_mut().flatten().nth(index)?;
         let Membership { who, gid, vid, .. } = host.membership.take()?;
+        let place = host.place;
         if self.scenario.spares_the_living() && !host.app.leaving {
             return Some(format!("{who} was excluded, and nothing but deaths has happened"));
+        }
+        if self.scenario.is_of_blame() && !self.was_narrow(place) {
+            return Some(format!("{who} was excluded, and everything gets through to it and from it"));
         }
         let uid = Uid::new(who.node, who.incarnation);
         // A leader that is alone with its learners decides without a word.

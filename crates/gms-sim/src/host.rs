@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gms::{Bootstrap, DetectorConfig, DirectoryConfig, Node, NodeConfig};
 use gms_check::{Record, Uid};
-use gms_core::{Config, Event, Gid, Input, Time, Timing, Transmit};
+use gms_core::{Config, Event, Gid, Input, Refusal, Time, Timing, Transmit};
 
 use crate::application::{Application, End};
 use crate::draw::Draw;
@@ -61,12 +61,14 @@ pub(crate) fn address(place: usize) -> SocketAddr {
 }
 
 impl Host {
-    /// Starts process `index` of `scenario` the way `birth` says.
-    pub(crate) fn start(scenario: &Scenario, index: usize, birth: &Birth, now: Time) -> Self {
+    /// Starts process `index` of `scenario` the way `birth` says, where the interface may carry less than usual.
+    pub(crate) fn start(scenario: &Scenario, index: usize, birth: &Birth, now: Time, carries: Option<u16>) -> Self {
         let mut draw = Draw::new(scenario.name.seed(), 100 + index as u64);
         let uid = gms_core::Uid::new(birth.node, draw.bits());
+        let largest = carries.unwrap_or(Config::MOST_IN_A_DATAGRAM);
         let core = Config {
-            params: scenario.params.clone(),
+            params: gms_core::Params { datagram: scenario.params.datagram.min(largest), ..scenario.params.clone() },
+            largest,
             budget: birth.budget,
             pending: birth.pending,
             weight: birth.weight,
@@ -193,6 +195,8 @@ impl Host {
             End::Left { released: true } | End::Crashed => None,
             // Somebody has to let it go if anybody can hear it.
             End::Left { released: false } if !scenario.is_faultless() => None,
+            // Its interface carries too little; it is started again when that is over.
+            End::Refused(Refusal::Datagram { .. }) => None,
             End::Excluded if self.app.leaving || scenario.may_exclude() => None,
             end => Some(format!("{} ended with {end:?}", self.uid)),
         }

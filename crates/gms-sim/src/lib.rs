@@ -59,7 +59,7 @@ mod world;
 
 pub use blockade::Blockade;
 pub use campaign::Campaign;
-pub use network::{FAULT_KINDS, FaultCounts, LINEAGE_FAULT_KINDS};
+pub use network::{BLAME_FAULT_KINDS, FAULT_KINDS, FaultCounts, LINEAGE_FAULT_KINDS};
 pub use report::{Ending, HitCounts, Hits, RunReport};
 pub use scenario::{NoSuchRun, RunName, Scenario};
 pub use shrink::shrink;

@@ -6,11 +6,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use gms_check::Event;
-use gms_core::{Gid, ProcessIdentity, Uid};
+use gms_core::{Gid, Input, ProcessIdentity, Refusal, Uid};
 
 use crate::application::End;
 use crate::host::{Host, address};
-use crate::scenario::{Again, Birth, Entry, Kill, LastWords, Lineages, Passes, Rift, Side, Standstill, Step};
+use crate::network::Limits;
+use crate::scenario::{
+    Again, Birth, Entry, Kill, LastWords, Lineages, Narrow, Passes, Rift, Side, Standstill, Step, Way,
+};
 use crate::world::{Happening, World};
 
 /// How often a process tries to reach those that it watches, and its host looks for the dead.
@@ -27,6 +30,10 @@ pub(crate) struct Trouble {
     sides: BTreeMap<usize, Vec<usize>>,
     /// The cut that each makes now.
     cuts: BTreeMap<usize, usize>,
+    /// The place that each narrow is at; it stays here when that is over.
+    narrows: BTreeMap<usize, usize>,
+    /// Bytes that the interface at a place carries, where that is less than usual.
+    interfaces: BTreeMap<usize, u16>,
     /// Lineages that have acknowledged something.
     spoken: BTreeSet<Gid>,
     /// Faults that began before there was anybody to write them down.
@@ -57,6 +64,13 @@ impl World<'_> {
         }
         for (index, kill) in lineages.kills.iter().enumerate() {
             self.queue.push(kill.at, Happening::Kill(index));
+        }
+        for (index, narrow) in lineages.narrows.iter().enumerate() {
+            self.queue.push(narrow.at, Happening::Narrow(index));
+            self.queue.push(narrow.at + narrow.lasts, Happening::Widen(index));
+        }
+        if let Some(at) = lineages.multicast_ends {
+            self.queue.push(at, Happening::MulticastEnds);
         }
         for at in &lineages.forced {
             self.queue.push(*at, Happening::Force);
@@ -90,6 +104,81 @@ impl World<'_> {
             true => self.note(fault),
             false => self.trouble.unwritten.push(fault),
         }
+    }
+
+    /// What is long does not get through to a place any more, or from it.
+    pub(crate) fn narrow(&mut self, index: usize) {
+        let scenario = self.scenario;
+        let Narrow { side, bytes, way, .. } = &scenario.lineages.as_ref().expect("planned by it").narrows[index];
+        if self.calm {
+            return;
+        }
+        let place = self.places_of(side)[0];
+        self.trouble.narrows.insert(index, place);
+        let limits = Limits {
+            to: matches!(way, Way::In | Way::Both).then_some(*bytes),
+            from: (*way != Way::In).then_some(*bytes),
+        };
+        self.network.narrow(address(place), limits);
+        if *way == Way::Interface {
+            self.carries(place, Some(*bytes));
+        }
+        let fault = Event::Fault { kind: "narrow".to_owned() };
+        match self.hosts.iter().any(Option::is_some) {
+            true => self.note(fault),
+            false => self.trouble.unwritten.push(fault),
+        }
+    }
+
+    /// It does again.
+    pub(crate) fn widen(&mut self, index: usize) {
+        let Some(place) = self.trouble.narrows.get(&index).copied() else { return };
+        if self.network.widen(address(place)) {
+            self.carries(place, None);
+            self.note(Event::Heal);
+        }
+    }
+
+    /// Everything gets through everywhere.
+    pub(crate) fn widen_all(&mut self) {
+        let places: Vec<usize> = self.trouble.narrows.values().copied().collect();
+        for place in places {
+            self.network.widen(address(place));
+            self.carries(place, None);
+        }
+    }
+
+    /// The interface at a place says that it carries so many bytes; `None`: as many as at first. A process that was
+    /// refused for that is started again, as by whoever watches over it.
+    fn carries(&mut self, place: usize, bytes: Option<u16>) {
+        let largest = bytes.unwrap_or(gms_core::Config::MOST_IN_A_DATAGRAM);
+        match bytes {
+            Some(bytes) => self.trouble.interfaces.insert(place, bytes),
+            None => self.trouble.interfaces.remove(&place),
+        };
+        for index in self.living(|host| host.place == place) {
+            self.act(index, |host, _, now| host.node.handle(now, Input::Carries(largest)));
+        }
+        let is_refused = |host: &Host| matches!(host.app.end, Some(End::Refused(Refusal::Datagram { .. })));
+        let refused = |host: &Option<Host>| host.as_ref().is_some_and(|h| h.place == place && !h.gone && is_refused(h));
+        if let Some(index) = self.hosts.iter().position(refused).filter(|_| bytes.is_none()) {
+            let Some(host) = &mut self.hosts[index] else { return };
+            host.gone = true;
+            let again = self.births[index].clone();
+            self.births.push(Birth { at: self.now, ..again });
+            self.hosts.push(None);
+            self.queue.push(self.now, Happening::Start(self.hosts.len() - 1));
+        }
+    }
+
+    /// What the interface at a place carries, if that is less than usual.
+    pub(crate) fn interface(&self, place: usize) -> Option<u16> {
+        self.trouble.interfaces.get(&place).copied()
+    }
+
+    /// Whether what is long was lost on its way to a place, or from it, at any time.
+    pub(crate) fn was_narrow(&self, place: usize) -> bool {
+        self.trouble.narrows.values().any(|narrow| *narrow == place)
     }
 
     /// Writes down what happened before the first process was there.

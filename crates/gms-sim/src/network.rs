@@ -52,7 +52,7 @@ pub const FAULT_KINDS: [&str; 30] = [
 ];
 
 /// Those that only runs with several lineages have.
-pub const LINEAGE_FAULT_KINDS: [&str; 9] = [
+pub const LINEAGE_FAULT_KINDS: [&str; 11] = [
     "rift",
     "rift, one side mute",
     "rift, one side deaf",
@@ -60,9 +60,14 @@ pub const LINEAGE_FAULT_KINDS: [&str; 9] = [
     "rift to a ring",
     "rift of multicast",
     "forced view",
+    "narrow",
+    "too long",
     "connection refused",
     "proved by its host",
 ];
+
+/// Those that only runs have in which not all gets through.
+pub const BLAME_FAULT_KINDS: [&str; 1] = ["end of multicast"];
 
 /// What one cut severs.
 #[derive(Debug, Default)]
@@ -71,6 +76,13 @@ struct Severed {
     links: Vec<(SocketAddr, SocketAddr)>,
     /// Who gets no multicast.
     unreached: BTreeSet<SocketAddr>,
+}
+
+/// Bytes that get through to a place, and from it, where that is less than usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Limits {
+    pub(crate) to: Option<u16>,
+    pub(crate) from: Option<u16>,
 }
 
 /// The network of a run.
@@ -85,6 +97,9 @@ pub(crate) struct Network {
     /// Those under way, by the number of cuts before.
     cuts: BTreeMap<usize, Severed>,
     cuts_made: usize,
+    narrows: BTreeMap<SocketAddr, Limits>,
+    /// No multicast reaches anybody any more.
+    without_multicast: bool,
     pub(crate) counts: FaultCounts,
     pub(crate) datagrams: u64,
 }
@@ -101,6 +116,8 @@ impl Network {
             corruption: 0.0,
             cuts: BTreeMap::new(),
             cuts_made: 0,
+            narrows: BTreeMap::new(),
+            without_multicast: false,
             counts: FaultCounts::new(),
             datagrams: 0,
         }
@@ -218,6 +235,23 @@ impl Network {
         self.cuts.is_empty()
     }
 
+    /// No more gets through than these allow.
+    pub(crate) fn narrow(&mut self, place: SocketAddr, limits: Limits) {
+        self.count("narrow");
+        self.narrows.insert(place, limits);
+    }
+
+    /// Everything does again. False if it did before.
+    pub(crate) fn widen(&mut self, place: SocketAddr) -> bool {
+        self.narrows.remove(&place).is_some()
+    }
+
+    /// No multicast reaches anybody from now on, whatever else gets better.
+    pub(crate) fn end_multicast(&mut self) {
+        self.count("end of multicast");
+        self.without_multicast = true;
+    }
+
     /// Whether nothing from `from` reaches `to`.
     pub(crate) fn is_cut(&self, from: SocketAddr, to: SocketAddr) -> bool {
         self.faults.is_cut(from, to)
@@ -236,10 +270,19 @@ impl Network {
         &mut self,
         from: SocketAddr,
         to: SocketAddr,
-        is_multicast: bool,
+        (is_multicast, len): (bool, usize),
     ) -> impl Iterator<Item = Duration> + use<> {
         self.datagrams += 1;
         let fate = self.faults.fate(from, to);
+        let limits = |at| self.narrows.get(&at).copied().unwrap_or_default();
+        let narrow = limits(from).from.into_iter().chain(limits(to).to).any(|bytes| len > usize::from(bytes));
+        if narrow {
+            self.count("too long");
+            return [None, None].into_iter().flatten();
+        }
+        if is_multicast && self.without_multicast {
+            return [None, None].into_iter().flatten();
+        }
         if is_multicast && self.cuts.values().any(|cut| cut.unreached.contains(&to)) {
             self.count("lost by a cut");
             return [None, None].into_iter().flatten();
@@ -280,8 +323,8 @@ impl Network {
     }
 
     pub(crate) fn count(&mut self, what: &'static str) {
-        let listed = FAULT_KINDS.contains(&what) || LINEAGE_FAULT_KINDS.contains(&what);
-        debug_assert!(listed, "{what} is not listed");
+        let listed = [&FAULT_KINDS[..], &LINEAGE_FAULT_KINDS, &BLAME_FAULT_KINDS];
+        debug_assert!(listed.iter().any(|kinds| kinds.contains(&what)), "{what} is not listed");
         *self.counts.entry(what).or_default() += 1;
     }
 }

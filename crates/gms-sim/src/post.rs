@@ -67,7 +67,9 @@ impl World<'_> {
                 }
             }
             let mut first = None;
-            for delay in self.network.pass(source, target, is_multicast) {
+            // A connection has no datagrams.
+            let len = if matches!(destination, Destination::Stream(_)) { 0 } else { datagram.len() };
+            for delay in self.network.pass(source, target, (is_multicast, len)) {
                 first.get_or_insert(self.now + delay);
                 let datagram = self.network.carry(&datagram, destination);
                 let arrival = Happening::Arrive { to: place, from: source, datagram, strike: after.take() };

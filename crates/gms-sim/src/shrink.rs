@@ -95,11 +95,12 @@ macro_rules! list {
     };
 }
 
-const LISTS: [List; 16] = [
+const LISTS: [List; 17] = [
     list!(lineages.kills),
     list!(lineages.rifts),
     list!(lineages.standstills),
     list!(lineages.forced),
+    list!(lineages.narrows),
     list!(clients),
     list!(orders),
     list!(departures),

@@ -85,6 +85,11 @@ pub(crate) enum Happening {
     /// The leader of a lineage.
     Silence(Gid),
     Force,
+    /// A place, by the number of the narrow.
+    Narrow(usize),
+    /// It is over.
+    Widen(usize),
+    MulticastEnds,
     Dial,
     Calm,
     Look,
@@ -307,6 +312,9 @@ impl<'a> World<'a> {
             Happening::Kill(index) => self.kill(index),
             Happening::Silence(gid) => self.silence(gid),
             Happening::Force => self.force(),
+            Happening::Narrow(index) => self.narrow(index),
+            Happening::Widen(index) => self.widen(index),
+            Happening::MulticastEnds => self.network.end_multicast(),
             Happening::Dial => self.dial(),
             Happening::Look => {
                 let gap = if self.scenario.lineages.is_some() { LONG_LOOK } else { LOOK };
@@ -317,7 +325,8 @@ impl<'a> World<'a> {
 
     fn start(&mut self, index: usize) {
         let birth = &self.births[index];
-        self.hosts[index] = Some(Host::start(self.scenario, index, birth, self.now));
+        let carries = self.interface(birth.place);
+        self.hosts[index] = Some(Host::start(self.scenario, index, birth, self.now, carries));
         self.queue.push(self.now + birth.traffic.gap, Happening::Send(index));
         self.write_down();
         self.queue.push(self.now, Happening::Read(index));

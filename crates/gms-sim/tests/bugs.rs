@@ -18,19 +18,21 @@ fn likely(bug: Bug) -> &'static [u64] {
     match bug {
         Bug::BothHalvesOfATie => &[20],
         Bug::SafeByTheLeaderAlone => &[34],
-        Bug::RepackedInTheView => &[40],
+        Bug::RepackedInTheView => &[53],
         Bug::HoldKeptOverAView => &[24],
         Bug::StampsAfterProposing => &[8],
         Bug::AcceptedValueIgnored => &[53],
-        Bug::CutByTheMinimum | Bug::CutByMyOwnLog => &[48],
+        Bug::CutByTheMinimum => &[48],
+        Bug::CutByMyOwnLog => &[126],
         Bug::PromiseWithoutWedge => &[604],
         Bug::SurvivorsWithoutPromise => &[234],
-        Bug::WedgedAndSilent => &[1103],
-        Bug::WedgedLeaderWaits | Bug::UnwedgedByPlanOnly => &[227],
+        Bug::WedgedAndSilent => &[3196],
+        Bug::WedgedLeaderWaits | Bug::UnwedgedByPlanOnly => &[80],
         Bug::NewLifeRefused => &[343],
         Bug::GoneNotUnderstood => &[264],
         Bug::NeverSettles => &[100],
-        Bug::EndNeedsTheNextView => &[22],
+        Bug::BlamesAnybody => &[33],
+        Bug::EndNeedsTheNextView => &[28],
         _ => &[],
     }
 }
@@ -100,4 +102,9 @@ fn every_planted_bug_of_lineages_is_found() {
     // could create one.
     let bugs = Bug::OF_LINEAGES.into_iter().filter(|bug| *bug != Bug::ExileCreates);
     hunt_all(&bugs.collect::<Vec<_>>(), Scenario::lineage);
+}
+
+#[test]
+fn every_planted_bug_of_blame_is_found() {
+    hunt_all(&Bug::OF_BLAME, Scenario::blame);
 }

@@ -7,7 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gms_check::Property;
-use gms_sim::{Blockade, Campaign, Ending, FAULT_KINDS, Hits, LINEAGE_FAULT_KINDS, RunName, Scenario, Situation, run};
+use gms_sim::{
+    BLAME_FAULT_KINDS, Blockade, Campaign, Ending, FAULT_KINDS, Hits, LINEAGE_FAULT_KINDS, RunName, Scenario,
+    Situation, run,
+};
 
 fn named(name: &str) -> RunName {
     name.parse().unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -139,6 +142,18 @@ fn no_lineage_gives_up_what_it_acknowledged() {
     }
 }
 
+/// Multicast ends, or what is long is lost: whom that does not concern stays in, and at last all go on.
+#[test]
+fn nobody_is_blamed_for_what_does_not_get_through_elsewhere() {
+    let campaign = campaign(&names("b", 1..=150, ""));
+    for kind in BLAME_FAULT_KINDS.iter().chain(&["narrow", "too long", "rift of multicast"]) {
+        assert!(campaign.faults.get(kind).is_some_and(|count| *count > 0), "no fault '{kind}'\n{campaign}");
+    }
+    let excluded = campaign.situations.get(&Situation::Excluded);
+    assert!(excluded.is_some_and(|count| *count > 0), "nobody was put out\n{campaign}");
+    assert_eq!(campaign.endings.get(&Ending::Converged), Some(&campaign.seeds), "{campaign}");
+}
+
 #[test]
 fn seeds_that_once_failed_pass() {
     let listed = include_str!("../regressions.txt").lines().filter(|line| !line.starts_with('#'));
@@ -171,6 +186,7 @@ fn the_name_in_a_report_repeats_the_run() {
         Scenario::mortal(5),
         Scenario::immortal(5),
         Scenario::lineage(5),
+        Scenario::blame(5),
         Scenario::mortal(5).only_followers_die(),
         first(&|seed| Some(Scenario::mortal(seed)).filter(|s| !s.orders.is_empty())).plain(),
         first(&|seed| Some(Scenario::immortal(seed)).filter(|s| s.watchful)?.plain().unwatched()),

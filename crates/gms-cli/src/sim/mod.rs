@@ -39,13 +39,14 @@ pub(crate) struct SimFlags {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// Runs these, the last one included, on all cores; or a single one. With an m, an i or an l before it they are of
+    /// Runs these, the last one included, on all cores; or a single one. With an m, an i, an l or a b before it they are of
     /// that kind, as l1..l200
     #[arg(long, value_name = "A..B")]
     seeds: Option<Seeds>,
 
     /// Runs one again and prints what it is and everything that happens. NAME is a seed, as 17; with an m before it
-    /// processes may die, with an i none does, with an l more than one lineage may arise; behind it -followers leaves
+    /// processes may die, with an i none does, with an l more than one lineage may arise, with a b none
+    /// dies, but not all gets through; behind it -followers leaves
     /// out what happens to a leader, -plain what operators choose and order and the newest faults, -unwatched the
     /// directory
     #[arg(long, value_name = "NAME")]

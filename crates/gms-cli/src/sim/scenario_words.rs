@@ -6,8 +6,8 @@ use std::time::Duration;
 use gms_core::{QuorumMode, Ranking, Time};
 use gms_sim::Scenario;
 use gms_sim::scenario::{
-    Again, Birth, Blow, Death, Entry, LastWords, Lineages, Mortality, Passes, Reader, Shape, Side, Strike, Victim,
-    Whom, Wish,
+    Again, Birth, Blow, Death, Entry, LastWords, Lineages, Mortality, Narrow, Passes, Reader, Shape, Side, Strike,
+    Victim, Way, Whom, Wish,
 };
 
 /// What a run does, a line each.
@@ -140,13 +140,7 @@ fn happenings(scenario: &Scenario) -> Vec<(Time, String)> {
 fn lineage_happenings(lineages: &Lineages) -> Vec<(Time, String)> {
     let mut events = Vec::new();
     for rift in &lineages.rifts {
-        let side = match &rift.side {
-            Side::Places(places) => {
-                places.iter().map(|place| format!("10.0.0.{}", place + 1)).collect::<Vec<_>>().join(", ")
-            }
-            Side::Leader => "the leader".to_owned(),
-            Side::Any => "a process".to_owned(),
-        };
+        let side = side(&rift.side);
         let steps = rift.steps.iter().map(|step| format!("{} for {}", passes(step.passes), time(step.lasts)));
         events.push((rift.at, format!("between {side} and the others: {}", steps.collect::<Vec<_>>().join(", "))));
     }
@@ -162,8 +156,31 @@ fn lineage_happenings(lineages: &Lineages) -> Vec<(Time, String)> {
         let spared = kill.spared.map_or(String::new(), |place| format!(" but the one at 10.0.0.{}", place + 1));
         (kill.at, format!("{who}{spared} are killed{}", kill.again.map_or(String::new(), again)))
     }));
+    events.extend(lineages.narrows.iter().map(|Narrow { at, lasts, side: whose, bytes, way }| {
+        let (whose, lasts) = (side(whose), time(*lasts));
+        let words = match way {
+            Way::In => format!("what is longer than {bytes} B does not get through to {whose} for {lasts}"),
+            Way::Out => format!("what is longer than {bytes} B does not get through from {whose} for {lasts}"),
+            Way::Both => {
+                format!("what is longer than {bytes} B does not get through to {whose} or from it for {lasts}")
+            }
+            Way::Interface => format!("the interface of {whose} carries {bytes} B for {lasts}"),
+        };
+        (*at, words)
+    }));
+    events.extend(lineages.multicast_ends.map(|at| (at, "no multicast gets through to anybody any more".to_owned())));
     events.extend(lineages.forced.iter().map(|at| (*at, "an operator forces a view".to_owned())));
     events
+}
+
+fn side(side: &Side) -> String {
+    match side {
+        Side::Places(places) => {
+            places.iter().map(|place| format!("10.0.0.{}", place + 1)).collect::<Vec<_>>().join(", ")
+        }
+        Side::Leader => "the leader".to_owned(),
+        Side::Any => "a process".to_owned(),
+    }
 }
 
 fn again(again: Again) -> String {

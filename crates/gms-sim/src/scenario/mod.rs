@@ -19,7 +19,7 @@ use crate::draw::Draw;
 pub use clients::ClientPlan;
 pub(crate) use label::Inside;
 pub use label::Label;
-pub use lineage::{Again, Kill, LastWords, Lineages, Passes, Rift, Side, Standstill, Step};
+pub use lineage::{Again, Kill, LastWords, Lineages, Narrow, Passes, Rift, Side, Standstill, Step, Way};
 pub use mortality::{Blow, Closing, Crash, Death, Mortality, Strike, Whom};
 pub use name::{NoSuchRun, RunName};
 pub use network::{Burst, Cut, NetworkPlan, Pause, Shape, Silence, Spike, Victim};
@@ -305,6 +305,11 @@ impl Scenario {
             mortality.closings.is_empty() && mortality.strikes.iter().all(|s| matches!(s.blow, Blow::Crash(_)))
         };
         self.network.is_calm() && self.mortality.as_ref().is_some_and(only_deaths) && !self.orders_exclusions()
+    }
+
+    /// Whether nobody dies and no link is down, but not all gets through: see [`Scenario::blame`].
+    pub(crate) fn is_of_blame(&self) -> bool {
+        self.name.is_of_blame()
     }
 
     /// Whether a live process may be taken to be dead.

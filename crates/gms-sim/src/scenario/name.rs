@@ -14,6 +14,7 @@ use super::Scenario;
 /// | `m542` | [`Scenario::mortal`] |
 /// | `i12` | [`Scenario::immortal`] |
 /// | `l17` | [`Scenario::lineage`] |
+/// | `b17` | [`Scenario::blame`] |
 /// | `-followers` behind it | [`Scenario::only_followers_die`] |
 /// | `-plain` | [`Scenario::plain`] |
 /// | `-unwatched` | [`Scenario::unwatched`], for those that can be |
@@ -49,6 +50,8 @@ enum Deaths {
     Immortal,
     /// They may, and more than one lineage may come of it.
     Lineage,
+    /// None does, but not all gets through.
+    Blame,
 }
 
 impl RunName {
@@ -66,6 +69,15 @@ impl RunName {
 
     pub(super) fn lineage(seed: u64) -> Self {
         Self { deaths: Deaths::Lineage, ..Self::draw(seed) }
+    }
+
+    pub(super) fn blame(seed: u64) -> Self {
+        Self { deaths: Deaths::Blame, ..Self::draw(seed) }
+    }
+
+    /// Whether it is one of [`Scenario::blame`].
+    pub(crate) fn is_of_blame(self) -> bool {
+        self.deaths == Deaths::Blame
     }
 
     /// The seed it is drawn from, and from which the run draws the rest.
@@ -91,6 +103,7 @@ impl RunName {
             Deaths::Mortal => Scenario::mortal(self.seed),
             Deaths::Immortal => Scenario::immortal(self.seed),
             Deaths::Lineage => Scenario::lineage(self.seed),
+            Deaths::Blame => Scenario::blame(self.seed),
         };
         if self.followers {
             scenario = scenario.only_followers_die();
@@ -109,6 +122,7 @@ impl fmt::Display for RunName {
             Deaths::Mortal => "m",
             Deaths::Immortal => "i",
             Deaths::Lineage => "l",
+            Deaths::Blame => "b",
         };
         write!(f, "{deaths}{}", self.seed)?;
         for (is_so, suffix) in [(self.followers, "-followers"), (self.plain, "-plain"), (self.unwatched, "-unwatched")]
@@ -126,7 +140,7 @@ impl fmt::Display for RunName {
 pub enum NoSuchRun {
     /// It is not written like a name.
     #[error(
-        "give a seed, as 17, m542 (processes may die), i12 (none does) or l17 (more than one lineage may arise), with -followers, -plain or -unwatched behind it"
+        "give a seed, as 17, m542 (processes may die), i12 (none does), l17 (more than one lineage may arise) or b17 (not all gets through), with -followers, -plain or -unwatched behind it"
     )]
     Unreadable,
     /// A directory of who is there is needed, so nobody can be [unwatched](Scenario::unwatched).
@@ -146,9 +160,10 @@ impl FromStr for RunName {
             Some('m') => Self::mortal,
             Some('i') => Self::immortal,
             Some('l') => Self::lineage,
+            Some('b') => Self::blame,
             _ => Self::draw as fn(u64) -> Self,
         };
-        let seed = seed.strip_prefix(['m', 'i', 'l']).unwrap_or(seed);
+        let seed = seed.strip_prefix(['m', 'i', 'l', 'b']).unwrap_or(seed);
         // A number of Rust may have a plus before it.
         let seed = Some(seed).filter(|seed| seed.bytes().all(|digit| digit.is_ascii_digit()));
         let mut name = of(seed.and_then(|seed| seed.parse().ok()).ok_or(NoSuchRun::Unreadable)?);
@@ -179,7 +194,7 @@ mod tests {
         let mut unwatched = 0;
         for seed in [0, 17, 542, u64::MAX].into_iter().chain(1..40) {
             for suffix in ["", "-followers", "-plain", "-followers-plain"] {
-                for kind in ["", "m", "i", "l"] {
+                for kind in ["", "m", "i", "l", "b"] {
                     let text = format!("{kind}{seed}{suffix}");
                     let name: RunName = text.parse().expect(&text);
                     assert_eq!((name.to_string(), name.scenario().name), (text.clone(), name));
@@ -200,6 +215,7 @@ mod tests {
         assert_eq!(named("17"), Scenario::draw(17));
         assert_eq!(named("m542"), Scenario::mortal(542));
         assert_eq!(named("l17"), Scenario::lineage(17));
+        assert_eq!(named("b17"), Scenario::blame(17));
         assert_eq!(named("i12-plain"), Scenario::immortal(12).plain());
         assert_eq!(named("m5-plain-followers"), Scenario::mortal(5).only_followers_die().plain());
     }

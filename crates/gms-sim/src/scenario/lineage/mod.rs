@@ -2,6 +2,7 @@
 //! cut off, stopped, killed and started again so long that groups lose each other, and meet again.
 
 mod arrivals;
+mod blame;
 mod trouble;
 
 use std::time::Duration;
@@ -26,6 +27,10 @@ pub struct Lineages {
     pub first_words: Option<LastWords>,
     /// An operator forces a view at one process, if one that is blocked can be found.
     pub forced: Vec<Time>,
+    /// Long datagrams do not get through to a place, or from it.
+    pub narrows: Vec<Narrow>,
+    /// From then on no multicast reaches anybody, after the faults are over, too.
+    pub multicast_ends: Option<Time>,
     /// A connection to a place without a living process is refused, as a host does it. Otherwise the dead are silent.
     pub refuses: bool,
     /// So many places, one after the other, are of one host, which can prove to its processes who of its own is dead.
@@ -82,6 +87,34 @@ pub enum Passes {
     Unicast,
 }
 
+/// What is longer than so many bytes is lost on its way to a place, or from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Narrow {
+    /// When it begins.
+    pub at: Time,
+    /// For how long.
+    pub lasts: Duration,
+    /// Whose place: [`Side::Places`] names one.
+    pub side: Side,
+    /// Bytes that get through.
+    pub bytes: u16,
+    /// On which way what is longer is lost.
+    pub way: Way,
+}
+
+/// Ways to and from a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To it.
+    In,
+    /// From it.
+    Out,
+    /// Both.
+    Both,
+    /// From it, and its interface says so: its MTU is lower.
+    Interface,
+}
+
 /// Processes stand still.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standstill {
@@ -135,6 +168,23 @@ const MOST: u64 = 24;
 /// Kinds of trouble that one seed may have or not.
 const CLASSES: u64 = 11;
 
+impl Lineages {
+    /// Nothing happens to them.
+    fn quiet() -> Self {
+        Self {
+            rifts: Vec::new(),
+            standstills: Vec::new(),
+            kills: Vec::new(),
+            first_words: None,
+            forced: Vec::new(),
+            narrows: Vec::new(),
+            multicast_ends: None,
+            refuses: true,
+            beside: 1,
+        }
+    }
+}
+
 impl Scenario {
     /// The scenario of `seed` in which lineages arise, part and meet.
     pub fn lineage(seed: u64) -> Self {
@@ -144,13 +194,9 @@ impl Scenario {
         let mut chaos = draw.magnitude(3_000_000..=40_000_000);
         let mut births = draw_births(&mut draw, initial as usize, late as usize, chaos);
         let mut lineages = Lineages {
-            rifts: Vec::new(),
-            standstills: Vec::new(),
-            kills: Vec::new(),
-            first_words: None,
-            forced: Vec::new(),
             refuses: draw.chance(0.8),
             beside: draw.pick(&[1, 1, 1, 2, MOST as usize]),
+            ..Lineages::quiet()
         };
         // Few classes in most seeds: many at a time hide each other.
         let most = draw.pick(&[1, 1, 2, 2, 3, 4]);
@@ -165,6 +211,7 @@ impl Scenario {
         if draw.chance(0.06) {
             lineages.forced.push(Time::ZERO + draw.micros(chaos / 2..=chaos));
         }
+        blame::add_narrows(seed, &mut lineages, &mut births, chaos);
         let (from, to) = (Duration::ZERO, Duration::from_micros(chaos));
         let delay = Duration::from_micros(50)..Duration::from_micros(draw.magnitude(100..=5_000));
         let mut network = NetworkPlan::calm(delay, from);
@@ -229,6 +276,7 @@ mod tests {
         some("forced", &|s| !lineages(s).forced.is_empty());
         some("several on a host", &|s| lineages(s).beside > 1);
         some("refused", &|s| lineages(s).refuses);
+        some("narrow", &|s| !lineages(s).narrows.is_empty());
         some("apart from the beginning", &|s| lineages(s).rifts.iter().any(|rift| rift.at == Time::ZERO));
         some("expected", &|s| !s.expected().is_empty());
         some("only those expected cut off", &|s| {
