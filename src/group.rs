@@ -133,7 +133,7 @@ impl Group {
         core.params.datagram = datagram(&config, address, core.largest)?;
         core.timing = config.timing.clone();
         core.budget = transport.receive_budget().min(u32::MAX as usize) as u32;
-        let deaths = Deaths::new();
+        let deaths = Deaths::new(address.ip());
         core.process = Some(deaths.identity());
         core.weight = config.weight;
         core.pending = config.pending;

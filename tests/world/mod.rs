@@ -151,7 +151,8 @@ impl World {
     pub(crate) fn start_at(&mut self, place: usize, node: u64, bootstrap: Bootstrap, drawn_id: bool) {
         let index = self.nodes.len();
         self.places.push(place);
-        let process = ProcessIdentity { host: place as u64 + 1, pid: index as u32, started: 1, member: 0 };
+        let process =
+            ProcessIdentity { host: place as u64 + 1, machine: 0, boot: 0, pid: index as u32, started: 1, member: 0 };
         let params = self.params.clone();
         let core = Config {
             trace: true,

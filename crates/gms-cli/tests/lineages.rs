@@ -3,9 +3,10 @@
 
 mod common;
 
+use std::process::Command;
 use std::time::Instant;
 
-use common::namespaces::Hosts;
+use common::namespaces::{Hosts, say};
 use common::{Finished, LIMIT, Server, one_leader, program_on, stop_all};
 use serde_json::Value;
 
@@ -141,4 +142,41 @@ fn survivors_on_two_hosts_go_on_when_either_of_them_says_so() {
         say_on(&hosts, 1 - host, "on we go");
         servers[..2].iter().for_each(|server| server.wait_for_message("on we go"));
     }
+}
+
+/// Of two hosts the one whose server led loses its power. Nobody sees that its server is dead, but the host itself knows
+/// it when it is back.
+#[test]
+fn two_servers_go_on_when_the_host_of_one_was_started_again() {
+    let Some(hosts) = Hosts::new(2) else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let booted = |host: usize, boot: &str, id: &str| {
+        let file = dir.path().join(boot);
+        std::fs::write(&file, format!("{boot}\n")).expect("it is written");
+        let program =
+            program_on(hosts.name(host), &[&["server", "--json", "--insecure", "--id", id], &NETWORK[..]].concat());
+        let mut arguments = program.get_args();
+        let enter: Vec<_> = arguments.by_ref().take(3).collect();
+        let mut command = Command::new(program.get_program());
+        command.args(enter).args(["sh", "-c", "mount --bind \"$0\" /proc/sys/kernel/random/boot_id && exec \"$@\""]);
+        command.arg(file).args(arguments);
+        Server::run(command)
+    };
+    let server = booted(0, "the only boot of one", "1");
+    let mut leader = booted(1, "the first boot of the other", "2");
+    [&server, &leader].iter().for_each(|server| _ = server.wait_for_followers(1));
+    if !std::path::Path::new("/etc/machine-id").exists() {
+        say("SKIP two_servers_go_on_when_the_host_of_one_was_started_again: there is no /etc/machine-id");
+        return;
+    }
+    say_on(&hosts, 0, "before");
+    leader.crash();
+    server.wait_for("blocked");
+    let again = booted(1, "the second boot of the other", "2");
+    again.wait_for_followers(1);
+    say_on(&hosts, 1, "after");
+    [&server, &again].iter().for_each(|server| server.wait_for_message("after"));
+    let first = server.wait_for("started")["clients"][0].as_str().expect("a place").to_owned();
+    let read = run_on(&hosts, 0, &["recv", "--from", "1", "--count", "2", "--server", &first]);
+    assert!(read.stdout.contains("before") && read.stdout.contains("after"), "{}", read.stdout);
 }

@@ -47,12 +47,17 @@ impl fmt::Display for Uid {
 
 /// Which process a member is, so that others on the same host can prove its death. gms-core only carries it.
 ///
-/// Two of them may be compared only if their `host` is the same.
+/// The ids and times of two of them may be compared only if their `host` is the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct ProcessIdentity {
     /// Digest of everything that has to be the same for the other numbers to mean the same: the boot of the host, and
     /// the namespaces that process ids and start times are counted in.
     pub host: u64,
+    /// Digest of what the machine keeps when it is started again, and of the address that the member is reached at there;
+    /// zero where that is not known.
+    pub machine: u64,
+    /// Digest of the machine's present boot: whatever ran there in another one is dead.
+    pub boot: u64,
     /// The process id there.
     pub pid: u32,
     /// When the process started, in clock ticks after the boot: ids are given out again.

@@ -43,7 +43,14 @@ pub(crate) struct Trouble {
 impl Lineages {
     /// What process `index`, which runs at a place, says it is: its host, and its number among all.
     pub(crate) fn identity(&self, place: usize, index: usize) -> ProcessIdentity {
-        ProcessIdentity { host: self.host(place), pid: index as u32 + 1, started: index as u64, member: 1 }
+        ProcessIdentity {
+            host: self.host(place),
+            machine: 0,
+            boot: 0,
+            pid: index as u32 + 1,
+            started: index as u64,
+            member: 1,
+        }
     }
 
     /// The host that a place is on.
