@@ -114,7 +114,7 @@ impl Joiner {
     /// A control message for one who is not a member yet.
     pub(crate) fn on_control(&mut self, cx: &mut Context, gid: Gid, from: SocketAddr, control: Control) -> Joining {
         match control {
-            Control::JoinChallenge { cookie, datagram, padding } => {
+            Control::JoinChallenge { to, cookie, datagram, padding } if to == cx.config.uid.incarnation => {
                 self.proofs = if padding.is_empty() { self.proofs.saturating_add(1) } else { 0 };
                 self.size = Some((datagram, from));
                 let request = self.request(cx, false);
@@ -123,7 +123,7 @@ impl Joiner {
                 cx.tell(from, gid, 0, &padded(datagram, proof));
                 self.answered = Some(cx.now);
             }
-            Control::JoinRedirect { leader } => {
+            Control::JoinRedirect { to, leader } if to == cx.config.uid.incarnation => {
                 self.answered = Some(cx.now);
                 if self.leader != Some(leader) {
                     self.leader = Some(leader);
@@ -131,7 +131,7 @@ impl Joiner {
                     cx.tell(leader, gid, 0, &Control::JoinRequest(request));
                 }
             }
-            Control::JoinReject(refusal) => return Joining::Refused(refusal),
+            Control::JoinReject { to, refusal } if to == cx.config.uid.incarnation => return Joining::Refused(refusal),
             Control::Install { next: Successor::Whole(next), snapshot } if next.view.contains(cx.config.uid) => {
                 // One for those who have been members already says too little.
                 let most = next.view.params.sessions;
@@ -180,23 +180,27 @@ impl Membership {
     /// A request to join: the leader asks for proof of the address, others name the leader. Nothing
     /// is kept for it until the proof is here.
     pub(crate) fn on_join_request(&mut self, cx: &mut Context, from: SocketAddr, request: &JoinRequest) {
+        let to = request.uid.incarnation;
         if request.name != cx.config.name {
             if !request.broadcast {
                 let refusal = Refusal::Group(cx.config.name.clone());
-                cx.tell(from, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+                cx.tell(from, self.view.gid, self.view.vid, &Control::JoinReject { to, refusal });
             }
         } else if self.is_leader() {
             let datagram = self.view.params.datagram;
             let answer = match request.largest < datagram {
-                true => Control::JoinReject(Refusal::Datagram { group: datagram, here: request.largest }),
+                true => {
+                    let refusal = Refusal::Datagram { group: datagram, here: request.largest };
+                    Control::JoinReject { to, refusal }
+                }
                 false => {
                     let cookie = self.cookie(cx, request, Size::Any);
-                    Control::JoinChallenge { cookie, datagram, padding: vec![] }
+                    Control::JoinChallenge { to, cookie, datagram, padding: vec![] }
                 }
             };
             cx.tell(request.address, self.view.gid, self.view.vid, &answer);
         } else if !request.broadcast {
-            let redirect = Control::JoinRedirect { leader: self.leader().address };
+            let redirect = Control::JoinRedirect { to, leader: self.leader().address };
             cx.tell(from, self.view.gid, self.view.vid, &redirect);
         }
     }
@@ -210,7 +214,8 @@ impl Membership {
             self.on_join(cx, request);
         } else if request.name == cx.config.name && given == self.cookie(cx, &request, Size::Any) {
             let (datagram, cookie) = (self.view.params.datagram, self.cookie(cx, &request, Size::Full));
-            let challenge = |padding| Control::JoinChallenge { cookie, datagram, padding };
+            let to = request.uid.incarnation;
+            let challenge = |padding| Control::JoinChallenge { to, cookie, datagram, padding };
             cx.tell(from, self.view.gid, self.view.vid, &padded(datagram, challenge));
         } else {
             cx.stats.strangers += 1;

@@ -70,7 +70,8 @@ impl Membership {
             // Its INSTALL, which may be long, is still on its way.
             self.peers[index].heard = cx.now;
         } else if let Some(refusal) = self.refusal(cx, &request) {
-            cx.tell(to, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+            let refused = Control::JoinReject { to: request.uid.incarnation, refusal };
+            cx.tell(to, self.view.gid, self.view.vid, &refused);
         } else if self.change.is_unreached(request.uid, cx.now) {
             // It asks again.
         } else if let Some(known) = self.change.joins.iter_mut().find(|j| j.request.uid == request.uid) {
@@ -128,8 +129,9 @@ impl Membership {
             all.into_iter().partition(|j| self.namesake(j.request.uid).is_some());
         self.change.joins = waiting;
         for candidate in surplus {
-            let full = Control::JoinReject(Refusal::Full(members));
-            cx.tell(candidate.request.address, self.view.gid, self.view.vid, &full);
+            let JoinRequest { uid, address, .. } = candidate.request;
+            let full = Control::JoinReject { to: uid.incarnation, refusal: Refusal::Full(members) };
+            cx.tell(address, self.view.gid, self.view.vid, &full);
         }
     }
 
@@ -153,7 +155,8 @@ impl Membership {
             let candidate = self.change.joins.remove(at).expect("just seen");
             let holder = &self.view.members[index];
             let refusal = Refusal::NodeTaken { node: holder.uid.node.0, address: holder.address };
-            cx.tell(candidate.request.address, self.view.gid, self.view.vid, &Control::JoinReject(refusal));
+            let refused = Control::JoinReject { to: uid.incarnation, refusal };
+            cx.tell(candidate.request.address, self.view.gid, self.view.vid, &refused);
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Control {
     /// Answer to a request: prove that you receive at the address you gave. The answer to a proof is a challenge again,
     /// as long as the group's datagrams are, with a cookie of its own: one who proves that, too, can take part.
     JoinChallenge {
+        /// The incarnation of who asked, which drew it by chance: who does not hear the question cannot answer it.
+        to: u64,
         /// Keyed digest of the request and the present view; nothing is kept for it.
         cookie: u64,
         /// Bytes of the group's datagrams.
@@ -36,11 +38,18 @@ pub enum Control {
     },
     /// Ask the leader instead.
     JoinRedirect {
+        /// As of a challenge.
+        to: u64,
         /// Where it is.
         leader: SocketAddr,
     },
     /// The request is refused for good.
-    JoinReject(Refusal),
+    JoinReject {
+        /// As of a challenge.
+        to: u64,
+        /// Why.
+        refusal: Refusal,
+    },
     /// A member wants to leave; everything it sent has been ordered.
     LeaveRequest {
         /// Which of its wishes to leave: a repeat of one that was refused must not be taken for a new one.
@@ -254,7 +263,7 @@ impl Control {
             Self::JoinChallenge { .. } => words!("JOIN_CHALLENGE"),
             Self::JoinProof { .. } => words!("JOIN_PROOF"),
             Self::JoinRedirect { .. } => words!("JOIN_REDIRECT"),
-            Self::JoinReject(_) => words!("JOIN_REJECT"),
+            Self::JoinReject { .. } => words!("JOIN_REJECT"),
             Self::LeaveRequest { .. } => words!("LEAVE_REQ"),
             Self::LeaveRefused { .. } => words!("LEAVE_REFUSED"),
             Self::Nack { .. } => words!("NACK"),

@@ -67,6 +67,19 @@ fn a_leader_without_which_the_group_may_have_gone_on_refuses_nobody_for_good() {
 }
 
 #[test]
+fn a_refusal_is_for_the_one_that_asked() {
+    let mut group = Group::of(2);
+    group.joins(|_| {});
+    let me = group.members[2].uid();
+    for to in [0, me.incarnation + 1, me.incarnation] {
+        assert_eq!(group.events[2], []);
+        group.hears_in(1, 2, 0, &Control::JoinReject { to, refusal: Refusal::Full(2) });
+        group.members[2].poll_events(&mut group.events[2], usize::MAX);
+    }
+    assert_eq!(group.events[2], [Event::Refused(Refusal::Full(2))]);
+}
+
+#[test]
 fn one_whose_interface_carries_less_than_the_group_sends_is_told_both_numbers() {
     let mut group = Group::of(2);
     group.joins(|config| config.largest = 1252);

@@ -243,15 +243,17 @@ impl Forge<'_> {
         let who = self.uid();
         let me = self.group.nodes[self.to].uid();
         let who = if self.draw.chance(0.5) { me } else { who };
+        // A stranger does not hear what a process asks.
+        let asked = if self.liar == Liar::Stranger { self.draw.bits() } else { me.incarnation };
         let control = match self.draw.index(21) {
             0 => Control::JoinRequest(self.request()),
             1 => {
                 let (datagram, padding) = (self.draw.within(0..=u64::from(u16::MAX)) as u16, vec![]);
-                Control::JoinChallenge { cookie: self.draw.bits(), datagram, padding }
+                Control::JoinChallenge { to: asked, cookie: self.draw.bits(), datagram, padding }
             }
             2 => Control::JoinProof { cookie: self.draw.bits(), request: self.request(), padding: vec![] },
-            3 => Control::JoinRedirect { leader: address(self.draw.index(NODES + 2)) },
-            4 => Control::JoinReject(Refusal::Full(1)),
+            3 => Control::JoinRedirect { to: asked, leader: address(self.draw.index(NODES + 2)) },
+            4 => Control::JoinReject { to: asked, refusal: Refusal::Full(1) },
             5 => Control::LeaveRequest { attempt: self.draw.within(0..=2) as u32 },
             6 => Control::LeaveRefused { attempt: self.draw.within(0..=2) as u32, min_voters: 2 },
             7 => Control::Nack { ranges: self.ranges() },

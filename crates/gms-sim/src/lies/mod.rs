@@ -178,8 +178,8 @@ impl Trial {
             Liar::Member(me) => address(me),
         };
         let Lie { name, datagram } = Forge { draw, group, liar: self.liar, to }.lie();
-        if name == "JoinReject" && group.nodes[to].view().is_none() {
-            // A process that asks to be let in believes what it is told.
+        if name == "JoinReject" && self.liar != Liar::Stranger && group.nodes[to].view().is_none() {
+            // A process that asks to be let in believes what a member tells it.
             return Ok(());
         }
         self.lies.told += 1;
