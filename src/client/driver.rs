@@ -185,7 +185,7 @@ fn read(shared: &Shared, connection: &mut Connection, cx: &mut Context<'_>) -> P
     while let Some(line) = connection.buffered_line()? {
         let incoming = Incoming::parse(&line)?;
         if let Some(ordered) = incoming.ordered {
-            outgoing.acknowledged(ordered.gid);
+            outgoing.acknowledged(ordered.number, ordered.gid);
             let place = ordered.gseq.zip(ordered.view).map(|(gseq, view)| Ordered { gseq, view });
             outgoing.settle(ordered.number, place.ok_or(ClientError::PlaceForgotten));
         } else if let Some(refused) = incoming.not_ordered {

@@ -53,8 +53,9 @@ pub(super) struct Outgoing {
     reached: u64,
     session: Session,
     spent: bool,
-    /// The lineage that its last message was acknowledged in, and that of the present server.
-    acknowledged: Gid,
+    /// The highest message of it that was acknowledged, and in which lineage: that one has all before it, too.
+    acknowledged: (u64, Gid),
+    /// The lineage of the present server.
     here: Gid,
     /// How often in a row another lineage has refused the first message without an answer.
     refusals: u32,
@@ -109,7 +110,7 @@ impl Outgoing {
             reached: 0,
             session: Session::None,
             spent: false,
-            acknowledged: Gid::NONE,
+            acknowledged: (0, Gid::NONE),
             here: Gid::NONE,
             refusals: 0,
             asides: BytesMut::new(),
@@ -260,9 +261,12 @@ impl Outgoing {
         !spent
     }
 
-    /// A message was acknowledged in this lineage.
-    pub(super) fn acknowledged(&mut self, gid: Gid) {
-        (self.acknowledged, self.refusals) = (gid, 0);
+    /// Message `number` was acknowledged in this lineage.
+    pub(super) fn acknowledged(&mut self, number: u64, gid: Gid) {
+        self.refusals = 0;
+        if number >= self.acknowledged.0 {
+            self.acknowledged = (number, gid);
+        }
     }
 
     /// The server is in this lineage.
@@ -271,9 +275,10 @@ impl Outgoing {
     }
 
     /// Message `number` was refused for now: whether it always will be, because the server is in another lineage than
-    /// those before, in which what was acknowledged last is missing. That may be so when an operator has made two of one.
+    /// the one that has all that was acknowledged. That may be so when an operator has made two of one.
     pub(super) fn is_lost_here(&mut self, number: u64) -> bool {
-        let elsewhere = self.here != Gid::NONE && self.acknowledged != Gid::NONE && self.here != self.acknowledged;
+        let (_, there) = self.acknowledged;
+        let elsewhere = self.here != Gid::NONE && there != Gid::NONE && self.here != there;
         self.refusals = if elsewhere && number == self.first { self.refusals + 1 } else { 0 };
         self.refusals >= REFUSED_ELSEWHERE
     }
@@ -312,7 +317,7 @@ impl Outgoing {
         let left = std::mem::take(&mut self.messages);
         (self.first, self.offset, self.written, self.torn, self.reached) = (1, 0, 0, 0, 0);
         (self.session, self.spent) = (Session::None, false);
-        (self.acknowledged, self.refusals) = (Gid::NONE, 0);
+        (self.acknowledged, self.refusals) = ((0, Gid::NONE), 0);
         for Message { len, answer, .. } in left {
             let line = rest.split_to(len);
             let Some(answer) = answer else { continue };

@@ -468,12 +468,11 @@ impl Node {
         self.directory.servers()
     }
 
-    /// Whether this process knows all who vote in a lineage that it has heard of. Where nobody knows them, nobody can
-    /// know that it is over.
-    pub fn knows_voters(&self, gid: Gid) -> bool {
-        self.lineages
-            .get(gid)
-            .is_some_and(|sighting| sighting.voters.as_ref().is_some_and(|voters| voters.all().is_some()))
+    /// Those who vote in a lineage that this process has heard of, as far as it knows: where nobody knows them, nobody
+    /// can know that it is over. `None` if they are not all known.
+    pub fn known_voters(&self, gid: Gid) -> Option<Vec<(Uid, SocketAddr)>> {
+        let voters = self.lineages.get(gid)?.voters.as_ref()?.all()?;
+        Some(voters.iter().map(|seat| (seat.uid, seat.address)).collect())
     }
 
     /// Counters since the start, or since the change to the present lineage.

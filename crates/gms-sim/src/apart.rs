@@ -2,8 +2,9 @@
 //! history, or nobody can go on.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
-use gms_core::{Blocked, Gid, Out, Uid, Unsettled, ViewMember};
+use gms_core::{Blocked, Gid, Out, Uid, Unsettled};
 
 use crate::blockade::blockade;
 use crate::ending::{State, unsettled};
@@ -89,25 +90,28 @@ impl World<'_> {
         }
     }
 
-    /// Whether nobody can know that lineage `gid` is over: a voter of its last view is dead, and no process on its host
-    /// can prove it, nor does its host refuse to connect where nobody waits in that lineage; or more vote than are
-    /// named.
+    /// Whether somebody cannot know that lineage `gid` is over, who is in it or has heard of it: a voter that it knows is
+    /// dead, and no process on its host can prove it, nor does its host refuse to connect where nobody waits in that
+    /// lineage; or more vote than are named, or it has heard one word only. Who knows of a lineage may have left before
+    /// its last view.
     fn is_unaccountable(&self, gid: Gid) -> bool {
         let Some(lineages) = &self.scenario.lineages else { return false };
-        let views = self.hosts.iter().flatten().filter_map(|host| host.last_view.as_ref());
-        let Some(last) = views.filter(|view| view.gid == gid).max_by_key(|view| view.vid) else { return false };
         let living = || self.living(|_| true).into_iter().filter_map(|index| self.hosts[index].as_ref());
-        let waits = living().any(|host| host.node.view().is_some_and(|view| view.gid == gid));
+        let views = || living().filter_map(|host| host.node.view()).filter(|view| view.gid == gid);
+        let waits = views().next().is_some();
         let lives = |uid: Uid| living().any(|host| host.node.uid() == uid);
         let place = |address| self.births.iter().find(|birth| crate::host::address(birth.place) == address);
-        let known = |voter: &ViewMember| {
-            let home = place(voter.address).map(|birth| lineages.host(birth.place));
+        let known = |(uid, address): &(Uid, SocketAddr)| {
+            let home = place(*address).map(|birth| lineages.host(birth.place));
             let beside = living().any(|host| Some(lineages.host(host.place)) == home);
-            let there = living().any(|host| host.address == voter.address);
-            lives(voter.uid) || if waits { beside } else { there || lineages.refuses }
+            let there = living().any(|host| host.address == *address);
+            lives(*uid) || if waits { beside } else { there || lineages.refuses }
         };
-        let told = waits || living().any(|host| host.node.knows_voters(gid));
-        !told || last.voters().count() > NAMED || !last.voters().all(known)
+        let last = views().max_by_key(|view| view.vid);
+        let last = last.map(|view| view.voters().map(|voter| (voter.uid, voter.address)).collect());
+        let told: Vec<Vec<(Uid, SocketAddr)>> =
+            living().filter_map(|host| host.node.known_voters(gid)).chain(last).collect();
+        told.is_empty() || told.iter().any(|voters| voters.len() > NAMED || !voters.iter().all(known))
     }
 
     /// Whether a new lineage orders nothing because it has heard of another one that nobody can know to be over.

@@ -40,8 +40,8 @@ pub(crate) struct Client {
     progress: Time,
     /// How long it waits for the next answer.
     patience: Duration,
-    /// The lineage that its last message was acknowledged in, and how often in a row another one has refused the next.
-    acknowledged: Gid,
+    /// The highest message that was acknowledged, and in which lineage; how often in a row another one has refused the next.
+    acknowledged: (u64, Gid),
     refusals: u32,
     /// What was accepted by which process under which number, and has no outcome yet: session and number.
     copies: BTreeMap<(usize, u64), (u128, u64)>,
@@ -63,7 +63,7 @@ pub(crate) fn born(scenario: &Scenario) -> Vec<Client> {
         through: None,
         progress: Time::ZERO,
         patience: plan.patience,
-        acknowledged: Gid::NONE,
+        acknowledged: (0, Gid::NONE),
         refusals: 0,
         copies: BTreeMap::new(),
         notices: Vec::new(),
@@ -92,7 +92,7 @@ impl Client {
         self.disconnect();
         self.session = u128::from(self.draw.bits()) << 64 | u128::from(self.draw.bits());
         (self.open, self.last, self.cursor) = (false, 0, 0);
-        (self.acknowledged, self.refusals) = (Gid::NONE, 0);
+        (self.acknowledged, self.refusals) = ((0, Gid::NONE), 0);
         self.unanswered.clear();
     }
 
@@ -139,7 +139,10 @@ impl Client {
             Outcome::Ordered { .. } if number == 0 => (self.open, self.cursor) = (true, 1),
             Outcome::Ordered { .. } | Outcome::PlaceForgotten => {
                 self.unanswered.remove(&number);
-                (self.acknowledged, self.refusals) = (gid, 0);
+                self.refusals = 0;
+                if number >= self.acknowledged.0 {
+                    self.acknowledged = (number, gid);
+                }
             }
             Outcome::SessionExpired => self.draw_session(),
             Outcome::NotOrdered | Outcome::Unknown if number == 0 => self.draw_session(),
@@ -149,9 +152,11 @@ impl Client {
         }
     }
 
-    /// Whether this lineage lacks what was acknowledged in another one, as it has refused the next message again.
+    /// Whether this lineage lacks what was acknowledged in another one, as it has refused the next message again. The one
+    /// that has acknowledged the highest message has all before it, too.
     fn is_lost(&mut self, number: u64, gid: Gid) -> bool {
-        let elsewhere = gid != Gid::NONE && self.acknowledged != Gid::NONE && gid != self.acknowledged;
+        let (_, there) = self.acknowledged;
+        let elsewhere = gid != Gid::NONE && there != Gid::NONE && gid != there;
         let is_first = self.unanswered.first_key_value().is_some_and(|(first, _)| *first == number);
         self.refusals = if elsewhere && is_first { self.refusals + 1 } else { 0 };
         self.refusals >= REFUSED_ELSEWHERE

@@ -212,7 +212,7 @@ fn waits_for_the_dead(hosts: &[Option<Host>], host: &Host) -> bool {
     let views = hosts.iter().flatten().filter_map(|host| host.last_view.as_ref());
     let last = views.filter(|view| view.gid == *gid).max_by_key(|view| view.vid);
     let mut voters = last.into_iter().flat_map(|view| view.voters());
-    let told = living().any(|host| host.node.knows_voters(*gid));
+    let told = living().any(|host| host.node.known_voters(*gid).is_some());
     !told || voters.any(|voter| !living().any(|host| host.address == voter.address))
 }
 

@@ -158,14 +158,11 @@ impl World<'_> {
     /// The interface at a place says that it carries so many bytes; `None`: as many as at first. A process that was
     /// refused for that is started again, as by whoever watches over it.
     fn carries(&mut self, place: usize, bytes: Option<u16>) {
-        let largest = bytes.unwrap_or(gms_core::Config::MOST_IN_A_DATAGRAM);
         match bytes {
             Some(bytes) => self.trouble.interfaces.insert(place, bytes),
             None => self.trouble.interfaces.remove(&place),
         };
-        for index in self.living(|host| host.place == place) {
-            self.act(index, |host, _, now| host.node.handle(now, Input::Carries(largest)));
-        }
+        self.look_at_interface(place);
         let is_refused = |host: &Host| matches!(host.app.end, Some(End::Refused(Refusal::Datagram { .. })));
         let refused = |host: &Option<Host>| host.as_ref().is_some_and(|h| h.place == place && !h.gone && is_refused(h));
         if let Some(index) = self.hosts.iter().position(refused).filter(|_| bytes.is_none()) {
@@ -175,6 +172,17 @@ impl World<'_> {
             self.births.push(Birth { at: self.now, ..again });
             self.hosts.push(None);
             self.queue.push(self.now, Happening::Start(self.hosts.len() - 1));
+        }
+    }
+
+    /// Who is at a place looks at its interface, or does so when it does not stand still any more.
+    pub(crate) fn look_at_interface(&mut self, place: usize) {
+        let largest = self.interface(place).unwrap_or(gms_core::Config::MOST_IN_A_DATAGRAM);
+        for index in self.living(|host| host.place == place) {
+            match self.hosts[index].as_ref().map(|host| host.paused_until).filter(|until| *until > self.now) {
+                Some(until) => self.queue.push(until, Happening::Interface(place)),
+                None => self.act(index, |host, _, now| host.node.handle(now, Input::Carries(largest))),
+            }
         }
     }
 

@@ -143,7 +143,6 @@ impl World<'_> {
     pub(crate) fn calm_down(&mut self) {
         self.calm = true;
         self.network.calm_down();
-        self.widen_all();
         self.note(Event::Heal);
         for index in self.living(|_| true) {
             let host = self.hosts[index].as_mut().expect("living");
@@ -155,5 +154,6 @@ impl World<'_> {
             }
             self.settle(index, false);
         }
+        self.widen_all();
     }
 }

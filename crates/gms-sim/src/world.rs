@@ -90,6 +90,8 @@ pub(crate) enum Happening {
     /// It is over.
     Widen(usize),
     MulticastEnds,
+    /// At a place.
+    Interface(usize),
     Dial,
     Calm,
     Look,
@@ -314,6 +316,7 @@ impl<'a> World<'a> {
             Happening::Force => self.force(),
             Happening::Narrow(index) => self.narrow(index),
             Happening::Widen(index) => self.widen(index),
+            Happening::Interface(place) => self.look_at_interface(place),
             Happening::MulticastEnds => self.network.end_multicast(),
             Happening::Dial => self.dial(),
             Happening::Look => {

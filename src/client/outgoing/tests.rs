@@ -209,7 +209,7 @@ fn a_session_is_lost_where_what_was_acknowledged_last_is_missing() {
     let (mut outgoing, mut outcomes) = three();
     let (here, elsewhere) = (Gid(7), Gid(8));
     outgoing.is_in(here);
-    outgoing.acknowledged(here);
+    outgoing.acknowledged(1, here);
     outgoing.settle(1, Ok(PLACE));
     // A server may refuse for many reasons.
     assert!((0..9).all(|_| !outgoing.is_lost_here(2)));
@@ -217,6 +217,8 @@ fn a_session_is_lost_where_what_was_acknowledged_last_is_missing() {
     connect(&mut outgoing, 100);
     assert_eq!(write(&mut outgoing), "(s) 2b 3c");
     outgoing.is_in(elsewhere);
+    // What comes late of an older one says nothing of the highest.
+    outgoing.acknowledged(0, elsewhere);
     assert!(!outgoing.is_lost_here(2) && !outgoing.is_lost_here(2));
     assert!(!outgoing.is_lost_here(3), "it waits for the one before");
     assert!(!outgoing.is_lost_here(2) && !outgoing.is_lost_here(2) && outgoing.is_lost_here(2));
@@ -225,6 +227,6 @@ fn a_session_is_lost_where_what_was_acknowledged_last_is_missing() {
     assert_eq!(outcomes[1].try_recv(), Ok(Err(ClientError::SessionExpired)), "it may stand in the other one");
     // What comes next begins anew, and is at home here.
     outgoing.renew();
-    outgoing.acknowledged(elsewhere);
+    outgoing.acknowledged(1, elsewhere);
     assert!((0..9).all(|_| !outgoing.is_lost_here(1)));
 }

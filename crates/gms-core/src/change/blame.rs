@@ -144,9 +144,19 @@ impl Membership {
         }
     }
 
-    /// See [`Self::note_cannot_send`].
+    /// Whether what is long, or all that it sends, does not leave this process.
     pub(crate) fn cannot_send(&self, cx: &Context) -> bool {
-        self.blame.cannot_send || cx.config.largest < self.view.params.datagram
+        self.sends_nothing() || self.is_too_narrow(cx)
+    }
+
+    /// See [`Self::note_cannot_send`].
+    pub(super) fn sends_nothing(&self) -> bool {
+        self.blame.cannot_send
+    }
+
+    /// Whether its interface carries less than the group's datagrams.
+    pub(super) fn is_too_narrow(&self, cx: &Context) -> bool {
+        cx.config.largest < self.view.params.datagram
     }
 
     /// At a follower, each heartbeat: somebody accuses the leader, which is heard here. Perhaps only what is short gets

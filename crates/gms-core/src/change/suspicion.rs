@@ -170,8 +170,9 @@ impl Membership {
             let unordered = self.pending.awaits_order() && cx.now - since > cx.config.timing.flow;
             let patience = cx.config.timing.flow * UNREPAIRED_FLOWS;
             let unrepaired = self.gaps.stuck_since.is_some_and(|(_, since)| cx.now - since > patience);
-            self.gray =
-                (unordered || unrepaired || self.is_cut_off_by_size(cx)) && !self.is_leader() && !self.too_few_vote();
+            let useless = unordered || unrepaired || self.is_cut_off_by_size(cx);
+            // Who cannot send what the group sends has itself to blame for that, but may find the leader silent.
+            self.gray = useless && !self.is_leader() && !self.too_few_vote() && !self.is_too_narrow(cx);
         }
     }
 
@@ -185,7 +186,7 @@ impl Membership {
         if !given_up {
             self.blame.end_accusation();
         }
-        if self.stage == Stage::Gone || !given_up || (self.cannot_send(cx) && !self.is_leader()) {
+        if self.stage == Stage::Gone || !given_up || (self.sends_nothing() && !self.is_leader()) {
             return;
         }
         let suspect = Control::Suspect { who: self.view.leader, dead: self.dead.clone() };

@@ -7,7 +7,7 @@ use gms_core::{Addressing, Config, Event, Input, Level, Why};
 #[cfg(debug_assertions)]
 use gms_core::{Bug, Planted};
 
-use crate::group::{Group, all, uid};
+use crate::group::{Group, Said, all, said_by, uid};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -188,6 +188,23 @@ fn a_leader_whose_interface_carries_less_by_now_asks_to_be_replaced() {
     group.is_told(1, Input::Carries(1252));
     group.until(|group| group.members[2].needs_proposer(), all);
     assert!(!group.members[1].needs_proposer(), "nor can it lead");
+}
+
+/// What is its own fault is not the leader's; but a dead leader is dead for it, too, and it is one of those who say so.
+#[test]
+fn one_whose_interface_carries_less_accuses_a_leader_of_silence_only() {
+    let accuses =
+        |said: &[Said]| said.iter().any(|(_, said)| matches!(said, Control::Suspect { who, .. } if *who == uid(0)));
+    let mut group = Group::of(3);
+    group.is_told(1, Input::Carries(1252));
+    group.sends_one(1, Level::Agreed);
+    let said = group.passes(ms(3_000), |from, _, control| from != 1 || control.is_some());
+    assert!(!accuses(&said_by(1, said)), "what it says does not reach the leader");
+    group.is_told(1, Input::Suspect { who: uid(0), checks: 2 });
+    assert!(accuses(&group.waits(1, ms(100))));
+    group.is_told(2, Input::Suspect { who: uid(0), checks: 2 });
+    group.until(|group| group.members[2].needs_proposer(), |from, to, _| from != 0 && to != 0);
+    assert!(!group.members[1].needs_proposer());
 }
 
 #[test]
