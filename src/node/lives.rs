@@ -279,6 +279,20 @@ impl Node {
         {
             self.exile = None;
         }
+        self.look_at_lineage_of_exile(now);
+    }
+
+    /// One that was put out of a lineage which is over by now is as one that has just started: there is nothing left to
+    /// wait for, and nobody else may be there who could create a group.
+    fn look_at_lineage_of_exile(&mut self, now: Duration) {
+        let waits = self.member.is_joining() && self.creation.is_none() && !self.leaving && self.forced.is_none();
+        let over = |exile: &Exile| !exile.released && self.lineages.has_ceased(now, exile.gid, &self.inquiries);
+        if let Some(gid) = self.exile.as_ref().filter(|exile| waits && over(exile)).map(|exile| exile.gid) {
+            tracing::info!(%gid, "all who voted in the group that put this server out are gone: looking for another one");
+            self.note_given_up(gid);
+            self.exile = None;
+            self.begin_anew();
+        }
     }
 
     /// Sends what former lives have left over, as far as there is room.

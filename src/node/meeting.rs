@@ -231,11 +231,11 @@ impl Node {
             self.meeting.ask_at = now + every;
             let nonce = self.random.next_u64();
             self.inquiries.ask(now, nonce);
-            let view = self.member.view().cloned();
-            let doubted = || view.iter().flat_map(|view| view.voters()).map(|m| (m.uid, m.process));
+            let voters = self.member.view().map(|view| &**view).into_iter().chain(self.member.next_view());
+            let doubted: BTreeMap<Uid, _> = voters.flat_map(|view| view.voters()).map(|m| (m.uid, m.process)).collect();
             let me = self.member.uid();
             let unknown = self.lineages.all().find(|(_, sighting)| sighting.voters.is_none()).map(|(gid, _)| gid);
-            let ask = Message::ask(nonce, doubted().filter(|(uid, _)| *uid != me), unknown);
+            let ask = Message::ask(nonce, doubted.into_iter().filter(|(uid, _)| *uid != me), unknown);
             targets.into_iter().for_each(|to| self.say(to, &ask));
         }
         self.wake_at(self.meeting.ask_at.min(now + every));

@@ -34,8 +34,8 @@ pub(super) struct Own<'a> {
     pub(super) view: &'a View,
     /// What it says of itself.
     pub(super) place: &'a Place,
-    /// Whether these suffice to decide, in this group's mode.
-    pub(super) decide: &'a dyn Fn(&[Uid]) -> bool,
+    /// Whether these can decide what ends the view, of whom those have accepted the same next view as it has.
+    pub(super) decide: &'a dyn Fn(&[Uid], &[Uid]) -> bool,
     pub(super) planted: Planted,
 }
 
@@ -94,7 +94,7 @@ impl Node {
             self.meeting.returning = Some(Returning::new(view.gid, now));
         }
         let place = self.standing_in(&view);
-        let decide = |present: &[Uid]| self.member.is_quorum(present);
+        let decide = |present: &[Uid], bound: &[Uid]| self.member.could_end_view(present, bound);
         let own = Own {
             me: self.member.uid(),
             view: &view,
@@ -196,9 +196,11 @@ fn judge(now: Duration, asked: Duration, own: &Own<'_>, lineages: &Lineages, inq
     }
     // One that is in a later view tells the others what ended theirs, and those in one view may be able to decide what
     // ends it: then the ordinary change of views goes on.
-    let present = || blocked.iter().filter(|(_, place)| place.voters.vid == own.view.vid).map(|(who, _)| *who);
-    if blocked.iter().any(|(_, place)| place.voters.vid > own.view.vid) || (own.decide)(&present().collect::<Vec<_>>())
-    {
+    let present = || blocked.iter().filter(|(_, place)| place.voters.vid == own.view.vid);
+    let bound = present().filter(|(_, place)| place.next.is_some() && place.next == own.place.next);
+    let bound: Vec<Uid> = bound.map(|(who, _)| *who).collect();
+    let all: Vec<Uid> = present().map(|(who, _)| *who).collect();
+    if blocked.iter().any(|(_, place)| place.voters.vid > own.view.vid) || (own.decide)(&all, &bound) {
         return Verdict::Wait;
     }
     let heirs = lineages.all().filter(|(_, sighting)| sighting.origin == Some(gid));

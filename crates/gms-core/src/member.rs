@@ -266,9 +266,10 @@ impl Member {
         matches!(&self.phase, Phase::In(m) if m.serves(&self.cx))
     }
 
-    /// Whether these would be a quorum of its view.
-    pub fn is_quorum(&self, present: &[Uid]) -> bool {
-        matches!(&self.phase, Phase::In(m) if m.quorum(&m.view, |uid| present.contains(&uid)))
+    /// Whether these could decide what ends its view, if nobody else ever comes back. `bound` are those of them that have
+    /// accepted the same next view as this process: see [`Self::next_view`].
+    pub fn could_end_view(&self, present: &[Uid], bound: &[Uid]) -> bool {
+        matches!(&self.phase, Phase::In(m) if m.could_end_view(present, bound))
     }
 
     /// Whether `who` is a member of this view, and reached at `from`. Counted in [`Stats::wrong_address`] if it is a

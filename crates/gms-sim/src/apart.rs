@@ -93,8 +93,14 @@ impl World<'_> {
     /// Whether somebody cannot know that lineage `gid` is over, who is in it or has heard of it: a voter that it knows is
     /// dead, and no process on its host can prove it, nor does its host refuse to connect where nobody waits in that
     /// lineage; or more vote than are named, or it has heard one word only. Who knows of a lineage may have left before
-    /// its last view.
+    /// its last view. The same of a lineage that returned from it.
     fn is_unaccountable(&self, gid: Gid) -> bool {
+        let views = || self.hosts.iter().flatten().filter_map(|host| host.last_view.as_ref());
+        let heirs = views().filter(|view| view.params.origin == Some(gid)).map(|view| view.gid);
+        self.has_unaccountable_voters(gid) || heirs.into_iter().any(|heir| self.has_unaccountable_voters(heir))
+    }
+
+    fn has_unaccountable_voters(&self, gid: Gid) -> bool {
         let Some(lineages) = &self.scenario.lineages else { return false };
         let living = || self.living(|_| true).into_iter().filter_map(|index| self.hosts[index].as_ref());
         let views = || living().filter_map(|host| host.node.view()).filter(|view| view.gid == gid);
@@ -105,7 +111,9 @@ impl World<'_> {
             let home = place(*address).map(|birth| lineages.host(birth.place));
             let beside = living().any(|host| Some(lineages.host(host.place)) == home);
             let there = living().any(|host| host.address == *address);
-            lives(*uid) || if waits { beside } else { there || lineages.refuses }
+            // Which process it was is known of members only.
+            let told = views().any(|view| view.contains(*uid));
+            lives(*uid) || if waits { beside && told } else { there || lineages.refuses }
         };
         let last = views().max_by_key(|view| view.vid);
         let last = last.map(|view| view.voters().map(|voter| (voter.uid, voter.address)).collect());

@@ -242,6 +242,19 @@ impl Membership {
         (decidable && !given_up).then_some(next)
     }
 
+    /// Whether these could end the view without the others: a quorum that is not bound to a value which only others could
+    /// make the decision, as [`Self::bound_to`] would find.
+    pub(crate) fn could_end_view(&self, present: &[Uid], bound: &[Uid]) -> bool {
+        let is_there = |uid: Uid| present.contains(&uid);
+        let may_be_bound = |uid: Uid| bound.contains(&uid) || !is_there(uid);
+        let binds = |next: &Next| {
+            self.view.params.quorum == QuorumMode::FailStop
+                || (self.quorum(&self.view, may_be_bound) && self.is_carried(next, may_be_bound))
+        };
+        let stuck = self.accepted.as_ref().is_some_and(|(_, next)| binds(next) && !self.is_carried(next, is_there));
+        self.quorum(&self.view, is_there) && !stuck
+    }
+
     /// The last frame up to which everything is held by somebody who promised, and who has the first that I lack.
     fn union(&self, cx: &Context, candidacy: &Candidacy) -> (Fseq, Option<SocketAddr>) {
         let promises = || {
