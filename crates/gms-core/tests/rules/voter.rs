@@ -45,6 +45,21 @@ fn who_accepts_something_of_a_ballot_is_bound_to_it() {
     assert_eq!(group.hears(1, 3, &Control::Accept { ballot: ballot(4, 3), next }), no(ballot(4, 3)));
 }
 
+/// The plan leaves 2 out, and the leader and 4 are gone for good: they may have decided on it.
+#[test]
+fn a_quorum_that_is_bound_to_what_only_the_dead_could_decide_ends_nothing() {
+    let (mut group, next) = planned();
+    group.hears(1, 0, &Control::Accept { ballot: ballot(0, 0), next });
+    let could = |group: &Group, who: usize, present: &[usize], bound: &[usize]| {
+        let [present, bound] = [present, bound].map(|these| these.iter().map(|who| uid(*who)).collect::<Vec<_>>());
+        group.members[who].could_end_view(&present, &bound)
+    };
+    assert!(!could(&group, 1, &[1, 2, 3], &[1]));
+    assert!(could(&group, 1, &[1, 2, 3, 4], &[1]), "a quorum of the next view is there");
+    assert!(!could(&group, 1, &[1, 2], &[1]), "no quorum");
+    assert!(could(&group, 3, &[1, 2, 3], &[]), "it knows of no plan");
+}
+
 #[test]
 fn who_asks_again_for_a_promise_gets_it_again() {
     let mut group = Group::of(5);
