@@ -68,7 +68,10 @@ fn unreached_in_words(members: &[Uid]) -> String {
 }
 
 fn dissolved_in_words(into: impl std::fmt::Display) -> String {
-    format!("joining another group of this name ({into}), met before anything was said in this one: nothing is lost")
+    format!(
+        "joining another group of this name ({into}); this one has ended: nothing was ordered in it yet, or an operator \
+         keeps the other one"
+    )
 }
 
 /// `view 4: leader 1, followers 0 2 3, joined 3`, and a line for each member that is gone and did not ask for it.
