@@ -10,7 +10,7 @@ pub(super) const UNKNOWN_HOST: u64 = 0;
 /// Where nothing tells this machine from others that were made from one image: none is taken for another's former boot.
 pub(super) const UNKNOWN_MACHINE: u64 = 0;
 
-/// Where a machine's id is found, the same from boot to boot.
+/// Files that hold a machine's id, which survives reboots.
 const MACHINE_ID_PATHS: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 
 /// The process this runs in, without the number of a member and its machine. The same at each call.

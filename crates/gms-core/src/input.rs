@@ -43,14 +43,14 @@ pub enum Input {
     /// This process has stood still for a while: it was the one that was not heard. Everybody's time begins anew, and
     /// a leader stamps nothing until it has heard a quorum again.
     Paused,
-    /// Whether this process cannot send, for a reason of its own: its address is gone, what it sends does not fit its
-    /// interface, its firewall forbids it. It then accuses nobody, does not stand, and asks to be replaced if it leads.
+    /// Whether this process cannot send anything, for a reason of its own: its address is gone, or its firewall forbids
+    /// it. It then accuses nobody, does not stand, and asks to be replaced if it leads.
     CannotSend(bool),
     /// How many milliseconds after it wanted to this process got processor time lately, at worst. It tells the others,
     /// who wait longer for one that is late.
     Late(u16),
     /// Datagrams of so many bytes, at most, pass the interface of this process from now on. If those of its group do
-    /// not, it cannot send.
+    /// not, it does not stand, asks to be replaced if it leads, and accuses its leader of silence only.
     Carries(u16),
     /// An election has this process propose what ends the view. Ignored unless
     /// [`crate::Member::needs_proposer`].

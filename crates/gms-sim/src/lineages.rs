@@ -155,8 +155,8 @@ impl World<'_> {
         }
     }
 
-    /// The interface at a place says that it carries so many bytes; `None`: as many as at first. A process that was
-    /// refused for that is started again, as by whoever watches over it.
+    /// Sets what the interface at a place carries; `None` stands for the usual. A process that the group refused because
+    /// its interface carries too little is started again then, as a supervisor would do it.
     fn carries(&mut self, place: usize, bytes: Option<u16>) {
         match bytes {
             Some(bytes) => self.trouble.interfaces.insert(place, bytes),

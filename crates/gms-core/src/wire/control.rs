@@ -97,7 +97,7 @@ pub enum Control {
     Prepare {
         /// Its ballot.
         ballot: Ballot,
-        /// A quorum is bound to it: the view ends, whoever hears the leader.
+        /// A quorum has promised, so the view is going to end, also for members that still hear the leader.
         carried: bool,
     },
     /// Bound to this ballot: the sender stores, acknowledges and delivers nothing new in this view.

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use gms_core::{Params, Planted, Time};
+use gms_core::Time;
 
 use super::arrivals::{draw_births, draw_clients};
 use super::{Lineages, Narrow, Passes, Rift, Side, Step, Way};
 use crate::draw::Draw;
-use crate::scenario::{Birth, Mortality, NetworkPlan, RunName, Scenario};
+use crate::scenario::{Birth, NetworkPlan, RunName, Scenario};
 
 /// Share of the other scenarios with lineages in which something long is lost.
 const NARROW: f64 = 0.1;
@@ -51,24 +51,9 @@ impl Scenario {
         let to = Duration::from_micros(chaos);
         let delay = Duration::from_micros(50)..Duration::from_micros(draw.magnitude(100..=5_000));
         let clients = draw_clients(&mut draw, to);
-        Self {
-            name: RunName::blame(seed),
-            params: Params::default(),
-            births,
-            clients,
-            departures: Vec::new(),
-            orders: Vec::new(),
-            anchor: 0,
-            rejoin: false,
-            network: NetworkPlan::calm(delay, Duration::ZERO),
-            mortality: Some(Mortality::default()),
-            lineages: Some(lineages),
-            watchful: true,
-            wake: Duration::ZERO,
-            chaos: to,
-            limit: Duration::from_secs(60),
-            planted: Planted::default(),
-        }
+        let network = NetworkPlan::calm(delay, Duration::ZERO);
+        let base = Self::of_lineages(RunName::blame(seed), births, lineages, network);
+        Self { clients, chaos: to, ..base }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gms_core::{Params, Planted, Time};
 
-use super::{Entry, Mortality, NetworkPlan, RunName, Scenario};
+use super::{Birth, Entry, Mortality, NetworkPlan, RunName, Scenario};
 use crate::draw::Draw;
 use arrivals::{draw_births, draw_clients};
 use trouble::Dice;
@@ -87,7 +87,7 @@ pub enum Passes {
     Unicast,
 }
 
-/// What is longer than so many bytes is lost on its way to a place, or from it.
+/// Datagrams longer than a limit are lost on their way to a place, or from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Narrow {
     /// When it begins.
@@ -223,21 +223,28 @@ impl Scenario {
         }
         network.draw_corruption(seed);
         let clients = draw_clients(&mut draw, to);
+        let mortality = Some(Mortality { noticed: draw.chance(0.6), ..Mortality::default() });
+        let base = Self::of_lineages(RunName::lineage(seed), births, lineages, network);
+        Self { clients, mortality, chaos: to, ..base }
+    }
+
+    /// These processes in this network, with what happens to their lineages, and nothing else.
+    fn of_lineages(name: RunName, births: Vec<Birth>, lineages: Lineages, network: NetworkPlan) -> Self {
         Self {
-            name: RunName::lineage(seed),
+            name,
             params: Params::default(),
             births,
-            clients,
+            clients: Vec::new(),
             departures: Vec::new(),
             orders: Vec::new(),
             anchor: 0,
             rejoin: false,
             network,
-            mortality: Some(Mortality { noticed: draw.chance(0.6), ..Mortality::default() }),
+            mortality: Some(Mortality::default()),
             lineages: Some(lineages),
             watchful: true,
             wake: Duration::ZERO,
-            chaos: to,
+            chaos: Duration::ZERO,
             limit: Duration::from_secs(60),
             planted: Planted::default(),
         }
